@@ -1,0 +1,63 @@
+"""The command line: one Typer app, one place where errors become exit codes."""
+
+import errno
+import os
+import sys
+import traceback
+from typing import Never
+
+import typer
+
+from ensemble_kit.commands.console import complain
+from ensemble_kit.errors import EnsembleKitError
+
+USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
+
+app = typer.Typer(
+    help="Group-safe k-fold evaluation, ensembling and calibration of image classifiers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> Never:
+    """Run the app. Exit code 0, 2 for a user's mistake, 1 for ours, 130 after Ctrl-C."""
+    try:
+        app()
+    except EnsembleKitError as error:
+        _leave(str(error), USER_ERROR)
+    except KeyboardInterrupt:
+        _leave("interrupted; what was finished is kept, the same command resumes it", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = f" writing {error.filename}" if error.filename else ""
+            _leave(
+                f"the disk is full{place}; free some space and give the command again", USER_ERROR
+            )
+        if isinstance(error, PermissionError) and error.filename:
+            _leave(
+                f"{error.filename}: permission denied; choose a folder you may write", USER_ERROR
+            )
+        _our_fault(error)
+    except Exception as error:
+        _our_fault(error)
+    sys.exit(0)
+
+
+def _our_fault(error: Exception) -> Never:
+    if "-v" in sys.argv or "--verbose" in sys.argv:
+        traceback.print_exception(error)
+    _leave(
+        f"unexpected {type(error).__name__}: {error} (a fault of ensemble_kit, not of your data; "
+        "-v shows where)",
+        OUR_ERROR,
+    )
+
+
+def _leave(message: str, code: int) -> Never:
+    complain(message)
+    sys.exit(code)

@@ -1,0 +1,34 @@
+"""Tables of probabilities in ISIC's submission format: ``image`` and a column a class."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ensemble_kit.errors import PredictionsError
+from ensemble_kit.records import Predictions
+
+
+def predictions_csv(predictions: Predictions) -> str:
+    """The table as CSV text; numbers in the shortest form that reads back exactly."""
+    frame = pd.DataFrame(predictions.probabilities, columns=list(predictions.class_names))
+    frame.insert(0, "image", predictions.image_ids)
+    return frame.to_csv(index=False)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a table as written by :func:`predictions_csv`."""
+    try:
+        frame = pd.read_csv(
+            path, dtype={"image": str}, keep_default_na=False, float_precision="round_trip"
+        )
+    except (OSError, ValueError) as error:
+        raise PredictionsError(f"{path}: cannot be read ({error})") from None
+    if frame.columns[0] != "image":
+        raise PredictionsError(f"{path}: the first column must be 'image'")
+    names = tuple(str(name) for name in frame.columns[1:])
+    try:
+        values = frame[list(names)].to_numpy(dtype=np.float64)
+    except ValueError as error:
+        raise PredictionsError(f"{path}: {error}; every column after 'image' is numeric") from None
+    return Predictions(np.asarray(frame["image"].to_numpy(), dtype=np.str_), names, values)

@@ -1,0 +1,55 @@
+"""One base error and its few kinds; a message names the offenders, the rule, the next step."""
+
+from collections.abc import Iterable
+
+SHOWN = 10
+
+
+class EnsembleKitError(Exception):
+    """Something a user can mend: bad data, a bad option, a run that does not fit. Exit code 2."""
+
+
+class DataError(EnsembleKitError):
+    """The images, their metadata or their layout break a rule."""
+
+
+class SplitError(EnsembleKitError):
+    """Folds cannot be made, or the folds given break the rule that no group crosses a fold."""
+
+
+class StudyError(EnsembleKitError):
+    """A study file or an option that overrides it is not valid."""
+
+
+class PredictionsError(EnsembleKitError):
+    """A table of probabilities is not one, or does not fit the truth or its fellow members."""
+
+
+class RunError(EnsembleKitError):
+    """A run folder is missing, damaged, foreign, or was made from something else."""
+
+
+class WeightsError(EnsembleKitError):
+    """Weights that are missing, cannot be fetched or belong to another architecture."""
+
+
+class StoreError(EnsembleKitError):
+    """A pixel or activation store cannot be made, read or afforded."""
+
+
+class SearchError(EnsembleKitError):
+    """A search space or its storage is not usable."""
+
+
+def some(offenders: Iterable[object], limit: int = SHOWN) -> str:
+    """At most ``limit`` of the offenders, then a count: ``a, b, c and 7 more``."""
+    names = [str(item) for item in offenders]
+    shown = ", ".join(names[:limit])
+    rest = len(names) - limit
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 image``, ``2 images``, ``10,015 images``."""
+    word = noun if number == 1 else (plural or f"{noun}s")
+    return f"{number:,} {word}"

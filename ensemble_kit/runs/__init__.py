@@ -1,0 +1,1 @@
+"""Run folders: atomic files, the manifest, and a run read back as one value."""

@@ -1,0 +1,140 @@
+"""The manifest: what a run folder says of itself."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ensemble_kit import __version__
+from ensemble_kit.errors import RunError
+from ensemble_kit.runs.atomic import sha256_of_file, write_text
+
+FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+PACKAGES = ("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "pandas", "optuna", "pillow")
+
+
+class Manifest(BaseModel):
+    """The contents of ``manifest.json``.
+
+    kind : what made the run. status : "running" until every promised file is there.
+    *_digest : of the study, the data set and the folds; a run is resumed only if they agree.
+    data_root : folder the image paths of ``images.csv`` are relative to ("" where unknown).
+    warnings : sentences a reader must see first. notes : sentences on how it was made.
+    facts : further recorded facts (times, memory, views used …), plain JSON.
+    files : file relative to the run folder -> sha256.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    kind: Literal["cv", "evaluate", "ensemble"]
+    name: str
+    status: Literal["running", "complete"] = "running"
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    finished: str = ""
+    spec_digest: str = ""
+    data_digest: str = ""
+    folds_digest: str = ""
+    class_names: tuple[str, ...] = ()
+    seed: int = 0
+    data_root: str = ""
+    git_commit: str = ""
+    git_dirty: bool | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    device: dict[str, str] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    facts: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> "Manifest":
+        """A checked copy with some fields replaced."""
+        return Manifest.model_validate(self.model_dump() | changes)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a run folder."""
+    path = folder / FILE_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{folder}: not a run folder (it has no {FILE_NAME})") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if version != FORMAT_VERSION:
+        raise RunError(
+            f"{path}: format version {version!r}, but this program reads {FORMAT_VERSION}; "
+            "use the version of ensemble_kit that wrote it"
+        )
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RunError(f"{path}: {place}: {first['msg']}; the run is damaged") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_text(folder / FILE_NAME, manifest.model_dump_json(indent=1) + "\n")
+
+
+def record_files(folder: Path, names: Iterable[str], **changes: Any) -> Manifest:
+    """Add the digests of files (relative names) to the manifest, change fields, write it."""
+    manifest = read_manifest(folder)
+    digests = {name: sha256_of_file(folder / name) for name in names}
+    manifest = manifest.with_(files=dict(sorted((manifest.files | digests).items())), **changes)
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def environment() -> dict[str, Any]:
+    """What the run was made with: the manifest's ``versions``, ``device`` and git fields."""
+    versions = {"ensemble_kit": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    commit, dirty = _git_state(Path(__file__).parent)
+    device = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0),
+    }
+    return {"versions": versions, "device": device, "git_commit": commit, "git_dirty": dirty}
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def _git_state(folder: Path) -> tuple[str, bool | None]:
+    """Commit of the code and whether it was changed since; ("", None) outside a checkout."""
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout.strip()  # fmt: skip
+        status = subprocess.run(
+            ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True, text=True, timeout=10, check=True,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "", None
+    return commit, bool(status.strip())
