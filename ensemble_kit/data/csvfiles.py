@@ -1,0 +1,60 @@
+"""Reading a table of text as it stands: no guessed types, no silent repair."""
+
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from ensemble_kit.errors import DataError, some
+
+MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown"})
+"""What metadata columns say (in any case) where they know nothing."""
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """The rows of a CSV (or tab-separated ``.tab``, ``.tsv``) file, every cell a stripped str.
+
+    Raises DataError for a file that cannot be read, is not UTF-8, holds a NUL, has no rows, has
+    two columns of one name or rows of different lengths.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}: line {line} is not UTF-8 text; save the table as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{path}: line {line} holds a NUL character; names are plain text")
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> pd.DataFrame:
+    first = text.split("\n", 1)[0]
+    separator = "\t" if "\t" in first and "," not in first else ","
+    try:
+        frame = pd.read_csv(
+            StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(
+            f"{path}: not a table ({str(error).strip()}); a CSV has one header line and as many "
+            "cells in every row"
+        ) from None
+    frame = frame.fillna("").apply(lambda column: column.str.strip())
+    header = [str(name) for name in frame.iloc[0]]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: column {some(twice)} appears twice; give every column one name")
+    frame = pd.DataFrame(frame.iloc[1:].reset_index(drop=True))
+    frame.columns = pd.Index(header)
+    if frame.empty:
+        raise DataError(f"{path}: no rows below the header; a data set needs images")
+    return frame
+
+
+def without_missing(values: "pd.Series[str]") -> "pd.Series[str]":
+    """The values with every way of saying "not known" written as ``""``."""
+    return values.mask(values.str.lower().isin(MISSING), "")

@@ -1,0 +1,98 @@
+"""Finding image files. A name is looked up among the files that are there, never made a path."""
+
+import filecmp
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from ensemble_kit.errors import DataError, count, some
+
+EXTENSIONS = (".jpg", ".jpeg", ".png")
+DEPTH = 2
+LONGEST = 255
+
+
+def strip_extension(name: str) -> str:
+    """``ISIC_0024306`` for ``ISIC_0024306.JPG``; other names as they are."""
+    stem, dot, extension = name.rpartition(".")
+    return stem if dot and f".{extension.lower()}" in EXTENSIONS else name
+
+
+def check_ids(ids: Iterable[str], source: str) -> None:
+    """Raise DataError unless every id is a plain, unique file stem.
+
+    An id may hold no slash, backslash, ``..``, NUL or other control character.
+    """
+    seen: set[str] = set()
+    unsafe, twice = [], []
+    for name in ids:
+        if not _is_plain(name):
+            unsafe.append(repr(name))
+        elif name in seen:
+            twice.append(name)
+        seen.add(name)
+    if unsafe:
+        raise DataError(
+            f"{source}: image id {some(unsafe)} cannot be used: an id is a plain file name "
+            "without slashes, '..' or control characters; rename these rows"
+        )
+    if twice:
+        raise DataError(
+            f"{source}: {some(sorted(set(twice)))} listed more than once: one row an image; "
+            "drop the repeated rows"
+        )
+
+
+def find_images(root: Path) -> dict[str, str]:
+    """Image id -> path relative to ``root`` (posix) of every JPEG and PNG up to two folders deep.
+
+    Files of the same stem must hold the same bytes (Kaggle ships both parts twice); the first in
+    sorted order is taken. Raises DataError where they differ.
+    """
+    found: dict[str, str] = {}
+    differing = []
+    for relative in sorted(_image_files(root)):
+        stem = strip_extension(PurePosixPath(relative).name)
+        first = found.setdefault(stem, relative)
+        if first != relative and not filecmp.cmp(root / first, root / relative, shallow=False):
+            differing.append(f"{first} and {relative}")
+    if differing:
+        raise DataError(
+            f"{root}: {some(differing)} are different images of one name; keep one of each"
+        )
+    return found
+
+
+def paths_of(ids: Iterable[str], found: Mapping[str, str], root: Path, source: str) -> list[str]:
+    """The path of each id; an id without a file is an error."""
+    ids = list(ids)
+    missing = [name for name in ids if name not in found]
+    if missing:
+        where = "no JPEG or PNG at all" if not found else f"{count(len(found), 'image')} found"
+        raise DataError(
+            f"{source} lists {some(missing)} but {root} has no such "
+            f"{'image' if len(missing) == 1 else 'images'} ({where}): every row needs "
+            "<image_id>.jpg or .png; add the files or drop the rows"
+        )
+    return [found[name] for name in ids]
+
+
+def _is_plain(name: str) -> bool:
+    if not name or len(name.encode()) > LONGEST or ".." in name or name == ".":
+        return False
+    return not any(letter in "/\\" or ord(letter) < 32 or ord(letter) == 127 for letter in name)
+
+
+def _image_files(root: Path) -> list[str]:
+    files = []
+    for folder, folders, names in os.walk(root, followlinks=True):
+        relative = Path(folder).relative_to(root)
+        if len(relative.parts) >= DEPTH:
+            folders.clear()
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [
+            (relative / name).as_posix()
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
+        ]
+    return files

@@ -1,0 +1,7 @@
+"""The built-in sample."""
+
+from pathlib import Path
+
+
+def draw_sample(folder: Path) -> Path:
+    raise NotImplementedError

@@ -1,0 +1,96 @@
+"""Auditing a train/test split that was made elsewhere."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble_kit.errors import SHOWN, SplitError, count, some
+from ensemble_kit.records import Ints, LesionTable, Strings
+from ensemble_kit.splits.checking import crossing
+
+TRAIN, TEST = 0, 1
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """What a split parts.
+
+    n_train, n_test : images of each side. shared : images on both sides.
+    groups : names of the groups on both sides. train_images, test_images : ids of those groups'
+    images. examples : a sentence part a group, at most ten.
+    """
+
+    n_train: int
+    n_test: int
+    shared: tuple[str, ...]
+    groups: tuple[str, ...]
+    train_images: tuple[str, ...]
+    test_images: tuple[str, ...]
+    examples: tuple[str, ...]
+
+    @property
+    def leaks(self) -> bool:
+        return bool(self.groups)
+
+    def complaint(self) -> str:
+        """Why the split is refused, in one sentence; ``""`` for a sound one."""
+        if not self.leaks:
+            return ""
+        rest = len(self.groups) - len(self.examples)
+        more = f" and {rest:,} more" if rest else ""
+        both = f"; {count(len(self.shared), 'image')} on both sides" if self.shared else ""
+        verb = "is" if len(self.groups) == 1 else "are"
+        return (
+            f"the split leaks: {count(len(self.groups), 'group')} {verb} on both sides, with "
+            f"{len(self.test_images):,} of the {count(self.n_test, 'test image')} and "
+            f"{len(self.train_images):,} of the {count(self.n_train, 'training image')}{both}: "
+            f"{'; '.join(self.examples)}{more}. No patient, lesion or near-duplicate may be on "
+            "both sides; split by group (`cv` draws such folds)"
+        )
+
+
+def audit_split(table: LesionTable, train_ids: Strings, test_ids: Strings) -> SplitAudit:
+    """Compare two lists of image ids with the table's groups.
+
+    An id the table does not have, or one listed twice on a side, is a SplitError; images in
+    neither list are left alone.
+    """
+    train, test = _rows_of(table, train_ids, "train"), _rows_of(table, test_ids, "test")
+    side = np.concatenate([np.full(len(train), TRAIN), np.full(len(test), TEST)])
+    part = table.take(np.concatenate([train, test]))
+    leaking = crossing(part, side)
+    ids, groups = part.image_ids, part.groups
+    names = np.unique(groups[leaking])
+    examples = []
+    for name in names[:SHOWN]:
+        member = groups == name
+        examples.append(
+            f"{name} (train {some(ids[member & (side == TRAIN)], 2)}; "
+            f"test {some(ids[member & (side == TEST)], 2)})"
+        )
+    shared = np.intersect1d(table.image_ids[train], table.image_ids[test])
+    return SplitAudit(
+        n_train=len(train),
+        n_test=len(test),
+        shared=tuple(shared.tolist()),
+        groups=tuple(names.tolist()),
+        train_images=tuple(ids[leaking & (side == TRAIN)].tolist()),
+        test_images=tuple(ids[leaking & (side == TEST)].tolist()),
+        examples=tuple(examples),
+    )
+
+
+def _rows_of(table: LesionTable, ids: Strings, side: str) -> Ints:
+    unique, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise SplitError(
+            f"{some(unique[counts > 1])} listed more than once on the {side} side; one row an image"
+        )
+    row_of = {str(name): row for row, name in enumerate(table.image_ids)}
+    unknown = [str(name) for name in ids if str(name) not in row_of]
+    if unknown:
+        raise SplitError(
+            f"the {side} side lists {some(unknown)}, not in the data set: the first column is an "
+            "image id or file name; give the data set the split was made from"
+        )
+    return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
