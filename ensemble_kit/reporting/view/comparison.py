@@ -1,0 +1,39 @@
+"""Runs side by side: paired differences on the same images, shifts to another data set."""
+
+from ensemble_kit.reporting.view.base import Number, Value
+
+
+class Difference(Value):
+    """``difference``: other minus this run. ``p_value`` after Holm's correction over the table."""
+
+    metric: str
+    class_name: str = ""
+    this: Number
+    other: Number
+    difference: Number
+    p_value: float | None = None
+    p_holm: float | None = None
+
+
+class Compared(Value):
+    """Another run on the same images. ``mcnemar``: images only this run has right, images only
+    the other has right, exact p."""
+
+    name: str
+    images: int
+    differences: tuple[Difference, ...]
+    only_this_right: int = 0
+    only_other_right: int = 0
+    mcnemar_p: float | None = None
+    folds_p: float | None = None
+
+
+class External(Value):
+    """A run on another data set; ``differences`` are external minus internal, unpaired."""
+
+    name: str
+    source: str = ""
+    images: int
+    groups: int
+    differences: tuple[Difference, ...]
+    prevalence: tuple[tuple[str, float, float], ...] = ()

@@ -1,0 +1,55 @@
+"""Members, weights, what each adds, optimism, prediction sets."""
+
+from pydantic import Field
+
+from ensemble_kit.reporting.view.base import Number, Table, Value
+
+
+class Member(Value):
+    """``weight``: share in the ensemble, None where the method has no weights. ``without``: change
+    of the objective when the member is left out (positive: the ensemble gets worse)."""
+
+    name: str
+    weight: float | None = None
+    figures: dict[str, Number] = Field(default_factory=dict)
+    without: Number | None = None
+
+
+class Optimism(Value):
+    """How much better a figure looks on the rows that fitted it."""
+
+    metric: str
+    in_sample: Number
+    crossfitted: Number
+    difference: Number
+
+
+class Ensemble(Value):
+    method: str
+    description: str = ""
+    objective: str = ""
+    members: tuple[Member, ...] = ()
+    candidates: Table = Table(columns=())
+    error_correlation: tuple[tuple[float | None, ...], ...] = ()
+    double_fault: tuple[tuple[float | None, ...], ...] = ()
+    optimism: tuple[Optimism, ...] = ()
+
+
+class SetRow(Value):
+    """Coverage and mean size of the prediction sets of a class, a slice or the whole."""
+
+    name: str
+    kind: str = "class"
+    coverage: Number
+    size: Number
+    note: str = ""
+
+
+class Conformal(Value):
+    """``sizes``: (labels in the set, images with a set of that size)."""
+
+    method: str
+    level: float
+    description: str = ""
+    rows: tuple[SetRow, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()

@@ -1,0 +1,42 @@
+"""Training curves, time and memory; the tuning study."""
+
+from pydantic import Field
+
+from ensemble_kit.reporting.view.base import Cell, Number, Table, Value
+
+
+class FoldHistory(Value):
+    """One line an epoch; ``phase_ends``: epochs after which the phase changed. ``series``:
+    name (loss, val_loss …) -> value an epoch, None where not recorded."""
+
+    fold: int
+    phases: tuple[str, ...]
+    series: dict[str, tuple[float | None, ...]]
+    seconds: float | None = None
+    images_per_second: float | None = None
+    peak_memory_mb: float | None = None
+
+
+class Training(Value):
+    folds: tuple[FoldHistory, ...] = ()
+    facts: Table = Table(columns=())
+
+
+class Trial(Value):
+    number: int
+    state: str
+    value: float | None = None
+    pruned_after: int | None = None
+    seconds: float | None = None
+    parameters: dict[str, Cell] = Field(default_factory=dict)
+
+
+class Tuning(Value):
+    """``direction``: "minimize" or "maximize". ``optimism``: inner minus nested outer score."""
+
+    metric: str = ""
+    direction: str = "minimize"
+    trials: tuple[Trial, ...] = ()
+    importance: dict[str, float] = Field(default_factory=dict)
+    optimism: Number | None = None
+    note: str = ""
