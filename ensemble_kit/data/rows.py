@@ -119,7 +119,8 @@ def _check_diagnoses(frame: pd.DataFrame, layout: Layout) -> None:
         ]
         raise DataError(
             f"{layout.table}: unknown dx {some(rows)}: the diagnoses are "
-            f"{some(sorted(allowed), 20)}; mend the rows, or list the classes of this data set in {listed.name}, one a line"
+            f"{some(sorted(allowed), 20)}; mend the rows, or list the classes of this "
+            f"data set in {listed.name}, one a line"
         )
 
 

@@ -1,0 +1,167 @@
+"""One image file to one square of pixels: the only way the program reads an image."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import PIL
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from ensemble_kit.errors import DataError
+
+Pixels = NDArray[np.uint8]
+Aspect = Literal["crop", "pad", "stretch"]
+ASPECTS = ("crop", "pad", "stretch")
+MAX_PIXELS = 80_000_000
+"""Images with more pixels are refused from their header (Pillow would warn from 89 million)."""
+
+DECODER = f"1 simplejpeg {simplejpeg.__version__} pillow {PIL.__version__}"
+"""What the pixels depend on besides the file: our version, and those of the two libraries."""
+
+_ORIENTATION = 0x0112
+_PNG = b"\x89PNG\r\n\x1a\n"
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
+
+
+@dataclass(frozen=True)
+class Header:
+    """kind : "JPEG" or "PNG"; width, height : pixels as stored."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Kind and size of an image from its first bytes; ``name`` is for errors.
+
+    Raises DataError for other kinds of file and for sizes beyond ``MAX_PIXELS``.
+    """
+    if data.startswith(_PNG) and len(data) >= 24:
+        header = Header("PNG", *struct.unpack(">II", data[16:24]))
+    elif data.startswith(b"\xff\xd8"):
+        try:
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        except ValueError as error:
+            raise DataError(f"{name}: damaged JPEG header ({error}); restore the file") from None
+        header = Header("JPEG", width, height)
+    else:
+        kind = "empty" if not data else "not a JPEG or PNG image"
+        raise DataError(f"{name}: {kind}; restore or convert the file")
+    if not 0 < header.width * header.height <= MAX_PIXELS:
+        raise DataError(
+            f"{name}: {header.width:,}×{header.height:,} pixels, but at most {MAX_PIXELS:,} are "
+            "read; make the image smaller"
+        )
+    return header
+
+
+def decode(path: Path, size: int, aspect: Aspect) -> Pixels:
+    """Read an image file as ``(size, size, 3)`` uint8 RGB; the same bytes give the same pixels.
+
+    aspect : "crop" the centre square, "pad" with black to a square, or "stretch".
+    A JPEG is decoded at the smallest of libjpeg's half, quarter … scales that still has ``size``
+    pixels; the rest is antialiased bicubic (Pillow). The EXIF orientation is applied; colour
+    profiles are not. Transparency is laid on black, 16 bits keep their high byte.
+    Raises DataError for an image that is missing, damaged, truncated or too large.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return decode_bytes(data, size, aspect, str(path))
+
+
+def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str) -> Pixels:
+    """:func:`decode` of a file's contents; ``name`` is for errors."""
+    if aspect not in ASPECTS:
+        raise ValueError(f"aspect {aspect!r} is none of {ASPECTS}")
+    header = read_header(data, name)
+    image = _open(data, header, size, aspect, name)
+    return _fit(image, size, aspect)
+
+
+def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> Image.Image:
+    if header.kind == "JPEG":
+        height, width = _least(header, size, aspect)
+        try:
+            pixels = simplejpeg.decode_jpeg(
+                data, "RGB", min_height=height, min_width=width, min_factor=2
+            )
+            return _upright(Image.fromarray(pixels), data)
+        except ValueError:
+            pass  # CMYK and recoverable oddities: Pillow reads them, or says what is wrong
+    try:
+        with Image.open(io.BytesIO(data), formats=(header.kind,)) as opened:
+            opened.load()
+            return _upright(_to_rgb(opened), data)
+    except _DAMAGED as error:
+        raise DataError(
+            f"{name}: truncated or damaged {header.kind} ({error}); restore the file"
+        ) from None
+
+
+def _least(header: Header, size: int, aspect: Aspect) -> tuple[int, int]:
+    """The height and width a scaled decode must still have; 0: any."""
+    if aspect == "pad":
+        return (size, 0) if header.height > header.width else (0, size)
+    return size, size
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer).convert(
+            "RGB"
+        )
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image, data: bytes) -> Image.Image:
+    if b"Exif\0\0" not in data[:65536] and b"eXIf" not in data:
+        return image
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as opened:
+            turn = opened.getexif().get(_ORIENTATION, 1)
+    except _DAMAGED:
+        return image
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[turn]) if turn in turns else image
+
+
+def _fit(image: Image.Image, size: int, aspect: Aspect) -> Pixels:
+    width, height = image.size
+    box = (0.0, 0.0, float(width), float(height))
+    if aspect == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        box = (left, top, left + side, top + side)
+    inner = (size, size)
+    if aspect == "pad":
+        longer = max(width, height)
+        inner = max(1, round(width * size / longer)), max(1, round(height * size / longer))
+    fitted = image.resize(inner, Image.Resampling.BICUBIC, box=box)
+    if inner == (size, size):
+        return np.array(fitted, dtype=np.uint8)
+    square = np.zeros((size, size, 3), np.uint8)
+    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    square[top : top + inner[1], left : left + inner[0]] = np.asarray(fitted)
+    return square

@@ -1,0 +1,76 @@
+"""Content digests of image files, read once while size and times stay as they were."""
+
+import hashlib
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ensemble_kit.atomic import write_bytes
+from ensemble_kit.errors import DataError, some
+from ensemble_kit.records import LesionTable, digest_of
+
+FORMAT = 1
+SETTLED = 2_000_000_000
+"""Nanoseconds a file must have been left alone before its times are trusted."""
+
+
+def content_digest(data: bytes) -> str:
+    """blake2b (hex, 128 bits) of a file's contents."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def source_digests(table: LesionTable, store_dir: Path, jobs: int) -> list[str]:
+    """(n) content digests of the table's image files, in table order.
+
+    Remembered in ``store_dir/pixels/sources/`` by path, size, modification and change time; a
+    file whose entry still holds is not read. Raises DataError where a file is not there.
+    """
+    root = Path(table.root)
+    index_path = store_dir / "pixels" / "sources" / f"{digest_of(str(root.resolve()))[:16]}.json"
+    known = _read(index_path)
+    stats = [_identity(root / path) for path in table.paths.tolist()]
+    gone = [name for name, s in zip(table.image_ids.tolist(), stats, strict=True) if not s]
+    if gone:
+        raise DataError(f"no file for image {some(gone)} in {root}: restore it, or drop its row")
+    paths = [str(path) for path in table.paths]
+    stale = [row for row, path in enumerate(paths) if known.get(path, (None, ""))[0] != stats[row]]
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        fresh = dict(zip(stale, pool.map(lambda r: _digest(root / paths[r]), stale), strict=True))
+    digests = [fresh[r] if r in fresh else known[path][1] for r, path in enumerate(paths)]
+    settled = time.time_ns() - SETTLED
+    learnt = {paths[r]: (stats[r], fresh[r]) for r in stale if max(stats[r][1:]) < settled}
+    if learnt:
+        _write(index_path, known | learnt)
+    return digests
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _digest(path: Path) -> str:
+    try:
+        return content_digest(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _read(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """The index, or nothing where there is none or it is damaged: it can always be made again."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            return {}
+        return {name: (tuple(entry[0]), str(entry[1])) for name, entry in values["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return {}
+
+
+def _write(path: Path, files: dict[str, tuple[tuple[int, ...], str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, json.dumps({"format": FORMAT, "files": files}).encode())
