@@ -1,0 +1,101 @@
+"""Curves as frozen values: explicit grids, pointwise bands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble_kit.metrics.benefit import THRESHOLDS
+from ensemble_kit.metrics.cases import Cases, Figures
+from ensemble_kit.metrics.ranking import GRID
+from ensemble_kit.metrics.reliability import N_BINS, TOP
+from ensemble_kit.metrics.support import Support, support_of
+from ensemble_kit.records import Floats, Ints, read_only
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One curve on a grid.
+
+    kind : "roc" (x: false positive rate, y: sensitivity), "pr" (x: recall, y: precision),
+        "reliability" (x: mean predicted probability of a bin, y: observed share; NaN in an empty
+        bin), "decision" and "decision_all" (x: threshold, y: net benefit of the model and of
+        acting on every image, in true positives an image).
+    class_name : a class, "malignant", "micro", "macro", or "top-1" (reliability).
+    scope : "pooled" or "fold k". x, y : (m,). low, high : (m,) pointwise band, or None.
+    support : (m,) images in each bin of a reliability curve, else None. edges : (m + 1,) its bin
+        edges, else None.
+    """
+
+    kind: str
+    class_name: str
+    scope: str
+    x: Floats
+    y: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    support: Ints | None = None
+    edges: Floats | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "low", "high", "support", "edges"):
+            array = getattr(self, name)
+            if array is not None:
+                object.__setattr__(self, name, read_only(array))
+
+
+def make_curves(
+    scope: str, cases: Cases, point: Figures, replicates: Figures, level: float
+) -> list[Curve]:
+    """The curves of a scope from their (m, 1) values and (m, R) replicates (none: no bands)."""
+    curves = []
+    for (kind, name), values in point.items():
+        if kind == "predicted":
+            continue
+        support = _support(kind, name, cases)
+        if not support.estimable:
+            continue
+        band = replicates.get((kind, name)) if support.has_interval else None
+        low, high = (None, None) if band is None else pointwise_band(band, level)
+        x, counts, edges = _grid(kind, name, cases, point)
+        shown = "reliability" if kind == "observed" else kind
+        curves.append(Curve(shown, name, scope, x, values[:, 0], low, high, counts, edges))
+    return curves
+
+
+def pointwise_band(replicates: Floats, level: float) -> tuple[Floats, Floats]:
+    """Percentile bounds of (m, R) replicates at each point, over those that are defined; NaN
+    where fewer than half are."""
+    defined = np.isfinite(replicates).mean(axis=1) >= 0.5
+    low, high = np.full((2, len(replicates)), np.nan)
+    tail = (1 - level) / 2
+    whole = np.isfinite(replicates).all(axis=1)
+    low[whole], high[whole] = np.quantile(replicates[whole], [tail, 1 - tail], axis=1)
+    partly = defined & ~whole
+    if partly.any():
+        low[partly], high[partly] = np.nanquantile(replicates[partly], [tail, 1 - tail], axis=1)
+    return low, high
+
+
+def _grid(
+    kind: str, name: str, cases: Cases, point: Figures
+) -> tuple[Floats, Ints | None, Floats | None]:
+    if kind == "observed":
+        edges = np.linspace(0.0, 1.0, N_BINS + 1)
+        scores = _scores(name, cases)
+        bins = np.clip(np.searchsorted(edges, scores, side="left") - 1, 0, N_BINS - 1)
+        return point["predicted", name][:, 0], np.bincount(bins, minlength=N_BINS), edges
+    return (THRESHOLDS if kind.startswith("decision") else GRID), None, None
+
+
+def _scores(name: str, cases: Cases) -> Floats:
+    if name == TOP:
+        return np.asarray(cases.probabilities.max(axis=1, initial=0.0))
+    if name in cases.class_names:
+        return np.asarray(cases.probabilities[:, cases.class_names.index(name)])
+    return np.minimum(cases.probabilities[:, cases.malignant].sum(axis=1), 1.0)
+
+
+def _support(kind: str, name: str, cases: Cases) -> Support:
+    if name == "macro":
+        return support_of(("roc_auc_ovr", ""), cases)
+    return support_of(("roc_auc" if kind in ("roc", "pr") else "ece", name), cases)

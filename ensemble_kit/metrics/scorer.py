@@ -1,0 +1,102 @@
+"""All figures of some cases, under any weights of groups, from one call."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ensemble_kit.metrics.benefit import NetBenefit
+from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
+from ensemble_kit.metrics.decisions import DecisionFigures
+from ensemble_kit.metrics.ranking import RankingFigures
+from ensemble_kit.metrics.reliability import ReliabilityFigures
+from ensemble_kit.metrics.smooth import SmoothCalibration
+from ensemble_kit.records import Floats
+
+THREADS = 2
+CELLS_AT_ONCE = 4_000_000
+
+
+class Draws(Protocol):
+    """Weights of groups in chunks: a bootstrap or a jackknife."""
+
+    @property
+    def n_chunks(self) -> int: ...
+
+    def chunk(self, number: int) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Figures (B,) by (metric, class) and curves (m, B) by (kind, class)."""
+
+    figures: Figures
+    curves: Figures
+
+
+class Scorer:
+    """Every score of some cases; with ``curves`` also ROC, PR, reliability and decision curves."""
+
+    def __init__(self, cases: Cases, curves: bool = False) -> None:
+        self.cases = cases
+        self.curves = curves
+        self.ranking = RankingFigures(cases)
+        self.decisions = DecisionFigures(cases)
+        self.reliability = ReliabilityFigures(cases)
+        self.smooth = SmoothCalibration(cases)
+        self.benefit = NetBenefit(cases) if curves and cases.has_malignant_view else None
+
+    def __call__(self, weights: Floats) -> Scores:
+        """Scores under (n_groups, B) weights."""
+        figures, curves = self.ranking(weights, self.curves)
+        more, bins = self.reliability(weights, self.curves)
+        figures = figures | self.decisions(weights) | more | self.smooth(weights)
+        curves = curves | bins
+        if self.benefit is not None:
+            curves["decision", MALIGNANT], curves["decision_all", MALIGNANT] = self.benefit(weights)
+        return Scores(figures, curves)
+
+    def point(self) -> Scores:
+        """The scores themselves: every group with weight 1; (1,) and (m, 1) arrays."""
+        return self(np.ones((self.cases.n_groups, 1)))
+
+    @property
+    def width(self) -> int:
+        """Replicates at once that keep the largest array in bounds."""
+        return max(1, CELLS_AT_ONCE // max(1, self.ranking.n_cells))
+
+
+def replicate(
+    scorers: Sequence[Callable[[Floats], Scores]], draws: Draws, width: int = 50
+) -> list[Scores]:
+    """Every scorer under the same draws: figures (R,) and curves (m, R).
+
+    Chunks run on two threads with one BLAS thread each; ``width`` bounds the replicates at once.
+    """
+
+    def one(number: int) -> list[list[Scores]]:
+        weights = draws.chunk(number)
+        parts = [
+            np.ascontiguousarray(weights[:, first : first + width])
+            for first in range(0, weights.shape[1], width)
+        ]
+        return [[scorer(part) for part in parts] for scorer in scorers]
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as threads:
+        chunks = list(threads.map(one, range(draws.n_chunks)))
+    return [
+        _joined([part for chunk in chunks for part in chunk[place]])
+        for place in range(len(scorers))
+    ]
+
+
+def _joined(parts: list[Scores]) -> Scores:
+    if not parts:
+        return Scores({}, {})
+    return Scores(
+        {key: np.concatenate([p.figures[key] for p in parts]) for key in parts[0].figures},
+        {key: np.concatenate([p.curves[key] for p in parts], axis=1) for key in parts[0].curves},
+    )

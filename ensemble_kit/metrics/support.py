@@ -1,0 +1,102 @@
+"""How many groups a figure rests on, and when it is not estimable."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble_kit.errors import count, some
+from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key
+
+MIN_GROUPS = 2
+MIN_GROUPS_INTERVAL = 5
+
+EVERY_CLASS = frozenset(
+    {
+        "balanced_accuracy",
+        "f1_macro",
+        "precision_macro",
+        "roc_auc_ovr",
+        "roc_auc_ovo",
+        "average_precision_macro",
+    }
+)
+BOTH_SIDES = frozenset(
+    {
+        "roc_auc",
+        "roc_auc_tpr80",
+        "sensitivity_at_specificity_90",
+        "sensitivity_at_specificity_95",
+        "specificity_at_sensitivity_90",
+        "specificity_at_sensitivity_95",
+        "average_precision",
+        "calibration_slope",
+        "calibration_intercept",
+    }
+)
+POSITIVES, NEGATIVES = frozenset({"recall", "f1"}), frozenset({"specificity"})
+
+
+@dataclass(frozen=True)
+class Support:
+    """Groups of the side that limits a figure, and what that side is, in words."""
+
+    n_groups: int
+    side: str
+
+    @property
+    def estimable(self) -> bool:
+        return self.n_groups >= MIN_GROUPS
+
+    @property
+    def has_interval(self) -> bool:
+        return self.n_groups >= MIN_GROUPS_INTERVAL
+
+    @property
+    def reason(self) -> str:
+        """Why there is no value, or no interval; "" when there is both."""
+        if not self.estimable:
+            needed = f"at least {MIN_GROUPS} are needed"
+            return f"not estimable: {count(self.n_groups, 'group')} {self.side}, {needed}"
+        if not self.has_interval:
+            needed = f"at least {MIN_GROUPS_INTERVAL} are needed"
+            return f"no interval: {count(self.n_groups, 'group')} {self.side}, {needed}"
+        return ""
+
+
+def support_of(key: Key, cases: Cases) -> Support:
+    """What the figure (metric, class) of these cases rests on."""
+    metric, name = key
+    if metric in EVERY_CLASS:
+        return _every_class(cases)
+    if not name or name not in cases.groups_with:
+        return Support(cases.n_groups_here, "in all")
+    positive, negative = cases.groups_with[name]
+    others = f"with images other than {name}"
+    if metric in BOTH_SIDES:
+        if positive <= negative:
+            return Support(positive, f"with {name}")
+        return Support(negative, others)
+    if metric in POSITIVES:
+        return Support(positive, f"with {name}")
+    if metric in NEGATIVES:
+        return Support(negative, others)
+    if metric in {"precision", "npv"}:
+        chosen = _chosen(cases, name)
+        rows = chosen if metric == "precision" else ~chosen
+        said = f"with images called {name}" if metric == "precision" else f"not called {name}"
+        return Support(len(np.unique(cases.groups[rows])), said)
+    return Support(cases.n_groups_here, "in all")
+
+
+def _every_class(cases: Cases) -> Support:
+    """The rarest class; the names of all that have too few."""
+    sides = {name: min(cases.groups_with[name]) for name in cases.class_names}
+    least = min(sides.values())
+    rare = [name for name, number in sides.items() if number == least]
+    return Support(least, f"with {some(rare)}")
+
+
+def _chosen(cases: Cases, name: str) -> np.ndarray:  # type: ignore[type-arg]
+    if name == MALIGNANT and name not in cases.class_names:
+        return np.asarray(cases.probabilities[:, cases.malignant].sum(axis=1) >= 0.5)
+    return np.asarray(cases.predicted == cases.class_names.index(name))
