@@ -1,0 +1,1 @@
+"""Calibrators: small frozen steps from probabilities to better-founded probabilities."""

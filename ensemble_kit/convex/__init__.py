@@ -1,0 +1,1 @@
+"""Small convex problems that ensembling and calibration share, solved to their optimum."""
