@@ -1,0 +1,79 @@
+"""Numbers, names and terms as safe markup."""
+
+from collections.abc import Iterable
+
+from markupsafe import Markup, escape
+
+from ensemble_kit.reporting.figures.svg import clean, short
+from ensemble_kit.reporting.html.definitions import definition_of
+from ensemble_kit.reporting.view.base import Cell, Number
+
+NAME_LIMIT = 60
+
+
+def name(content: str, css: str = "") -> Markup:
+    """A name from the data: escaped, isolated from the text's direction, cut when long."""
+    whole = clean(content)
+    swatch = Markup('<span class="sw {}"></span>').format(css) if css else Markup()
+    return swatch + Markup('<bdi class="nm" title="{}">{}</bdi>').format(
+        whole[:400], short(whole, NAME_LIMIT)
+    )
+
+
+def fixed(value: float | None, digits: int = 3) -> str:
+    """``0.912``; a true minus sign; ``–`` for nothing."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{digits}f}"
+    return "0" + text[2:] if text.startswith("-0") and float(text) == 0 else text.replace("-", "−")
+
+
+def estimate(number: Number | None, digits: int = 3) -> Markup:
+    """Value and interval, or why there is none."""
+    if number is None:
+        return Markup('<span class="na">–</span>')
+    if number.value is None:
+        reason = number.note or "too few groups"
+        return Markup('<span class="na" title="{}">not estimable</span>').format(reason)
+    value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits))
+    if number.low is None or number.high is None:
+        return value
+    interval = Markup(' <span class="ci">{} to {}</span>').format(
+        fixed(number.low, digits), fixed(number.high, digits)
+    )
+    return value + interval
+
+
+def cell(number: Number | None, digits: int = 3, css: str = "") -> Markup:
+    """The estimate as a table cell that sorts by its value."""
+    value = "" if number is None or number.value is None else f"{number.value:.6g}"
+    return Markup('<td data-v="{}"{}>{}</td>').format(
+        value, Markup(' class="{}"').format(css) if css else "", estimate(number, digits)
+    )
+
+
+def plain(content: Cell) -> str:
+    """A plain cell as text."""
+    if content is None:
+        return "–"
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, float):
+        return f"{content:,.4g}".replace("-", "−")
+    return f"{content:,}" if isinstance(content, int) else clean(content)
+
+
+def term(metric: str) -> Markup:
+    """A metric's label, one click from its definition."""
+    known = definition_of(metric)
+    if known is None:
+        return escape(metric.replace("_", " "))
+    return Markup('<a class="term" href="#def-{}">{}</a>').format(known.key, known.label)
+
+
+def listed(items: Iterable[str], limit: int = 8) -> str:
+    """``a, b and c``; a count after ``limit``."""
+    names = [short(clean(item), NAME_LIMIT) for item in items]
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
