@@ -8,7 +8,9 @@ from typing import Never
 
 import typer
 
+from ensemble_kit.commands.check import check
 from ensemble_kit.commands.console import complain
+from ensemble_kit.commands.fetch import fetch
 from ensemble_kit.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -19,6 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(check)
+app.command()(fetch)
 
 
 def main() -> Never:

@@ -14,6 +14,19 @@ from ensemble_kit.records import LesionTable, Strings
 
 SAMPLE = "sample"
 SAMPLE_DIR = Path("store") / "sample"
+DEFAULT = Path("dataset")
+
+
+def data_or_default(given: str | None) -> str:
+    """The data set asked for, else ``dataset/``; without that, DataError says how to get one."""
+    if given:
+        return given
+    if DEFAULT.is_dir():
+        return str(DEFAULT)
+    raise DataError(
+        f"no data: there is no folder {DEFAULT}/ here; get one with `python cli.py fetch ham10000 "
+        f"--to {DEFAULT}/`, name another with --data DIR, or use the built-in set: --data sample"
+    )
 
 
 def load_table(
