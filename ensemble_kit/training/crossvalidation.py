@@ -1,0 +1,176 @@
+"""The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble_kit.atomic import write_text
+from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.records import Folds, LesionTable, Predictions, digest_of
+from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.runs.manifest import (
+    FILE_NAME,
+    Manifest,
+    environment,
+    read_manifest,
+    record_files,
+    write_manifest,
+)
+from ensemble_kit.splits import check_folds
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
+from ensemble_kit.training.preparing import Machine, Prepared, fold_job, prepare_study
+from ensemble_kit.training.resuming import refuse_other_run
+from ensemble_kit.training.workers import Workers
+from ensemble_kit.training.workshop import warm_up
+
+EVENTS = ".events"
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidated:
+    """A finished cross-validation: the mean out-of-fold rows and those of each repeat."""
+
+    folder: Path
+    predictions: Predictions
+    repeats: tuple[Predictions, ...]
+
+
+def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
+    """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
+    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
+
+
+def cross_validate(
+    table: LesionTable,
+    draws: list[Folds],
+    spec: StudySpec,
+    folder: Path,
+    machine: Machine,
+    *,
+    tell: Callable[..., None],
+) -> CrossValidated:
+    """Train every fold that is not finished and write ``oof.csv``; the manifest is left running.
+
+    draws : one ``Folds`` for each repeat, checked here against the table. tell : receives ``kind``
+    and facts of each step and event. A run folder of another study, data set or split is refused.
+    """
+    began = time.perf_counter()
+    for folds in draws:
+        check_folds(table, folds)
+    _begin(table, draws, spec, folder)
+    with Workers(machine.jobs, folder / EVENTS, lambda event: tell(**event)) as workers:
+        workers.submit(warm_up, workers.threads)
+        prepared = prepare_study(table, spec, machine, workers, tell=tell)
+        done = _train(prepared, draws, spec, folder, workers, tell)
+    repeats = tuple(_gather(table, folder, r, folds) for r, folds in enumerate(draws))
+    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
+    predictions = Predictions(table.image_ids, table.class_names, mean)
+    write_oof(folder, predictions)
+    names = [OOF, *_fold_files(folder, draws)]
+    if len(repeats) > 1:
+        for r, repeat in enumerate(repeats):
+            write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
+            names.append(f"oof_{r}.csv")
+    facts = read_manifest(folder).facts | _facts(prepared, done)
+    facts["seconds"] = facts.get("seconds", 0.0) + time.perf_counter() - began
+    record_files(folder, names, facts=facts, device=_device(folder, done))
+    return CrossValidated(folder, predictions, repeats)
+
+
+def _begin(table: LesionTable, draws: list[Folds], spec: StudySpec, folder: Path) -> None:
+    digest = digest_of(*(folds.digest for folds in draws))
+    if (folder / FILE_NAME).is_file():
+        refuse_other_run(folder, spec, table, digest)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_folds(folder, table, draws)
+    write_text(folder / STUDY, spec.to_toml())
+    manifest = Manifest(
+        kind="cv",
+        name=folder.name,
+        spec_digest=spec.digest,
+        data_digest=table.digest,
+        folds_digest=digest,
+        class_names=table.class_names,
+        seed=spec.split.seed,
+        data_root=table.root,
+        **environment(),
+    )
+    write_manifest(folder, manifest)
+    record_files(folder, [FOLDS, IMAGES, STUDY])
+
+
+def _train(
+    prepared: Prepared,
+    draws: list[Folds],
+    spec: StudySpec,
+    folder: Path,
+    workers: Workers,
+    tell: Callable[..., None],
+) -> list[FoldDone]:
+    finished, futures = [], []
+    for repeat, folds in enumerate(draws):
+        for k in range(folds.n_folds):
+            seed = FoldSeed(spec.split.seed, repeat, k)
+            job = fold_job(prepared, spec, folds, seed, fold_folder(folder, repeat, k), workers)
+            done = read_done(job.folder, job.digest)
+            if done is None:
+                futures.append(workers.submit(train_fold, job))
+            else:
+                tell("fold_kept", repeat=repeat, fold=k)
+                finished.append(done)
+    return finished + workers.finish(futures)
+
+
+def _gather(table: LesionTable, folder: Path, repeat: int, folds: Folds) -> Predictions:
+    """All held-out rows of one draw of folds, in the table's order."""
+    parts = [fold_predictions(fold_folder(folder, repeat, k)) for k in range(folds.n_folds)]
+    ids = np.concatenate([part.image_ids for part in parts])
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    return Predictions(ids, table.class_names, probabilities).in_order_of(table.image_ids)
+
+
+def _fold_files(folder: Path, draws: list[Folds]) -> list[str]:
+    names = []
+    for repeat, folds in enumerate(draws):
+        for k in range(folds.n_folds):
+            place = fold_folder(folder, repeat, k)
+            names += [
+                str(path.relative_to(folder))
+                for path in sorted(place.iterdir())
+                if path.is_file() and not path.name.startswith(".")
+            ]
+    return names
+
+
+def _facts(prepared: Prepared, done: list[FoldDone]) -> dict[str, Any]:
+    return {
+        "pixels_digest": prepared.pixels.digest,
+        "weights_digest": prepared.weights_digest,
+        "views": prepared.plan.views,
+        "fine_tune_from": prepared.plan.fine_tune,
+        "store_notes": list(prepared.plan.notes),
+        "store_bytes": prepared.plan.total_bytes,
+        "folds": [
+            {
+                "repeat": fold.repeat,
+                "fold": fold.fold,
+                "epochs": fold.epochs,
+                "seconds": fold.seconds,
+                "images_per_second": fold.images_per_second,
+                "peak_memory": fold.peak_memory,
+            }
+            for fold in sorted(done, key=lambda fold: (fold.repeat, fold.fold))
+        ],
+    }
+
+
+def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:
+    trained_on = done[-1].device if done else {}
+    return read_manifest(folder).device | {f"training_{k}": v for k, v in trained_on.items()}

@@ -1,0 +1,90 @@
+"""The framework's device: threads, precision, determinism; the one place that asks for it."""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Device:
+    """What trains: Keras' backend, "cpu" or "gpu", precision policy, threads, repeatability."""
+
+    backend: str
+    kind: str
+    precision: str
+    threads: int
+    deterministic: bool
+
+    def facts(self) -> dict[str, str]:
+        return {name: str(value) for name, value in asdict(self).items()}
+
+
+def configured_backend() -> str:
+    """The backend Keras will use, found without importing it."""
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    try:
+        return str(json.loads((home / "keras.json").read_text(encoding="utf-8"))["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+def prepare(threads: int) -> Device:
+    """Set up the framework in this process, once, before any tensor is made."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _native_messages_hidden():
+        import keras
+
+        backend = keras.backend.backend()
+    gpu = _has_gpu(backend, threads)
+    precision = "mixed_bfloat16" if gpu else "float32"
+    keras.mixed_precision.set_global_policy(precision)
+    return Device(backend, "gpu" if gpu else "cpu", precision, threads, deterministic=not gpu)
+
+
+@contextmanager
+def _native_messages_hidden() -> Iterator[None]:
+    """Drop what compiled libraries print about themselves while they load (not exceptions)."""
+    sys.stderr.flush()
+    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
+
+
+def peak_memory() -> int:
+    """Most memory this process ever held, bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _has_gpu(backend: str, threads: int) -> bool:
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        gpu = bool(tf.config.list_physical_devices("GPU"))
+        if not gpu:
+            tf.config.experimental.enable_op_determinism()
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        return gpu
+    if backend == "jax":
+        import jax
+
+        return any(device.platform == "gpu" for device in jax.devices())
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    return bool(torch.cuda.is_available())

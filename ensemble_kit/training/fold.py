@@ -1,0 +1,246 @@
+"""One fold from job to files: train, predict the rows it never saw, save, declare it done."""
+
+import csv
+import io
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.atomic import sha256_of_file, write_json, write_text
+from ensemble_kit.data.predictions import predictions_csv, read_predictions
+from ensemble_kit.errors import RunError
+from ensemble_kit.records import Floats, Ints, Predictions, Strings
+from ensemble_kit.study import StudySpec, TrainingSpec
+from ensemble_kit.training.activations import ActivationKey, open_store
+from ensemble_kit.training.device import peak_memory
+from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.training.events import EventLog
+from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
+from ensemble_kit.training.sources import PixelSource, Source, StoredSource
+from ensemble_kit.training.workshop import Workshop, open_workshop
+
+MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
+
+
+@dataclass(frozen=True)
+class PixelFile:
+    """A pixel store as a worker opens it: a plain uint8 file of the shape (n, S, S, 3)."""
+
+    path: Path
+    shape: tuple[int, int, int, int]
+
+    def open(self) -> NDArray[np.uint8]:
+        return np.memmap(self.path, dtype=np.uint8, mode="r", shape=self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldJob:
+    """All that a process needs to train one fold; plain values, so any machine can take it.
+
+    train, watched, held : (m,) int rows of the table; labels : (n,) int.
+    keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
+    not among them trains from pixels.
+    folder : where the fold's files go. digest : of the study, folds and pixels behind it.
+    """
+
+    spec: StudySpec
+    seed: FoldSeed
+    image_ids: Strings
+    class_names: tuple[str, ...]
+    labels: Ints
+    train: Ints
+    watched: Ints
+    held: Ints
+    pixels: PixelFile
+    weights: Path | None
+    store_dir: Path
+    keys: tuple[ActivationKey, ...]
+    views: int
+    folder: Path
+    events: Path
+    digest: str
+    threads: int
+    keep_model: bool = True
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class FoldDone:
+    """What ``done.json`` records of a fold. Seconds by phase, bytes of peak memory."""
+
+    digest: str
+    repeat: int
+    fold: int
+    epochs: dict[str, int]
+    seconds: dict[str, float]
+    images_per_second: dict[str, float]
+    peak_memory: int
+    device: dict[str, str]
+    files: dict[str, str]
+
+
+def train_fold(job: FoldJob) -> FoldDone:
+    """Train a fold and write ``model.keras``, ``history.csv``, ``predictions.csv``, ``done.json``.
+
+    Runs in a worker. The same job gives the same predictions to the byte on a CPU, whatever the
+    worker did before.
+    """
+    began = time.perf_counter()
+    log = EventLog(job.events)
+    log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
+    shop = open_workshop(job.spec, job.weights, len(job.class_names), job.threads)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    rows = _rows(job)
+    shop.staged.reset(job.seed)
+    history: list[EpochRecord] = []
+
+    def told(record: EpochRecord) -> None:
+        facts = asdict(record) | {"fold": job.seed.fold, "repeat": job.seed.repeat}
+        log.emit("epoch", **facts)
+
+    model, source = _head(job, shop)
+    plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
+                     job.views, job.spec.training)  # fmt: skip
+    scratch = job.folder / f".best-{os.getpid()}.weights.h5"
+    board = job.folder / "tensorboard" if job.tensorboard else None
+    history += run_phase(
+        model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
+    )
+    if job.spec.model.unfreeze_depth and job.spec.training.fine_tune_epochs:
+        model, source = _fine_tune(job, shop)
+        plan = PhasePlan("fine_tune", job.spec.training.fine_tune_epochs,
+                         job.spec.training.fine_tune_lr, job.views, job.spec.training,
+                         _best(history))  # fmt: skip
+        history += run_phase(
+            model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
+        )
+    probabilities = predict(model, source, job.held)
+    return _finish(job, shop, history, probabilities, began)
+
+
+def read_done(folder: Path, digest: str) -> FoldDone | None:
+    """The record of a finished fold; None if it is not finished or its files are not whole.
+
+    A fold finished from another study, data set or split is a RunError.
+    """
+    path = folder / DONE
+    if not path.is_file():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        done = FoldDone(**{field.name: values[field.name] for field in fields(FoldDone)})
+        whole = all(sha256_of_file(folder / name) == sha for name, sha in done.files.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not whole:
+        return None
+    if done.digest != digest:
+        raise RunError(
+            f"{folder} was trained from other pixels, weights or settings than it would be now; "
+            "give --overwrite to start again or --run NAME for another run"
+        )
+    return done
+
+
+def fold_predictions(folder: Path) -> Predictions:
+    """The probabilities a finished fold gave to the images it held out."""
+    return read_predictions(folder / PREDICTIONS)
+
+
+def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -> Floats:
+    """(C,) weight of each class: frequency to the power -p, mean weight of training rows 1."""
+    if spec.class_weights == "none":
+        return np.ones(n_classes)
+    power = 1.0 if spec.class_weights == "balanced" else float(spec.class_weights)
+    counts = np.bincount(labels[train], minlength=n_classes).astype(np.float64)
+    weights = np.where(counts > 0, np.maximum(counts, 1.0), np.inf) ** -power
+    return np.asarray(weights * counts.sum() / (weights * counts).sum())
+
+
+def _rows(job: FoldJob) -> Rows:
+    n_classes = len(job.class_names)
+    weights = class_weights(job.labels, job.train, n_classes, job.spec.training)
+    targets = np.eye(n_classes, dtype=np.float32)[job.labels]
+    return Rows(job.train, job.watched, job.labels, targets, weights[job.labels].astype(np.float32))
+
+
+def _head(job: FoldJob, shop: Workshop) -> tuple[Any, Source]:
+    shop.staged.freeze(train_tail=False)
+    stored = _stored(job, 0)
+    if stored is None:
+        return shop.compiled("frozen_whole"), _pixel_source(job)
+    return shop.compiled("head"), stored
+
+
+def _fine_tune(job: FoldJob, shop: Workshop) -> tuple[Any, Source]:
+    shop.staged.freeze(train_tail=True)
+    stored = _stored(job, job.spec.model.unfreeze_depth)
+    if stored is None:
+        return shop.compiled("tuned_whole"), _pixel_source(job)
+    return shop.compiled("suffix"), stored
+
+
+def _pixel_source(job: FoldJob) -> Source:
+    return PixelSource(job.pixels.open(), job.spec.training.augment == "online")
+
+
+def _stored(job: FoldJob, depth: int) -> Source | None:
+    keys = [key for key in job.keys if key.depth == depth]
+    return StoredSource(open_store(job.store_dir, keys[0])) if keys else None
+
+
+def _best(history: list[EpochRecord]) -> float | None:
+    watched = [record.val_loss for record in history if record.val_loss is not None]
+    return min(watched) if watched else None
+
+
+def _finish(
+    job: FoldJob, shop: Workshop, history: list[EpochRecord], probabilities: Floats, began: float
+) -> FoldDone:
+    training_seconds = time.perf_counter() - began
+    write_text(job.folder / HISTORY, _history_csv(history))
+    held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
+    write_text(job.folder / PREDICTIONS, predictions_csv(held))
+    names = [HISTORY, PREDICTIONS]
+    if job.keep_model:
+        temporary = job.folder / f".{os.getpid()}.keras"
+        shop.staged.whole.save(temporary)
+        temporary.replace(job.folder / MODEL)
+        names.append(MODEL)
+    phases: tuple[Literal["head", "fine_tune"], ...] = ("head", "fine_tune")
+    of_phase = {p: [r for r in history if r.phase == p] for p in phases}
+    seconds = {p: sum(r.seconds for r in records) for p, records in of_phase.items()}
+    done = FoldDone(
+        digest=job.digest,
+        repeat=job.seed.repeat,
+        fold=job.seed.fold,
+        epochs={p: len(records) for p, records in of_phase.items()},
+        seconds=seconds | {"training": training_seconds, "all": time.perf_counter() - began},
+        images_per_second={
+            p: len(records) * len(job.train) / seconds[p]
+            for p, records in of_phase.items()
+            if records
+        },
+        peak_memory=peak_memory(),
+        device=shop.device.facts(),
+        files={name: sha256_of_file(job.folder / name) for name in names},
+    )
+    write_json(job.folder / DONE, asdict(done))
+    EventLog(job.events).emit("fold_done", repeat=job.seed.repeat, fold=job.seed.fold)
+    return done
+
+
+def _history_csv(history: list[EpochRecord]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(
+        buffer, [field.name for field in fields(EpochRecord)], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(asdict(record) for record in history)
+    return buffer.getvalue()

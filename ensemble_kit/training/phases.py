@@ -1,0 +1,213 @@
+"""One phase of training: epochs, callbacks, the best epoch kept."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.metrics.losses import class_aucs, log_losses
+from ensemble_kit.records import Floats, Ints
+from ensemble_kit.study import TrainingSpec
+from ensemble_kit.training.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
+from ensemble_kit.training.sources import Source, prediction_batches, training_batches
+
+PREDICT_BATCH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of one fold. train, watched : (m,) int; ``watched`` choose the epoch (may be empty).
+
+    labels : (n,) int, targets : (n, C) one-hot, weights : (n,) of all rows of the table.
+    """
+
+    train: Ints
+    watched: Ints
+    labels: Ints
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of ``history.csv``; losses in nats, times in seconds, None where not watched."""
+
+    phase: Phase
+    epoch: int
+    loss: float
+    val_loss: float | None
+    val_accuracy: float | None
+    val_auc: float | None
+    lr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What a phase trains with. ``threshold``: watched loss that an epoch must beat to be kept."""
+
+    phase: Phase
+    epochs: int
+    lr: float
+    views: int
+    spec: TrainingSpec
+    threshold: float | None = None
+
+
+def compile_model(model: Any, spec: TrainingSpec) -> None:
+    """Attach AdamW (decoupled decay, Loshchilov & Hutter 2019) or Adam, and cross-entropy."""
+    import keras
+
+    if spec.weight_decay > 0:
+        optimizer = keras.optimizers.AdamW(weight_decay=spec.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+    else:
+        optimizer = keras.optimizers.Adam()
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing)
+    model.compile(optimizer=optimizer, loss=loss)
+
+
+def predict(model: Any, source: Source, rows: Ints) -> Floats:
+    """(m, C) probabilities of unturned rows; each row sums to 1."""
+    parts = [
+        np.asarray(model.predict_on_batch(batch.inputs), np.float64)[: batch.size]
+        for batch in prediction_batches(source, rows, PREDICT_BATCH)
+    ]
+    if not parts:
+        return np.empty((0, model.output_shape[-1]))
+    probabilities = np.concatenate(parts)
+    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
+
+
+def run_phase(
+    model: Any,
+    source: Source,
+    rows: Rows,
+    plan: PhasePlan,
+    seed: FoldSeed,
+    checkpoint: Path,
+    *,
+    tensorboard: Path | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> list[EpochRecord]:
+    """Train a compiled model and leave it with its best epoch's weights.
+
+    With watched rows the best epoch is the one of least watched log loss and must beat
+    ``plan.threshold``; without, it is the last. Raises FloatingPointError if the loss diverges.
+    """
+    import keras
+
+    _start_afresh(model.optimizer, plan.lr)
+    watching = len(rows.watched) > 0
+    start = model.get_weights() if watching else None
+    checkpoint.unlink(missing_ok=True)
+    callbacks = keras.callbacks.CallbackList(
+        _callbacks(plan, checkpoint, watching, tensorboard), model=model, epochs=plan.epochs
+    )
+    model.stop_training = False
+    history: list[EpochRecord] = []
+    callbacks.on_train_begin()
+    for epoch in range(plan.epochs):
+        callbacks.on_epoch_begin(epoch)
+        record = _run_epoch(model, source, rows, plan, seed, epoch)
+        history.append(record)
+        if on_epoch is not None:
+            on_epoch(record)
+        logs: dict[str, float | None] = {"loss": record.loss, "learning_rate": record.lr}
+        if watching:
+            logs |= {"val_loss": record.val_loss, "val_auc": record.val_auc}
+        callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    callbacks.on_train_end()
+    if checkpoint.is_file():
+        model.load_weights(checkpoint)
+        checkpoint.unlink()
+    elif start is not None:
+        model.set_weights(start)
+    return history
+
+
+def _run_epoch(
+    model: Any, source: Source, rows: Rows, plan: PhasePlan, seed: FoldSeed, epoch: int
+) -> EpochRecord:
+    began = time.perf_counter()
+    draw = draw_epoch(rows.train, plan.views, seed, plan.phase, epoch)
+    stream = seed.generator(COLOUR, PHASES.index(plan.phase), epoch)
+    size = plan.spec.batch_size
+    loss = 0.0
+    for batch in training_batches(source, draw, rows.targets, rows.weights, size, stream):
+        model.reset_metrics()
+        logs = model.train_on_batch(
+            batch.inputs, batch.targets, sample_weight=batch.weights, return_dict=True
+        )
+        loss += float(logs["loss"]) * size / len(draw.rows)
+    seconds = time.perf_counter() - began
+    if not np.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss became {loss} in epoch {epoch + 1} of the {plan.phase} phase; "
+            "lower the learning rate"
+        )
+    watched: dict[str, float | None] = dict.fromkeys(("log_loss", "accuracy", "roc_auc"))
+    if len(rows.watched):
+        probabilities = predict(model, source, rows.watched)
+        watched = _watched_scores(rows.labels[rows.watched], probabilities)
+    return EpochRecord(
+        phase=plan.phase,
+        epoch=epoch,
+        loss=loss,
+        val_loss=watched["log_loss"],
+        val_accuracy=watched["accuracy"],
+        val_auc=watched["roc_auc"],
+        lr=float(np.asarray(model.optimizer.learning_rate)),
+        seconds=seconds,
+        images_per_second=len(draw.rows) / seconds,
+    )
+
+
+def _callbacks(
+    plan: PhasePlan, checkpoint: Path, watching: bool, tensorboard: Path | None
+) -> list[Any]:
+    from keras import callbacks
+
+    chosen: list[Any] = []
+    if watching:
+        patience = plan.spec.patience
+        chosen = [
+            callbacks.ModelCheckpoint(
+                checkpoint,
+                monitor="val_loss",
+                mode="min",
+                save_best_only=True,
+                save_weights_only=True,
+                initial_value_threshold=plan.threshold,
+            ),
+            callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)),
+            callbacks.EarlyStopping("val_loss", patience=patience),
+        ]
+    if tensorboard is not None:
+        chosen.append(callbacks.TensorBoard(tensorboard / plan.phase, write_graph=False))
+    return chosen
+
+
+def _start_afresh(optimizer: Any, lr: float) -> None:
+    """Zero the optimizer's moments and step count, so that a used one equals a new one."""
+    optimizer.learning_rate = lr
+    for variable in optimizer.variables:
+        if variable is not optimizer._learning_rate:
+            variable.assign(np.zeros(variable.shape, dtype=str(variable.dtype)))
+
+
+def _watched_scores(labels: Ints, probabilities: Floats) -> dict[str, float | None]:
+    """Log loss, accuracy and macro one-vs-rest AUC over the classes that are present."""
+    aucs = class_aucs(labels, probabilities)
+    return {
+        "log_loss": float(log_losses(labels, probabilities).mean()),
+        "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+        "roc_auc": None if np.isnan(aucs).all() else float(np.nanmean(aucs)),
+    }

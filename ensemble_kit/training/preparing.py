@@ -1,0 +1,198 @@
+"""Everything a study's folds share, made once before any fold starts."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensemble_kit.backbones import check_model_spec
+from ensemble_kit.backbones.backbone import resolve_weights, weights_digest
+from ensemble_kit.data.filling import PIXELS
+from ensemble_kit.data.pixels import PixelStore, fill_pixels
+from ensemble_kit.records import Folds, Ints, LesionTable, digest_of
+from ensemble_kit.splits import hold_out_groups
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.activations import ActivationKey, key_in, open_store, stores_in
+from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.training.events import EventLog
+from ensemble_kit.training.filling import FillReport, fill_stores
+from ensemble_kit.training.fold import FoldJob, PixelFile
+from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
+from ensemble_kit.training.workers import Workers, available_cores
+from ensemble_kit.training.workshop import open_workshop
+
+INNER = 104
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how fast, which no result depends on. store_limit in bytes."""
+
+    store_dir: Path
+    store_limit: float
+    jobs: int = 1
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Pixels and activations of one image size, ready to be read by any fold."""
+
+    table: LesionTable
+    pixels: PixelStore
+    weights: Path | None
+    weights_digest: str
+    plan: StorePlan
+    machine: Machine
+
+
+@dataclass(frozen=True)
+class FillJob:
+    """What a worker needs to fill stores."""
+
+    spec: StudySpec
+    n_classes: int
+    weights: Path | None
+    pixels: PixelFile
+    store_dir: Path
+    keys: tuple[ActivationKey, ...]
+    views: int
+    events: Path
+    threads: int
+
+
+@dataclass(frozen=True)
+class FillDone:
+    report: FillReport
+    seconds: float
+
+
+def find_weights(spec: StudySpec) -> tuple[Path | None, str]:
+    """File of the base's first weights (None: random) and their digest."""
+    path = resolve_weights(check_model_spec(spec.model), spec.model.weights)
+    return path, weights_digest(path, spec.split.seed)
+
+
+def prepare_study(
+    table: LesionTable,
+    spec: StudySpec,
+    machine: Machine,
+    workers: Workers,
+    *,
+    depths: Sequence[int] | None = None,
+    tell: Callable[..., None],
+) -> Prepared:
+    """Decode what is not decoded, then fill the activation stores in one pass.
+
+    tell : receives ``kind`` and facts of each step: "pixels", "plan", "fill".
+    """
+    weights, digest = find_weights(spec)
+    tell("pixels", total=len(table))
+    pixels = fill_pixels(
+        table,
+        spec.model.image_size,
+        spec.model.aspect,
+        machine.store_dir,
+        jobs=available_cores(),
+        on_progress=lambda n: tell("pixels_step", n=n),
+    )
+    facts = PixelFacts(pixels.digest, len(table))
+    plan = plan_stores(spec, facts, digest, machine.store_dir, machine.store_limit, depths)
+    tell("plan", plan=plan)
+    if plan.passes:
+        job = FillJob(
+            spec=spec,
+            n_classes=table.n_classes,
+            weights=weights,
+            pixels=pixel_file(pixels),
+            store_dir=machine.store_dir,
+            keys=plan.keys,
+            views=plan.views,
+            events=workers.events / "fill.jsonl",
+            threads=workers.threads,
+        )
+        tell("fill", total=plan.passes)
+        done = workers.finish([workers.submit(fill_task, job)])[0]
+        tell("filled", images=done.report.computed, seconds=done.seconds)
+    return Prepared(table, pixels, weights, digest, plan, machine)
+
+
+def fill_task(job: FillJob) -> FillDone:
+    """Fill the stores of a job; runs in a worker."""
+    began = time.perf_counter()
+    log = EventLog(job.events)
+    shop = open_workshop(job.spec, job.weights, job.n_classes, job.threads)
+    wanted = [open_store(job.store_dir, key) for key in job.keys]
+    related = [open_store(job.store_dir, key) for key in _earlier_cuts(job)]
+    report = fill_stores(
+        shop.staged,
+        wanted,
+        job.pixels.open(),
+        job.views,
+        related=related,
+        device=shop.device.kind,
+        on_progress=lambda n: log.emit("fill_step", n=n),
+    )
+    return FillDone(report, time.perf_counter() - began)
+
+
+def pixel_file(pixels: PixelStore) -> PixelFile:
+    return PixelFile(pixels.folder / PIXELS, (len(pixels), pixels.size, pixels.size, 3))
+
+
+def fold_job(
+    prepared: Prepared, spec: StudySpec, folds: Folds, seed: FoldSeed, folder: Path,
+    workers: Workers, *, keep_model: bool = True,
+) -> FoldJob:  # fmt: skip
+    """The job of one fold: its rows, the rows that choose its epoch, and where things are."""
+    table = prepared.table
+    rows = np.arange(len(table))
+    held = rows[folds.held_out(seed.fold)]
+    train = rows[~folds.held_out(seed.fold)]
+    watched = held if spec.training.early_stopping == "validation" else held[:0]
+    if spec.training.early_stopping == "inner":
+        inner = hold_out_groups(table, train, spec.training.inner_share, seed.number(INNER))
+        train, watched = train[~inner], train[inner]
+    digest = digest_of(spec.digest, folds.digest, prepared.pixels.digest, prepared.weights_digest,
+                       prepared.plan.views, table.digest)  # fmt: skip
+    return FoldJob(
+        spec=spec,
+        seed=seed,
+        image_ids=table.image_ids,
+        class_names=table.class_names,
+        labels=table.labels,
+        train=_writable(train),
+        watched=_writable(watched),
+        held=_writable(held),
+        pixels=pixel_file(prepared.pixels),
+        weights=prepared.weights,
+        store_dir=prepared.machine.store_dir,
+        keys=prepared.plan.keys,
+        views=prepared.plan.views,
+        folder=folder,
+        events=workers.events / f"fold_{seed.repeat}_{seed.fold}.jsonl",
+        digest=digest,
+        threads=workers.threads,
+        keep_model=keep_model,
+        tensorboard=prepared.machine.tensorboard,
+    )
+
+
+def _earlier_cuts(job: FillJob) -> list[ActivationKey]:
+    """Keys of stores that differ from the wanted ones in their cut alone, and come before it."""
+    pooled = job.keys[0]
+    same = ("pixels", "backbone", "weights", "backend", "preprocessing", "rows")
+    found = []
+    for folder in stores_in(job.store_dir):
+        key = key_in(folder)
+        if key in job.keys or key.depth == 0:
+            continue
+        if all(getattr(key, name) == getattr(pooled, name) for name in same):
+            found.append(key)
+    return found
+
+
+def _writable(rows: Ints) -> Ints:
+    return np.array(rows, dtype=np.int64)

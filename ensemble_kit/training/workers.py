@@ -1,0 +1,114 @@
+"""Processes that train: started once, kept warm, watched through their event files."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from joblib.externals.loky import get_reusable_executor, process_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from ensemble_kit.errors import RunError
+from ensemble_kit.training.events import Event, EventReader
+
+T = TypeVar("T")
+POLL_SECONDS = 0.1
+IDLE_SECONDS = 600
+
+
+def available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers:
+    """``jobs`` processes, each with its share of the cores. A context that ends them."""
+
+    def __init__(self, jobs: int, events: Path, watch: Callable[[Event], None]) -> None:
+        self.jobs, self.events = jobs, events
+        self.threads = max(1, available_cores() // jobs)
+        self._watch, self._reader = watch, EventReader(events)
+        self._executor: Any = None
+
+    def __enter__(self) -> Self:
+        self.events.mkdir(parents=True, exist_ok=True)
+        for stale in self.events.glob("*.jsonl"):
+            stale.unlink()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=kind is not None)
+        for path in self.events.glob("*.jsonl"):
+            path.unlink(missing_ok=True)
+        if self.events.is_dir() and not any(self.events.iterdir()):
+            self.events.rmdir()
+
+    def submit(self, work: Callable[..., T], *arguments: object) -> "Future[T]":
+        """Hand ``work`` (a module's function, plain arguments) to the next free process."""
+        future: Future[T] = self._running().submit(work, *arguments)
+        return future
+
+    def finish(
+        self, futures: "Sequence[Future[T]]", on_done: Callable[[T], None] | None = None
+    ) -> list[T]:
+        """Wait for all, passing events on as they come; results in the order given.
+
+        The first failure cancels what has not begun and is raised.
+        """
+        waiting = set(futures)
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                self._pass_on()
+                for future in done:
+                    result = future.result()
+                    if on_done is not None:
+                        on_done(result)
+        except TerminatedWorkerError as error:
+            raise RunError(
+                "a training process was killed from outside, most often for want of memory; give "
+                "the same command again to resume, with fewer --jobs or a smaller --batch-size "
+                f"({str(error).splitlines()[0]})"
+            ) from None
+        except FloatingPointError as error:
+            raise RunError(str(error)) from None
+        finally:
+            for future in waiting:
+                future.cancel()
+        return [future.result() for future in futures]
+
+    def _pass_on(self) -> None:
+        for event in self._reader.new():
+            self._watch(event)
+
+    def _running(self) -> Any:
+        if self._executor is None:
+            threads = str(self.threads)
+            self._executor = get_reusable_executor(
+                max_workers=self.jobs,
+                timeout=IDLE_SECONDS,
+                initializer=_begin_process,
+                env={
+                    "OMP_NUM_THREADS": threads,
+                    "TF_NUM_INTRAOP_THREADS": threads,
+                    "TF_CPP_MIN_LOG_LEVEL": "3",
+                },
+            )
+        return self._executor
+
+
+def _begin_process() -> None:
+    """Leave Ctrl-C to the parent, which ends its workers, and let the process keep its warmth.
+
+    Loky restarts a worker whose memory grew by 300 MB, which mapped pixel files alone exceed.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._USE_PSUTIL = False
