@@ -57,7 +57,8 @@ def load_table(
     class_names, labels = np.unique(columns["dx"], return_inverse=True)
     if len(class_names) < 2:
         raise DataError(
-            f"{layout.table}: every image is {class_names[0]!r}: a classifier needs two classes"
+            f"{layout.table}: every image is {str(class_names[0])!r}: a classifier needs at least "
+            "two classes"
         )
     paths = np.full(len(ids), "", dtype=np.str_)
     if require_images:

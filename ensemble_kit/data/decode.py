@@ -48,7 +48,7 @@ def read_header(data: bytes, name: str) -> Header:
     elif data.startswith(b"\xff\xd8"):
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             raise DataError(f"{name}: damaged JPEG header ({error}); restore the file") from None
         header = Header("JPEG", width, height)
     else:
@@ -66,9 +66,9 @@ def decode(path: Path, size: int, aspect: Aspect) -> Pixels:
     """Read an image file as ``(size, size, 3)`` uint8 RGB; the same bytes give the same pixels.
 
     aspect : "crop" the centre square, "pad" with black to a square, or "stretch".
-    A JPEG is decoded at the smallest of libjpeg's half, quarter … scales that still has ``size``
-    pixels; the rest is antialiased bicubic (Pillow). The EXIF orientation is applied; colour
-    profiles are not. Transparency is laid on black, 16 bits keep their high byte.
+    A JPEG is decoded at the smallest of libjpeg's scales from 1/2 down that still has the
+    pixels wanted; the rest is antialiased bicubic (Pillow). The EXIF orientation is applied;
+    colour profiles are not. Transparency is laid on black, 16 bits keep their high byte.
     Raises DataError for an image that is missing, damaged, truncated or too large.
     """
     try:
@@ -95,7 +95,7 @@ def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> 
                 data, "RGB", min_height=height, min_width=width, min_factor=2
             )
             return _upright(Image.fromarray(pixels), data)
-        except ValueError:
+        except (ValueError, KeyError):
             pass  # CMYK and recoverable oddities: Pillow reads them, or says what is wrong
     try:
         with Image.open(io.BytesIO(data), formats=(header.kind,)) as opened:
@@ -152,7 +152,7 @@ def _fit(image: Image.Image, size: int, aspect: Aspect) -> Pixels:
     box = (0.0, 0.0, float(width), float(height))
     if aspect == "crop":
         side = min(width, height)
-        left, top = (width - side) // 2, (height - side) // 2
+        left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
     inner = (size, size)
     if aspect == "pad":

@@ -70,14 +70,12 @@ def prune_pixels(store_dir: Path, keys: Collection[str] | None = None) -> list[S
     removed = []
     for store in stores:
         if store.key in keys if keys is not None else not store.complete:
-            lock = store.folder.with_suffix(".lock")
             try:
-                with FileLock(lock, blocking=False):
+                with FileLock(store.folder.with_suffix(".lock"), blocking=False):
                     shutil.rmtree(store.folder)
                     removed.append(store)
             except Timeout:
                 continue
-            lock.unlink(missing_ok=True)
     return removed
 
 

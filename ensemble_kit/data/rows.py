@@ -38,7 +38,9 @@ def read_layout(layout: Layout) -> pd.DataFrame:
 
     Unknown values are ``""``; diagnoses are lower-case.
     """
-    frame = _renamed(_diagnoses(read_rows(layout.table), layout.table), layout.table)
+    frame = _renamed(
+        _diagnoses(read_rows(layout.table), layout.table), layout.table, ("image_id", "dx")
+    )
     frame["image_id"] = frame["image_id"].map(strip_extension)
     for path in layout.extra:
         more = _renamed(read_rows(path), path)
@@ -83,7 +85,9 @@ def _diagnoses(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     return frame.drop(columns=classes).assign(dx=np.array(classes)[values.argmax(axis=1)])
 
 
-def _renamed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _renamed(
+    frame: pd.DataFrame, path: Path, needed: tuple[str, ...] = ("image_id",)
+) -> pd.DataFrame:
     """Canonical names; the first alias present wins, the others stay metadata columns."""
     chosen = {}
     for name, aliases in ALIASES.items():
@@ -91,11 +95,12 @@ def _renamed(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
         if present and (name == present[0] or name not in frame.columns):
             chosen[present[0]] = name
     frame = frame.rename(columns=chosen)
-    missing = [name for name in ("image_id",) if name not in frame.columns]
+    missing = [name for name in needed if name not in frame.columns]
     if missing:
+        wanted = " and ".join(f"{name} (or {some(ALIASES[name][1:])})" for name in missing)
         raise DataError(
-            f"{path}: no column image_id (or {some(ALIASES['image_id'][1:])}); it has "
-            f"{some(frame.columns)}"
+            f"{path}: no column {wanted}; it has {some(frame.columns)}: name the column so, or "
+            "give ISIC's ground truth with one column a class"
         )
     return frame
 
