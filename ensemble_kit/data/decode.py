@@ -84,7 +84,7 @@ def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str) -> Pixels:
         raise ValueError(f"aspect {aspect!r} is none of {ASPECTS}")
     header = read_header(data, name)
     image = _open(data, header, size, aspect, name)
-    return _fit(image, size, aspect)
+    return _fit(image, header, size, aspect)
 
 
 def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> Image.Image:
@@ -147,7 +147,7 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
     return image.transpose(turns[turn]) if turn in turns else image
 
 
-def _fit(image: Image.Image, size: int, aspect: Aspect) -> Pixels:
+def _fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
     width, height = image.size
     box = (0.0, 0.0, float(width), float(height))
     if aspect == "crop":
@@ -156,8 +156,9 @@ def _fit(image: Image.Image, size: int, aspect: Aspect) -> Pixels:
         box = (left, top, left + side, top + side)
     inner = (size, size)
     if aspect == "pad":
-        longer = max(width, height)
-        inner = max(1, round(width * size / longer)), max(1, round(height * size / longer))
+        sides = header.width, header.height  # the scaled decode rounds its own
+        shorter = max(1, round(size * min(sides) / max(sides)))
+        inner = (size, shorter) if width >= height else (shorter, size)
     fitted = image.resize(inner, Image.Resampling.BICUBIC, box=box)
     if inner == (size, size):
         return np.array(fitted, dtype=np.uint8)
