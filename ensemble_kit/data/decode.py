@@ -21,7 +21,7 @@ ASPECTS = ("crop", "pad", "stretch")
 MAX_PIXELS = 80_000_000
 """Images with more pixels are refused from their header (Pillow would warn from 89 million)."""
 
-DECODER = f"1 simplejpeg {simplejpeg.__version__} pillow {PIL.__version__}"
+DECODER = f"2 simplejpeg {simplejpeg.__version__} pillow {PIL.__version__}"
 """What the pixels depend on besides the file: our version, and those of the two libraries."""
 
 _ORIENTATION = 0x0112
@@ -148,21 +148,29 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def _fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
-    width, height = image.size
-    box = (0.0, 0.0, float(width), float(height))
+    width, height = _extent(image, header)
+    box = (0.0, 0.0, width, height)
+    inner = (size, size)
     if aspect == "crop":
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
-    inner = (size, size)
-    if aspect == "pad":
-        sides = header.width, header.height  # the scaled decode rounds its own
-        shorter = max(1, round(size * min(sides) / max(sides)))
-        inner = (size, shorter) if width >= height else (shorter, size)
+    elif aspect == "pad":
+        longer = max(width, height)
+        inner = max(1, round(width * size / longer)), max(1, round(height * size / longer))
     fitted = image.resize(inner, Image.Resampling.BICUBIC, box=box)
     if inner == (size, size):
         return np.array(fitted, dtype=np.uint8)
     square = np.zeros((size, size, 3), np.uint8)
-    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
-    square[top : top + inner[1], left : left + inner[0]] = np.asarray(fitted)
+    x, y = (size - inner[0]) // 2, (size - inner[1]) // 2
+    square[y : y + inner[1], x : x + inner[0]] = np.asarray(fitted)
     return square
+
+
+def _extent(image: Image.Image, header: Header) -> tuple[float, float]:
+    """Width and height that hold the picture: libjpeg scales by n/8 and rounds its sides up, so
+    the last column and row of a scaled decode may be filled in part."""
+    sides = header.width, header.height
+    scale = 8 * max(image.size) // max(sides) / 8
+    longer, shorter = max(sides) * scale, min(sides) * scale
+    return (longer, shorter) if image.width >= image.height else (shorter, longer)
