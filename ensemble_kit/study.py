@@ -65,6 +65,9 @@ class TrainingSpec(Section):
         "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
     inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+    )
     patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
     store_dtype: Literal["float16", "float32"] = Field(
         "float16", description="precision of stored activations"

@@ -10,7 +10,10 @@ import typer
 
 from ensemble_kit.commands.check import check
 from ensemble_kit.commands.console import complain
+from ensemble_kit.commands.cv import cv
+from ensemble_kit.commands.evaluate import evaluate
 from ensemble_kit.commands.fetch import fetch
+from ensemble_kit.commands.report import report
 from ensemble_kit.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -22,7 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(check)
+app.command()(cv)
+app.command()(evaluate)
 app.command()(fetch)
+app.command()(report)
 
 
 def main() -> Never:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 
 from ensemble_kit.atomic import write_text
 from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.records import Folds, LesionTable, Predictions, digest_of
+from ensemble_kit.runs.evaluated import write_evaluation
 from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
 from ensemble_kit.runs.manifest import (
     FILE_NAME,
@@ -30,6 +33,13 @@ from ensemble_kit.training.workers import Workers
 from ensemble_kit.training.workshop import warm_up
 
 EVENTS = ".events"
+STOPPING_NOTES = {
+    "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
+    "model is judged on had no say.",
+    "validation": "The epoch of each fold model was chosen on the very images it is judged on: "
+    "the figures are optimistic.",
+    "none": "Every fold model trained a fixed number of epochs; no image chose when to stop.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +93,39 @@ def cross_validate(
     return CrossValidated(folder, predictions, repeats)
 
 
+def complete_run(
+    result: CrossValidated, table: LesionTable, folds: Folds, spec: StudySpec
+) -> Evaluation:
+    """Evaluate the out-of-fold rows, write the numbers and declare the run complete."""
+    evaluation = evaluate(table, folds, result.predictions, spec.evaluation, spec.split.seed)
+    names = write_evaluation(result.folder, evaluation)
+    manifest = read_manifest(result.folder)
+    record_files(
+        result.folder,
+        names,
+        status="complete",
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
+        warnings=_warnings(manifest, table, spec),
+    )
+    return evaluation
+
+
+def _warnings(manifest: Manifest, table: LesionTable, spec: StudySpec) -> tuple[str, ...]:
+    """What a reader must know before any figure."""
+    warnings = []
+    if spec.training.early_stopping == "validation":
+        warnings.append(STOPPING_NOTES["validation"])
+    if spec.tuned_on == table.digest:
+        warnings.append(
+            "This study was tuned on the same data set: its figures are optimistic; "
+            "`tune --nested` estimates by how much."
+        )
+    if manifest.device.get("training_deterministic") == "False":
+        warnings.append("Trained on a device whose arithmetic is not repeatable to the bit.")
+    return tuple(warnings)
+
+
 def _begin(table: LesionTable, draws: list[Folds], spec: StudySpec, folder: Path) -> None:
     digest = digest_of(*(folds.digest for folds in draws))
     if (folder / FILE_NAME).is_file():
@@ -99,7 +142,7 @@ def _begin(table: LesionTable, draws: list[Folds], spec: StudySpec, folder: Path
         folds_digest=digest,
         class_names=table.class_names,
         seed=spec.split.seed,
-        data_root=table.root,
+        data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
     write_manifest(folder, manifest)

@@ -1,5 +1,6 @@
 """One phase of training: epochs, callbacks, the best epoch kept."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,8 +141,13 @@ def _run_epoch(
     draw = draw_epoch(rows.train, plan.views, seed, plan.phase, epoch)
     stream = seed.generator(COLOUR, PHASES.index(plan.phase), epoch)
     size = plan.spec.batch_size
+    steps = -(-len(draw.rows) // size)
     loss = 0.0
-    for batch in training_batches(source, draw, rows.targets, rows.weights, size, stream):
+    batches = training_batches(source, draw, rows.targets, rows.weights, size, stream)
+    for step, batch in enumerate(batches):
+        if plan.spec.schedule == "cosine":
+            done = (epoch + step / steps) / plan.epochs
+            model.optimizer.learning_rate = plan.lr * (1 + math.cos(math.pi * done)) / 2
         model.reset_metrics()
         logs = model.train_on_batch(
             batch.inputs, batch.targets, sample_weight=batch.weights, return_dict=True
@@ -187,9 +193,13 @@ def _callbacks(
                 save_weights_only=True,
                 initial_value_threshold=plan.threshold,
             ),
-            callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=max(1, patience // 2)),
             callbacks.EarlyStopping("val_loss", patience=patience),
         ]
+        if plan.spec.schedule == "plateau":
+            halve = callbacks.ReduceLROnPlateau(
+                "val_loss", factor=0.5, patience=max(1, patience // 2)
+            )
+            chosen.append(halve)
     if tensorboard is not None:
         chosen.append(callbacks.TensorBoard(tensorboard / plan.phase, write_graph=False))
     return chosen

@@ -1,0 +1,206 @@
+"""`cv`: group-safe cross-validation of an image classifier, from a data folder to a run folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ensemble_kit.commands import options
+from ensemble_kit.commands.console import note
+
+if TYPE_CHECKING:
+    from ensemble_kit.records import Folds, LesionTable
+    from ensemble_kit.study import StudySpec
+    from ensemble_kit.training.preparing import Machine
+
+STUDY_DEFAULT = "default: the study's, else"
+
+
+def cv(
+    data: options.Data = None,
+    study: options.StudyFile = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the run folder; default: the study's name, or backbone and data.",
+            metavar="NAME",
+        ),
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help=f"Folds; {STUDY_DEFAULT} 5.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help=f"Times the folds are redrawn; {STUDY_DEFAULT} 1.")
+    ] = None,
+    folds_file: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Use given folds: columns image, fold.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help=f"Seed of folds and training; {STUDY_DEFAULT} 0.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help=f"xception or compact; {STUDY_DEFAULT} xception.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option(metavar="PX", help=f"Side of the input; {STUDY_DEFAULT} 299.")
+    ] = None,
+    aspect: Annotated[
+        str | None, typer.Option(help=f"crop, pad or stretch to a square; {STUDY_DEFAULT} crop.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help=f"imagenet, none or a .weights.h5 file; {STUDY_DEFAULT} imagenet."),
+    ] = None,
+    unfreeze_depth: Annotated[
+        int | None,
+        typer.Option(metavar="BLOCKS", help=f"Blocks trained, from the end; {STUDY_DEFAULT} 2."),
+    ] = None,
+    head_epochs: Annotated[
+        int | None, typer.Option(help=f"Epochs with a frozen base; {STUDY_DEFAULT} 10.")
+    ] = None,
+    fine_tune_epochs: Annotated[
+        int | None, typer.Option(help=f"Epochs of the last blocks; {STUDY_DEFAULT} 10.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="IMAGES", help=f"Images a step; {STUDY_DEFAULT} 32.")
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help=f"Share of features dropped; {STUDY_DEFAULT} 0.3."),
+    ] = None,
+    head_lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate of the head; {STUDY_DEFAULT} 1e-3.")
+    ] = None,
+    fine_tune_lr: Annotated[
+        float | None, typer.Option(help=f"Learning rate of the blocks; {STUDY_DEFAULT} 1e-4.")
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help=f"balanced, none, or a power in (0, 1]; {STUDY_DEFAULT} none."),
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help=f"none, dihedral or online; {STUDY_DEFAULT} dihedral.")
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option(help=f"Dihedral views stored an image, 1-8; {STUDY_DEFAULT} 4.")
+    ] = None,
+    early_stopping: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Rows that pick the epoch: inner, validation, none; {STUDY_DEFAULT} inner."
+        ),
+    ] = None,
+    duplicates: options.Duplicates = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
+    runs_dir: options.RunsDir = Path("runs"),
+    store: options.StoreDir = Path("store"),
+    store_limit: options.StoreLimit = 20.0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard logs into each fold's folder.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run of the same name.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and stop before any training.")
+    ] = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
+    from ensemble_kit.backbones import check_model_spec
+    from ensemble_kit.commands.training_progress import TrainingProgress
+    from ensemble_kit.commands.training_tables import print_result
+    from ensemble_kit.training.crossvalidation import complete_run, cross_validate
+    from ensemble_kit.training.preparing import Machine
+
+    changes: dict[str, dict[str, Any]] = {
+        "data": {"path": data, "duplicates": _text(duplicates)},
+        "split": {"folds": folds, "repeats": repeats, "seed": seed, "folds_file": _text(folds_file)},
+        "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
+                  "weights": weights, "unfreeze_depth": unfreeze_depth, "dropout": dropout},
+        "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
+                     "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
+                     "class_weights": _power(class_weights), "augment": augment, "views": views,
+                     "early_stopping": early_stopping},
+    }  # fmt: skip
+    spec = options.study_of(study, changes)
+    check_model_spec(spec.model)
+    table, draws = _data_and_folds(spec, store)
+    machine = Machine(store, store_limit * 1e9, jobs, tensorboard)
+    if dry_run:
+        _print_plan(table, spec, machine)
+        return
+    name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
+    folder = _run_folder(runs_dir / name, overwrite)
+    with TrainingProgress(spec, len(draws), bars=not (quiet or no_progress), quiet=quiet) as shown:
+        result = cross_validate(table, draws, spec, folder, machine, tell=shown.tell)
+        shown.tell("evaluating")
+        evaluation = complete_run(result, table, draws[0], spec)
+    print_result(folder, table, draws[0], evaluation)
+    if not quiet:
+        note(f"report: python cli.py report {folder.name}")
+
+
+def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[LesionTable, list[Folds]]":
+    from ensemble_kit.data.dataset import data_or_default, load_table
+    from ensemble_kit.splits import make_folds, read_folds_file
+
+    duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
+    path = data_or_default(spec.data.path or None)
+    table = load_table(path, duplicates=duplicates, sample_dir=store / "sample")
+    if spec.split.folds_file:
+        return table, [read_folds_file(Path(spec.split.folds_file), table)]
+    return table, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
+
+
+def _run_folder(folder: Path, overwrite: bool) -> Path:
+    """The folder to write to; an old run is set aside and removed when that is asked for."""
+    import shutil
+
+    from ensemble_kit.errors import RunError
+    from ensemble_kit.runs.manifest import FILE_NAME
+
+    if not folder.exists():
+        return folder
+    if not (folder / FILE_NAME).is_file() and any(folder.iterdir()):
+        raise RunError(f"{folder} is there and is no run; give another --run NAME")
+    if overwrite:
+        doomed = folder.with_name(f".{folder.name}.replaced")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+    return folder
+
+
+def _print_plan(table: "LesionTable", spec: "StudySpec", machine: "Machine") -> None:
+    from ensemble_kit.commands.training_tables import print_plan
+    from ensemble_kit.data.pixels import fill_pixels, pixels_ready, plan_pixels
+    from ensemble_kit.training.plan import PixelFacts, plan_stores
+    from ensemble_kit.training.preparing import find_weights
+
+    size, aspect = spec.model.image_size, spec.model.aspect
+    pixels = plan_pixels(table, size, aspect, machine.store_dir)
+    digest = ""
+    if pixels_ready(table, size, aspect, machine.store_dir):
+        digest = fill_pixels(table, size, aspect, machine.store_dir, jobs=1).digest
+    facts = PixelFacts(digest, len(table))
+    weights = find_weights(spec)[1]
+    plan = plan_stores(spec, facts, weights, machine.store_dir, machine.store_limit)
+    print_plan(table, spec, pixels, plan)
+
+
+def _data_name(spec: "StudySpec") -> str:
+    from ensemble_kit.runs.evaluating import run_name
+
+    return run_name(Path(spec.data.path or "dataset").resolve().stem)
+
+
+def _power(text: str | None) -> float | str | None:
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
