@@ -39,7 +39,10 @@ const words = (cell) => (cell.dataset.csv ?? cell.textContent).replace(/\s+/g, "
 const stem = view.name.replace(/[^\w.-]+/g, "_").slice(0, 80);
 $$("[data-save]").forEach((button) => button.addEventListener("click", () => {
   if (button.dataset.save === "json") save(stem + ".report.json", "application/json", JSON.stringify(view));
-  else save(stem + ".metrics.csv", "text/csv", csv([(view.metrics || {}).columns || [], ...((view.metrics || {}).rows || [])]));
+  else {
+    const { columns = [], words: said = [], text_columns: texts = 0, rows = [] } = view.metrics || {};
+    save(stem + ".metrics.csv", "text/csv", csv([columns, ...rows.map((row) => row.map((x, i) => (i < texts ? said[x] : x)))]));
+  }
 }));
 const quiet = (label, title, act) => {
   const button = document.createElement("button");

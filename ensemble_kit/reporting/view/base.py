@@ -41,3 +41,16 @@ class Alert(Value):
     title: str
     text: str
     section: str = ""
+
+
+class MetricsTable(Value):
+    """The tidy table of ``metrics.csv``, its words listed once.
+
+    columns : names; the first ``text_columns`` of each row are places in ``words``, the rest are
+    numbers to six significant digits.
+    """
+
+    columns: tuple[str, ...] = ()
+    text_columns: int = 0
+    words: tuple[str, ...] = ()
+    rows: tuple[tuple[int | float | None, ...], ...] = ()

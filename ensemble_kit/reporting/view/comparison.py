@@ -17,7 +17,7 @@ class Difference(Value):
 
 class Compared(Value):
     """Another run on the same images. ``mcnemar``: images only this run has right, images only
-    the other has right, exact p."""
+    the other has right, p of the test clustered by group."""
 
     name: str
     images: int

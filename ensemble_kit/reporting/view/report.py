@@ -1,6 +1,6 @@
 """The whole view."""
 
-from ensemble_kit.reporting.view.base import Alert, Number, Table, Value
+from ensemble_kit.reporting.view.base import Alert, MetricsTable, Number, Value
 from ensemble_kit.reporting.view.calibration import Calibration
 from ensemble_kit.reporting.view.comparison import Compared, External
 from ensemble_kit.reporting.view.data import Data
@@ -37,4 +37,4 @@ class Report(Value):
     provenance: Provenance
     compared: tuple[Compared, ...] = ()
     external: External | None = None
-    metrics: Table = Table(columns=())
+    metrics: MetricsTable = MetricsTable()
