@@ -1,0 +1,157 @@
+"""`evaluate`: numbers with intervals for predictions from anywhere, as a run folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ensemble_kit.commands import options
+from ensemble_kit.commands.console import note, results
+
+if TYPE_CHECKING:
+    from ensemble_kit.study import StudySpec
+
+
+def evaluate(
+    predictions: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="CSV",
+            help="Probabilities: an image column and a column a class (CSV or parquet), perhaps "
+            "with label, lesion_id, patient_id, fold and metadata. Repeat it to compare models.",
+        ),
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV|DIR",
+            help="Labels, groups and metadata: ISIC's one-hot CSV, a metadata CSV or a data "
+            "folder; default: the prediction file's own columns.",
+            show_default=False,
+        ),
+    ] = None,
+    folds_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Folds (image, fold); default: the prediction file's column 'fold'.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the run; with several files a prefix. Default: the file's name.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path(
+        "runs"
+    ),
+    malignant: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,…", help="Classes of the malignant-versus-benign view; '' for none."
+        ),
+    ] = "mel,bcc,akiec",
+    slice_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="COLUMN",
+            help="A further metadata column to slice by (sex, age, site, dx_type and source are "
+            "always). Repeatable.",
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals, 0.5 to 1.")] = 0.95,
+    replicates: Annotated[
+        int, typer.Option(help="Bootstrap replicates; 0 for no intervals.")
+    ] = 2000,
+    interval: Annotated[
+        str, typer.Option(metavar="percentile|bca", help="Kind of bootstrap interval.")
+    ] = "percentile",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    isic_conventions: Annotated[
+        bool,
+        typer.Option(
+            "--isic-conventions",
+            help="Also give the official ISIC scorer's Task 3 figures by its conventions.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run of that name made otherwise.")
+    ] = False,
+    as_json: options.Json = False,
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Evaluate predictions: every score with an interval that resamples lesions or patients."""
+    from ensemble_kit.commands.evaluate_tables import Shown, json_text, print_shown
+    from ensemble_kit.errors import StudyError
+    from ensemble_kit.metrics.bootstrap import Method
+    from ensemble_kit.metrics.comparison import compare
+    from ensemble_kit.metrics.evaluation import evaluate as evaluated
+    from ensemble_kit.metrics.isic import with_isic_rows
+    from ensemble_kit.runs.evaluating import Evaluated, check_name, write_evaluated
+    from ensemble_kit.runs.given import read_matched
+
+    if interval not in ("percentile", "bca"):
+        raise StudyError(f"--interval {interval!r}: give percentile or bca")
+    matched = read_matched(predictions, truth, folds_file)
+    for warning in matched.warnings:
+        note(f"warning: {warning}")
+    if not quiet:
+        for line in matched.notes:
+            note(line)
+    studies = [
+        _study(member, name, len(predictions), malignant, slice_by, level, replicates, seed)
+        for member, _ in matched.members
+    ]
+    for study, (_, member) in zip(studies, matched.members, strict=True):
+        check_name(runs_dir, study, matched.table, matched.folds, member, overwrite)
+    spec = studies[0].evaluation
+    table, folds = matched.table, matched.folds
+    comparison = None
+    if len(matched.members) > 1:
+        comparison = compare(table, folds, matched.members, spec, seed)
+    shown = []
+    for study, (member_name, member) in zip(studies, matched.members, strict=True):
+        if not quiet:
+            note(f"evaluating {member_name}: {spec.replicates:,} resamples of the groups")
+        method: Method = "bca" if interval == "bca" else "percentile"
+        evaluation = evaluated(table, folds, member, spec, seed, method=method)
+        if isic_conventions:
+            evaluation = with_isic_rows(evaluation, table, member)
+        work = Evaluated(
+            study, table, folds, member, evaluation, seed,
+            matched.notes, matched.warnings, comparison,
+        )  # fmt: skip
+        shown.append(Shown(member_name, write_evaluated(runs_dir, work), evaluation))
+    if as_json:
+        results.out(json_text(matched, shown, comparison))
+    else:
+        print_shown(matched, shown, comparison)
+
+
+def _study(
+    member: str, name: str | None, members: int, malignant: str, slices: list[str] | None,
+    level: float, replicates: int, seed: int,
+) -> "StudySpec":  # fmt: skip
+    """The study of one member: what the numbers depend on, under the run's name."""
+    import tomli_w
+
+    from ensemble_kit.runs.evaluating import run_name
+    from ensemble_kit.study import parse_study
+
+    run = run_name(member) if name is None else (name if members == 1 else f"{name}-{member}")
+    values = {
+        "name": run,
+        "split": {"seed": seed},
+        "evaluation": {
+            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
+            "replicates": replicates,
+            "level": level,
+            "slices": list(slices or ()),
+        },
+    }
+    return parse_study(tomli_w.dumps(values), "the options given")
