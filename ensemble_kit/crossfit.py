@@ -4,7 +4,7 @@ A step is fitted on the rows of all folds but one and applied to that one. The r
 are copies without the held-out fold, so no fit can see a label it will be judged on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -96,25 +96,26 @@ class CrossFitted(Generic[S]):
     steps: dict[int, S]
 
 
-def crossfit_rows(fit: Callable[[Rows], S], rows: Rows) -> CrossFitted[S]:
+class Run(Protocol):
+    """How the folds are worked off: ``map``, or a pool's ``map``, which keeps their order."""
+
+    def __call__(self, function: Callable[[Any], Any], items: Any, /) -> Iterable[Any]: ...
+
+
+def crossfit_rows(fit: Callable[[Rows], S], rows: Rows, run: Run = map) -> CrossFitted[S]:
     """Fit on all folds but k, apply to k, for every fold k that has rows."""
-    present = np.unique(rows.fold)
+    present = [int(k) for k in np.unique(rows.fold)]
     if len(present) < 2:
         raise SplitError(
             "cross-fitting needs at least two folds and there is one: give members made with "
             "folds, or a folds file"
         )
-    output: NDArray[Any] | None = None
-    steps: dict[int, S] = {}
-    for k in present:
-        held = rows.fold == k
-        step = fit(rows.take(~held))
-        part = step.apply(np.ascontiguousarray(rows.members[:, held]))
-        if output is None:
-            output = np.empty((len(rows), *part.shape[1:]), dtype=part.dtype)
-        output[held] = part
-        steps[int(k)] = step
-    assert output is not None
+    steps = dict(zip(present, run(lambda k: fit(rows.take(rows.fold != k)), present), strict=True))
+    parts = {k: step.apply(rows.take(rows.fold == k).members) for k, step in steps.items()}
+    first = parts[present[0]]
+    output = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
+    for k, part in parts.items():
+        output[rows.fold == k] = part
     return CrossFitted(output, steps)
 
 

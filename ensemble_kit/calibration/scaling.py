@@ -15,7 +15,7 @@ from ensemble_kit.convex.logistic import Penalty, fit_choosing_penalty, fit_logi
 from ensemble_kit.convex.simplex import log_floor, safe_log, softmax
 from ensemble_kit.records import Floats, Ints
 
-ODIR = (10.0, 1.0, 0.1, 0.01)
+ODIR = (10.0, 1.0, 0.1)
 LEAST_SLOPE = 0.02
 
 
@@ -120,7 +120,7 @@ def fit_vector(probabilities: Floats, labels: Ints, fold: Ints) -> Scaling:
 def fit_dirichlet(probabilities: Floats, labels: Ints, fold: Ints) -> Matrix:
     """Dirichlet calibration with off-diagonal and intercept regularisation: Kull et al. 2019.
 
-    The off-diagonal penalty is chosen on inner folds from 10, 1, 0.1 and 0.01, the intercept's
+    The off-diagonal penalty is chosen on inner folds from 10, 1 and 0.1, the intercept's
     from the same value and none.
     """
     pairs = [(off, mu) for off in ODIR for mu in (off, 0.0)]

@@ -11,6 +11,7 @@ import typer
 from ensemble_kit.commands.check import check
 from ensemble_kit.commands.console import complain
 from ensemble_kit.commands.cv import cv
+from ensemble_kit.commands.ensemble import ensemble
 from ensemble_kit.commands.evaluate import evaluate
 from ensemble_kit.commands.fetch import fetch
 from ensemble_kit.commands.report import report
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(check)
 app.command()(cv)
+app.command()(ensemble)
 app.command()(evaluate)
 app.command()(fetch)
 app.command()(report)

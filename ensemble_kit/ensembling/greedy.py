@@ -41,15 +41,18 @@ class Selection:
     losses: tuple[float, ...]
 
 
-def fit_greedy(rows: Rows, options: GreedyOptions | None = None) -> LinearPool:
+def fit_greedy(
+    rows: Rows, options: GreedyOptions | None = None, objective: str = "log_loss"
+) -> LinearPool:
     """Weights (M,) by greedy selection on these rows.
 
-    By default 50 rounds from the best member; libraries of ten members and more are bagged
-    (20 bags of half the members) with a sorted start of three.
+    Without options, 50 rounds from the best member for ``objective``; libraries of ten members
+    and more are bagged (20 bags of half the members) with a sorted start of three.
     """
     m = len(rows.members)
     if options is None:
-        options = GreedyOptions() if m < 10 else GreedyOptions(sorted_start=3, bags=20)
+        few = GreedyOptions(objective)
+        options = few if m < 10 else GreedyOptions(objective, sorted_start=3, bags=20)
     loss = selection_loss(options.objective, rows.members, rows.labels)
     counts = np.zeros(m)
     draw = np.random.default_rng(options.seed)

@@ -12,7 +12,7 @@ from ensemble_kit.crossfit import Rows
 from ensemble_kit.ensembling.weighting import fit_log_weights
 from ensemble_kit.records import Floats
 
-RIDGES = (10.0, 1.0, 0.1, 0.01, 0.001)
+RIDGES = (10.0, 1.0, 0.1, 0.01)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,1 @@
+"""Selection → weights → calibration → prior → decision → prediction sets, as one fit."""
