@@ -41,6 +41,14 @@ def report(
             metavar="FILE", help="Page to write; default: reports/<run>.html.", show_default=False
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the images, for thumbnails; default: where the run found them.",
+            show_default=False,
+        ),
+    ] = None,
     images: Annotated[
         int, typer.Option(min=0, max=400, help="Example images shown, about so many; 0: none.")
     ] = 40,
@@ -59,6 +67,8 @@ def report(
 
     if out is not None and out.is_dir():
         raise RunError(f"{out} is a folder: --out names the page to write, such as {out}/run.html")
+    if data is not None and not data.is_dir():
+        raise RunError(f"{data} is no folder: --data names the folder of the images")
     given = Path(run) if run else None
     if given is not None and given.suffix == ".json" and given.is_file():
         if compare or external:
@@ -76,6 +86,7 @@ def report(
             compare=[find_run(name, runs_dir) for name in compare or []],
             external=find_run(external, runs_dir) if external else None,
             n_images=images,
+            images_dir=data,
         )
         write_report(folder / FILE_NAME, view)
         stem = folder.resolve().name

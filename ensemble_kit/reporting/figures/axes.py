@@ -18,7 +18,12 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[tuple[float, str
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(k * step, f"{k * step:,.{decimals}f}") for k in range(first, last + 1)]
+    return [(k * step, _label(k * step, decimals)) for k in range(first, last + 1)]
+
+
+def _label(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
 
 def unit_ticks() -> list[tuple[float, str]]:

@@ -69,6 +69,8 @@ def _panel(
         parts.append(plot.line([0.0, 1.0], [curve.chance, curve.chance], "ref dash"))
     if curve.low:
         parts.append(plot.band(curve.x, curve.low, curve.high, f"band {colour}"))
-    parts += [plot.line(curve.x, fold, f"thin {colour}") for fold in curve.folds]
-    parts.append(plot.line(curve.x, curve.y, f"line {colour}"))
+    # A ROC curve begins at (0, 0); its grid begins with the sensitivity reached there.
+    x, begin = ((0.0, *curve.x), (0.0,)) if diagonal else (curve.x, ())
+    parts += [plot.line(x, begin + fold, f"thin {colour}") for fold in curve.folds]
+    parts.append(plot.line(x, begin + curve.y, f"line {colour}"))
     return drawing(232, 226, label, parts, "panel")

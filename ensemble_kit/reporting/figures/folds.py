@@ -56,7 +56,8 @@ def flow_diagram(steps: Sequence[FlowStep]) -> str:
         y += height + gap
     wide = any(step.removed for step in steps)
     label = "Flow of images: " + "; ".join(step.title for step in steps)
-    return drawing(600 if wide else 320, max(y - 18, 10), label, parts, "flowchart")
+    css = "flowchart" if wide else "flowchart narrow"
+    return drawing(600 if wide else 320, max(y - 18, 10), label, parts, css)
 
 
 def _box(x: float, y: float, width: float, height: float, css: str) -> str:

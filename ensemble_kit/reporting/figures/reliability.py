@@ -3,7 +3,10 @@
 from ensemble_kit.reporting.figures.axes import Plot, unit_ticks
 from ensemble_kit.reporting.figures.curves import interval_words
 from ensemble_kit.reporting.figures.svg import drawing, element, line
+from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.calibration import Reliability
+
+FEWEST = 5
 
 
 def reliability_panel(before: Reliability, after: Reliability | None, colour: str) -> str:
@@ -42,12 +45,14 @@ def reliability_panel(before: Reliability, after: Reliability | None, colour: st
     return drawing(232, 234, f"Reliability diagram of {main.name}: {error}", parts, "panel")
 
 
+def _shown(view: Reliability) -> list[tuple[float, Number]]:
+    """The bins with enough images to be drawn."""
+    bins = zip(view.predicted, view.observed, view.count, strict=True)
+    return [(p, o) for p, o, n in bins if p is not None and n >= FEWEST]
+
+
 def _known(view: Reliability) -> list[tuple[float, float]]:
-    return [
-        (p, o.value)
-        for p, o in zip(view.predicted, view.observed, strict=True)
-        if p is not None and o.value is not None
-    ]
+    return [(p, o.value) for p, o in _shown(view) if o.value is not None]
 
 
 def _points(plot: Plot, view: Reliability, css: str, colour: str, *, hollow: bool) -> str:
@@ -60,8 +65,8 @@ def _points(plot: Plot, view: Reliability, css: str, colour: str, *, hollow: boo
 
 def _band(plot: Plot, view: Reliability, colour: str) -> str:
     whiskers = []
-    for p, o in zip(view.predicted, view.observed, strict=True):
-        if p is not None and o.low is not None and o.high is not None:
+    for p, o in _shown(view):
+        if o.low is not None and o.high is not None:
             ends = [(plot.x(p), plot.y(o.low)), (plot.x(p), plot.y(o.high))]
             whiskers.append(line(ends, f"bandline {colour}"))
     return "".join(whiskers)

@@ -78,6 +78,12 @@ _DEFINITIONS = (
         "P(s⁺ > s⁻) + ½ P(s⁺ = s⁻)", "hanley1982",
     ),
     Definition(
+        "malignant_roc_auc", "AUC, malignant",
+        "AUC of the malignant-versus-benign view: the score is the sum of the malignant classes' "
+        "probabilities.",
+        "P(s⁺ > s⁻) + ½ P(s⁺ = s⁻)", "hanley1982",
+    ),
+    Definition(
         "roc_auc_ovr", "macro AUC",
         "Mean of the classes' one-versus-rest AUC values: every class counts the same.",
         "(1/C) Σ AUCc", "hanley1982",

@@ -15,7 +15,7 @@ from ensemble_kit.reporting.html.methods import cite
 from ensemble_kit.reporting.html.pictures import Pictures, class_colours
 from ensemble_kit.reporting.html.prose import KINDS, write_prose
 from ensemble_kit.reporting.html.references import REFERENCES
-from ensemble_kit.reporting.view.base import Table
+from ensemble_kit.reporting.view.base import Number, Table
 from ensemble_kit.reporting.view.ensemble import Ensemble
 from ensemble_kit.reporting.view.images import Picture
 from ensemble_kit.reporting.view.report import Report
@@ -84,12 +84,13 @@ def _words(report: Report) -> dict[str, Any]:
         "titles": dict(SECTIONS),
         "kind_words": KINDS.get(report.provenance.kind, report.provenance.kind),
         "prose": write_prose(report),
-        "fig": Pictures(colours, report.performance.overall.figures),
+        "fig": Pictures(colours, _overall(report)),
         "name": words.name,
         "cls": lambda name: words.name(name, colours.get(name, "")),
         "fixed": words.fixed,
         "estimate": words.estimate,
         "cell": words.cell,
+        "span": words.span,
         "plain": words.plain,
         "term": words.term,
         "listed": words.listed,
@@ -104,6 +105,15 @@ def _words(report: Report) -> dict[str, Any]:
         "guidelines": guidelines,
         "checklist_counts": [(g, filled[g], asked[g]) for g in guidelines],
     }
+
+
+def _overall(report: Report) -> dict[str, Number]:
+    """The figures of all images that slices are set against."""
+    whole = dict(report.performance.overall.figures)
+    malignant = report.performance.malignant
+    if malignant and "roc_auc" in malignant.figures:
+        whole["malignant_roc_auc"] = malignant.figures["roc_auc"]
+    return whole
 
 
 def _tables(report: Report) -> dict[str, Any]:
@@ -131,6 +141,7 @@ def _tables(report: Report) -> dict[str, Any]:
             columns=("file", "sha256"), rows=tuple(report.provenance.files.items())
         ),
         "after_of": lambda before: tables.after_of(report.calibration.after, before),
+        "by_class": lambda: tables.measures_by_class(report.calibration.measures),
         "has_gaps": lambda column, metric: any(metric in row.gaps for row in column.rows),
         "has_p": lambda other: any(d.p_value is not None for d in other.differences),
         "top": lambda picture: _top(picture, names, colours),

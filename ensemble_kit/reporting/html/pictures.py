@@ -15,6 +15,7 @@ from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
 N_COLOURS = 10
+NONE = Number(value=None)
 
 
 def class_colours(classes: Sequence[ClassInfo]) -> dict[str, str]:
@@ -49,6 +50,13 @@ class Pictures:
         around = [Number(value=v) for v in single]
         scale = intervals.common_scale([pooled, *around])
         return Markup(intervals.strip(single, pooled, scale))
+
+    def unit_bar(self, number: Number | None, name: str) -> Markup:
+        scale = intervals.Scale(0.0, 1.0)
+        return Markup(intervals.interval_bar(number or NONE, scale, colour=self._colour(name)))
+
+    def unit_axis(self) -> Markup:
+        return Markup(intervals.scale_axis(intervals.Scale(0.0, 1.0)))
 
     def share(self, share: float, colour: str = "ink") -> Markup:
         return Markup(intervals.share_bar(share, colour))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ensemble_kit.reporting.view.base import Cell, Number, Table
-from ensemble_kit.reporting.view.calibration import Reliability
+from ensemble_kit.reporting.view.calibration import Measure, Reliability
 from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Scores
 from ensemble_kit.reporting.view.report import Report
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
@@ -62,6 +62,15 @@ def net_benefit_table(view: NetBenefit) -> Table:
         treat = view.treat_all[place] if view.treat_all else None
         rows.append((view.thresholds[place], view.model[place], low, high, treat))
     return Table(columns=("threshold", "model", "low", "high", "treat all"), rows=tuple(rows))
+
+
+def measures_by_class(measures: Sequence[Measure]) -> dict[str, dict[str, Measure]]:
+    """class -> metric -> measure, for a table with a row a class."""
+    found: dict[str, dict[str, Measure]] = {}
+    for measure in measures:
+        if measure.class_name:
+            found.setdefault(measure.class_name, {})[measure.metric] = measure
+    return found
 
 
 def history_table(folds: Sequence[FoldHistory]) -> Table:

@@ -14,10 +14,12 @@ NAME_LIMIT = 60
 def name(content: str, css: str = "") -> Markup:
     """A name from the data: escaped, isolated from the text's direction, cut when long."""
     whole = clean(content)
-    swatch = Markup('<span class="sw {}"></span>').format(css) if css else Markup()
-    return swatch + Markup('<bdi class="nm" title="{}">{}</bdi>').format(
+    shown = Markup('<bdi class="nm" title="{}">{}</bdi>').format(
         whole[:400], short(whole, NAME_LIMIT)
     )
+    if not css:
+        return shown
+    return Markup('<span class="cl"><span class="sw {}"></span>{}</span>').format(css, shown)
 
 
 def fixed(value: float | None, digits: int = 3) -> str:
@@ -38,10 +40,13 @@ def estimate(number: Number | None, digits: int = 3) -> Markup:
     value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits))
     if number.low is None or number.high is None:
         return value
-    interval = Markup(' <span class="ci">{} to {}</span>').format(
-        fixed(number.low, digits), fixed(number.high, digits)
-    )
-    return value + interval
+    return value + Markup(' <span class="ci">{}</span>').format(span(number, digits))
+
+
+def span(number: Number, digits: int = 3) -> str:
+    """``0.90–0.92``; with ``to`` where a bound is negative."""
+    low, high = fixed(number.low, digits), fixed(number.high, digits)
+    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
 
 
 def cell(number: Number | None, digits: int = 3, css: str = "") -> Markup:

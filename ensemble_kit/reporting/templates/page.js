@@ -40,8 +40,12 @@ const stem = view.name.replace(/[^\w.-]+/g, "_").slice(0, 80);
 $$("[data-save]").forEach((button) => button.addEventListener("click", () => {
   if (button.dataset.save === "json") save(stem + ".report.json", "application/json", JSON.stringify(view));
   else {
-    const { columns = [], words: said = [], text_columns: texts = 0, rows = [] } = view.metrics || {};
-    save(stem + ".metrics.csv", "text/csv", csv([columns, ...rows.map((row) => row.map((x, i) => (i < texts ? said[x] : x)))]));
+    const { places = [], figures = [], methods = [], rows = [] } = view.metrics || {};
+    const head = ["scope", "slice", "class", "metric", "value", "low", "high", "level", "method", "unit", "n_groups", "note"];
+    save(stem + ".metrics.csv", "text/csv", csv([head, ...rows.map(([place, figure, method, value, low, high, groups]) => {
+      const [level, how, unit, note] = methods[method];
+      return [...places[place], ...figures[figure], value, low, high, level, how, unit, groups, note];
+    })]));
   }
 }));
 const quiet = (label, title, act) => {
@@ -55,7 +59,7 @@ const quiet = (label, title, act) => {
 };
 $$("table[id]").forEach((table) => {
   const title = table.caption ? table.caption.textContent.trim() : table.id;
-  table.closest(".scroll").after(quiet("CSV", "Download as CSV: " + title, () =>
+  table.caption.append(quiet("CSV", "Download as CSV: " + title, () =>
     save(stem + "." + table.id + ".csv", "text/csv", csv([...table.rows].map((row) => [...row.cells].map(words))))));
 });
 const DRAWN = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor"];
@@ -251,7 +255,7 @@ const explore = (() => {
     dot.setAttribute("cy", T + W * (1 - t.p[state.index] / (t.p[0] || 1)));
     ["x1", "x2"].forEach((key) => $("#explorer-line").setAttribute(key, L + W * f.threshold));
     $("#explorer-note").textContent = point
-      ? point.rule + ". Intervals: " + Math.round(100 * (point.sensitivity.level || .95)) + " %, group bootstrap."
+      ? point.rule[0].toUpperCase() + point.rule.slice(1) + ". Intervals: " + Math.round(100 * (point.sensitivity.level || .95)) + " %, group bootstrap."
       : "Intervals are given at the marked points.";
     const hash = "#explorer?" + new URLSearchParams({ target: t.name, threshold: f.threshold,
       ...(state.prevalence === null ? {} : { prevalence: state.prevalence }) });

@@ -44,13 +44,13 @@ class Alert(Value):
 
 
 class MetricsTable(Value):
-    """The tidy table of ``metrics.csv``, its words listed once.
+    """The tidy table of ``metrics.csv`` to five significant digits, its words listed once.
 
-    columns : names; the first ``text_columns`` of each row are places in ``words``, the rest are
-    numbers to six significant digits.
+    places : (scope, slice). figures : (class, metric). methods : (level, method, unit, note).
+    rows : place, figure and method as positions in these; then value, low, high, n_groups.
     """
 
-    columns: tuple[str, ...] = ()
-    text_columns: int = 0
-    words: tuple[str, ...] = ()
-    rows: tuple[tuple[int | float | None, ...], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()
+    methods: tuple[tuple[float, str, str, str], ...] = ()
+    rows: tuple[tuple[int, int, int, float | None, float | None, float | None, int], ...] = ()
