@@ -89,9 +89,11 @@ def _frame(path: Path) -> pd.DataFrame:
         raise PredictionsError(f"{path}: cannot be read as parquet ({error})") from None
     if frame.empty:
         raise PredictionsError(f"{path}: no rows; give one row an image")
-    frame = frame.rename(columns=str)
-    texts = {c: frame[c].astype(str).str.strip() for c in frame if frame[c].dtype.kind not in "fiu"}
-    return frame.assign(**texts)
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    for name in frame.columns:
+        if frame[name].dtype.kind not in "fiu":
+            frame[name] = frame[name].astype(str).str.strip()
+    return frame
 
 
 def _image_column(frame: pd.DataFrame, path: Path) -> str:
@@ -143,7 +145,7 @@ def _numeric(frame: pd.DataFrame, column: str) -> bool:
     """Whether at least half of the cells are numbers (the others are mistakes to report)."""
     values = pd.to_numeric(frame[column].replace("", "nan"), errors="coerce")
     share = float(values.notna().mean())
-    return share >= 0.5 or (frame[column].astype(str).str.lower() == "nan").all()
+    return share >= 0.5 or bool((frame[column].astype(str).str.lower() == "nan").all())
 
 
 def _numbers(frame: pd.DataFrame, classes: list[str], ids: Strings, path: Path) -> Floats:
@@ -216,7 +218,7 @@ def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
         rows = [f"{v!r} ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
         raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0")
     fold = np.array([int(float(value)) for value in text], dtype=np.int64)
-    return fold - fold.min()
+    return np.asarray(fold - fold.min(), dtype=np.int64)
 
 
 def _whole(value: str) -> bool:

@@ -48,7 +48,7 @@ class Cases:
     @cached_property
     def predicted(self) -> Ints:
         """(n,) the most probable class; the first of several that tie."""
-        return self.probabilities.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.probabilities.argmax(axis=1), dtype=np.int64)
 
     @cached_property
     def groups_with(self) -> Mapping[str, tuple[int, int]]:

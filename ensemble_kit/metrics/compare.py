@@ -11,7 +11,7 @@ from ensemble_kit.metrics.cases import Key, make_cases
 from ensemble_kit.metrics.scorer import Scorer, replicate
 from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.support import support_of
-from ensemble_kit.records import Estimate, Floats, LesionTable, Predictions
+from ensemble_kit.records import Estimate, Floats, Ints, LesionTable, Predictions, Strings
 from ensemble_kit.study import EvaluationSpec
 
 HEADLINE: tuple[Key, ...] = (
@@ -99,9 +99,9 @@ def paired_difference(
 def paired_mean_difference(
     first: Floats,
     second: Floats,
-    groups: np.ndarray,
+    groups: Strings | Ints,
     spec: EvaluationSpec,
-    seed: int = 0,  # type: ignore[type-arg]
+    seed: int = 0,
 ) -> Difference:
     """Mean of (n,) losses of the first minus those of the second, groups resampled: for any loss
     that is a mean over rows, at a fraction of the cost."""

@@ -92,7 +92,7 @@ def _scores(name: str, cases: Cases) -> Floats:
         return np.asarray(cases.probabilities.max(axis=1, initial=0.0))
     if name in cases.class_names:
         return np.asarray(cases.probabilities[:, cases.class_names.index(name)])
-    return np.minimum(cases.probabilities[:, cases.malignant].sum(axis=1), 1.0)
+    return np.asarray(np.minimum(cases.probabilities[:, cases.malignant].sum(axis=1), 1.0))
 
 
 def _support(kind: str, name: str, cases: Cases) -> Support:

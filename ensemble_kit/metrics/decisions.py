@@ -126,4 +126,4 @@ def own_place(labels: Ints, probabilities: Floats) -> Ints:
     own = probabilities[np.arange(len(labels)), labels][:, None]
     codes = np.arange(probabilities.shape[1])[None, :]
     ahead = (probabilities > own) | ((probabilities == own) & (codes < labels[:, None]))
-    return ahead.sum(axis=1).astype(np.int64)
+    return np.asarray(ahead.sum(axis=1), dtype=np.int64)

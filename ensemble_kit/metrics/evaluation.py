@@ -1,7 +1,7 @@
 """Every number of a set of predictions, each with an interval that resamples groups."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,7 @@ from ensemble_kit.study import EvaluationSpec
 
 POOLED, FOLD_MEAN, SLICE, GAP = "pooled", "fold mean", "slice", "slice gap"
 MIN_SLICE_GROUPS = 10
+SLICE_REPLICATES = 500
 BIASED = ("ece", "mce", "smooth_ece", "brier_reliability", "brier_resolution")
 
 
@@ -73,7 +74,7 @@ def evaluate(
     *,
     method: Method = "percentile",
 ) -> Evaluation:
-    """Evaluate predictions: pooled, by fold, by slice; with curves.
+    """Evaluate predictions: pooled, by fold, by slice (at most 500 replicates); with curves.
 
     ``method`` is the interval of figures whose estimator has no bias to speak of; ECE and its
     relatives always get the basic interval (docs/metrics.md). The draws depend on the seed and the
@@ -130,10 +131,11 @@ class _Work:
         parts = [self.cases.take(piece.rows) for piece in slices]
         rests = [self.cases.take(~piece.rows) for piece in slices]
         large = [part.n_groups_here >= MIN_SLICE_GROUPS for part in parts]
-        wanted = [case for pair, big in zip(zip(parts, rests, strict=True), large, strict=True)
-                  for case in pair if big]  # fmt: skip
-        scorers = [Scorer(case) for case in wanted]
-        drawn = iter(replicate(scorers, self.draws, min([s.width for s in scorers], default=50)))
+        scorers = []
+        for part, rest, big in zip(parts, rests, large, strict=True):
+            scorers += [Scorer(part), Scorer(rest, lean=True)] if big else []
+        draws = replace(self.draws, n_replicates=min(SLICE_REPLICATES, self.draws.n_replicates))
+        drawn = iter(replicate(scorers, draws, min([s.width for s in scorers], default=50)))
         points = iter([scorer.point() for scorer in scorers])
         rows: list[Row] = []
         for piece, part, rest, big in zip(slices, parts, rests, large, strict=True):
@@ -215,12 +217,12 @@ class _Work:
     ) -> list[Row]:  # fmt: skip
         """Slice minus rest, under the same draws."""
         rows = []
-        for key in own.figures:
+        for key in other.figures:
             supports = (support_of(key, part), support_of(key, rest))
             weakest = min(supports, key=lambda support: support.n_groups)
             value = float(own.figures[key][0] - other.figures[key][0])
             drawn = None
-            if key in own_drawn.figures:
+            if key in other_drawn.figures:
                 drawn = own_drawn.figures[key] - other_drawn.figures[key]
             estimate = self._estimate(key, value, drawn, {}, weakest)
             rows.append(Row(GAP, piece.name, key[1], key[0], estimate))
@@ -245,7 +247,8 @@ def count_rows(scope: str, slice: str, cases: Cases, level: float) -> list[Row]:
 
 def _too_small(piece: Slice, part: Cases, level: float) -> Row:
     groups = part.n_groups_here
-    note = f"not estimable: {count(groups, 'group')} in the slice, at least {MIN_SLICE_GROUPS} are needed"
+    needed = f"at least {MIN_SLICE_GROUPS} are needed"
+    note = f"not estimable: {count(groups, 'group')} in the slice, {needed}"
     none = Estimate(None, None, None, level, "group bootstrap, percentile", "group", groups, note)
     return Row(SLICE, piece.name, "", "accuracy", none)
 

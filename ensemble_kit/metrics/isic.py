@@ -89,7 +89,7 @@ def _or_one(part: int, whole: int) -> float:
 
 def _ranking(cases: Cases) -> dict[tuple[str, str], float]:
     """AUC, area under the curve where sensitivity is at least 0.8, and AP of each class."""
-    figures, _ = RankingFigures(cases, pairs=False)(np.ones((cases.n_groups, 1)))
+    figures, _ = RankingFigures(cases, pairs=False, micro=False)(np.ones((cases.n_groups, 1)))
     found = {}
     for code, name in enumerate(cases.class_names):
         found["auc", name] = float(figures["roc_auc", name][0])

@@ -14,13 +14,13 @@ def log_losses(labels: Ints, probabilities: Floats) -> Floats:
     """(n,) minus the log of the true class's probability, clipped to [2.2e-16, 1 - 2.2e-16]
     as scikit-learn's ``log_loss`` does; nats."""
     own = probabilities[np.arange(len(labels)), labels]
-    return np.asarray(-np.log(np.clip(own, SMALLEST, 1 - SMALLEST)))
+    return np.asarray(-np.log(np.clip(own, SMALLEST, 1 - SMALLEST)), dtype=np.float64)
 
 
 def brier_losses(labels: Ints, probabilities: Floats) -> Floats:
     """(n,) squared distance of the probabilities from the one-hot truth, in [0, 2] (Brier 1950)."""
     own = probabilities[np.arange(len(labels)), labels]
-    return np.asarray((probabilities**2).sum(axis=1) - 2 * own + 1)
+    return np.asarray((probabilities**2).sum(axis=1) - 2 * own + 1, dtype=np.float64)
 
 
 def class_aucs(labels: Ints, probabilities: Floats) -> Floats:
@@ -31,7 +31,8 @@ def class_aucs(labels: Ints, probabilities: Floats) -> Floats:
     own_ranks = np.bincount(labels, weights=ranks[np.arange(n), labels], minlength=n_classes)
     pairs = positives * (n - positives)
     wins = own_ranks - positives * (positives + 1) / 2
-    return np.divide(wins, pairs, out=np.full(n_classes, np.nan), where=pairs > 0)
+    none = np.full(n_classes, np.nan)
+    return np.asarray(np.divide(wins, pairs, out=none, where=pairs > 0), dtype=np.float64)
 
 
 def point_scores(labels: Ints, probabilities: Floats) -> Mapping[str, float]:

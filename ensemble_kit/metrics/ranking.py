@@ -8,17 +8,19 @@ from itertools import combinations
 
 import numpy as np
 
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, Key
+from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
 from ensemble_kit.metrics.staircase import (
     SLACK,
     Problem,
+    Singles,
+    Stairs,
     Walk,
     build_stairs,
     first_above,
-    segment_sums,
+    segment_dots,
     walk,
 )
-from ensemble_kit.records import Floats
+from ensemble_kit.records import Floats, Ints
 
 GRID = np.linspace(0.0, 1.0, 101)
 MICRO, MACRO = "micro", "macro"
@@ -30,10 +32,11 @@ class RankingFigures:
     """Ranking figures of some cases under any weights of groups.
 
     Called with (n_groups, B) weights it gives (B,) values by (metric, class); ``curves`` gives
-    (101, B) ROC and precision–recall values on ``GRID``.
+    (101, B) ROC and precision–recall values on ``GRID``. ``pairs``: with the one-vs-one AUC;
+    ``micro``: with the figures of all classes' probabilities pooled.
     """
 
-    def __init__(self, cases: Cases, pairs: bool = True) -> None:
+    def __init__(self, cases: Cases, *, pairs: bool = True, micro: bool = True) -> None:
         self.names = list(cases.class_names)
         self.n_classes = cases.n_classes
         p, labels, groups = cases.probabilities, cases.labels, cases.groups
@@ -42,9 +45,10 @@ class RankingFigures:
             self.names.append(MALIGNANT)
             malignant_score = p[:, cases.malignant].sum(axis=1)
             problems.append(Problem(malignant_score, cases.malignant[labels], groups))
-        self.names.append(MICRO)
-        one_hot = labels[:, None] == np.arange(self.n_classes)
-        problems.append(Problem(p.ravel(), one_hot.ravel(), np.repeat(groups, self.n_classes)))
+        if micro:
+            self.names.append(MICRO)
+            one_hot = labels[:, None] == np.arange(self.n_classes)
+            problems.append(Problem(p.ravel(), one_hot.ravel(), np.repeat(groups, self.n_classes)))
         self.stairs = build_stairs(problems, cases.n_groups, merge_positives=False)
         self.pairs = _pair_stairs(cases) if pairs and self.n_classes > 2 else None
 
@@ -53,7 +57,7 @@ class RankingFigures:
         """Rows of the largest array a replicate needs."""
         return int(self.stairs.stop[-1])
 
-    def __call__(self, weights: Floats, curves: bool = False) -> tuple[Figures, Figures]:
+    def __call__(self, weights: Floats | Singles, curves: bool = False) -> tuple[Figures, Figures]:
         """The figures, and the curves ((101, B) by ("roc" | "pr", class); none unless asked)."""
         walked = walk(self.stairs, weights)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -65,10 +69,11 @@ class RankingFigures:
     def _figures(self, walked: Walk) -> Figures:
         pairs = walked.n_up * walked.n_right
         middle = walked.high - walked.up / 2
-        auc = segment_sums(walked.right * middle, walked) / pairs
+        auc = segment_dots(walked.right, middle, walked) / pairs
         weight = walked.high + walked.far
-        weight[weight == 0] = 1.0
-        precision = segment_sums(walked.up * walked.high / weight, walked) / walked.n_up
+        np.maximum(weight, SLACK, out=weight)
+        np.divide(walked.high, weight, out=weight)
+        precision = segment_dots(walked.up, weight, walked) / walked.n_up
         by_metric = {"roc_auc": auc, "average_precision": precision}
         by_metric["roc_auc_tpr80"] = _area_above(walked, middle, PARTIAL_FROM) / pairs
         for share in REQUIRED:
@@ -81,9 +86,10 @@ class RankingFigures:
                 if name != MICRO:
                     figures[metric, name] = row
         figures["roc_auc_ovr", ""] = auc[: self.n_classes].mean(axis=0)
-        figures["roc_auc_micro", ""] = auc[-1]
         figures["average_precision_macro", ""] = precision[: self.n_classes].mean(axis=0)
-        figures["average_precision_micro", ""] = precision[-1]
+        if self.names[-1] == MICRO:
+            figures["roc_auc_micro", ""] = auc[-1]
+            figures["average_precision_micro", ""] = precision[-1]
         return figures
 
     def _curves(self, walked: Walk) -> Figures:
@@ -96,12 +102,7 @@ class RankingFigures:
         return curves
 
 
-def needs_every_class(key: Key) -> bool:
-    """Whether the figure averages over the classes, so that none may be missing."""
-    return key[0] in {"roc_auc_ovr", "roc_auc_ovo", "average_precision_macro"}
-
-
-def _pair_stairs(cases: Cases):  # type: ignore[no-untyped-def]
+def _pair_stairs(cases: Cases) -> Stairs:
     """For each i < j the problems A(i|j) and A(j|i) of Hand & Till 2001, eq. 7."""
     p, labels = cases.probabilities, cases.labels
     problems = []
@@ -113,17 +114,17 @@ def _pair_stairs(cases: Cases):  # type: ignore[no-untyped-def]
 
 
 def _pair_auc(walked: Walk) -> Floats:
-    area = np.add.reduceat(walked.right * (walked.high - walked.up / 2), walked.start, axis=0)
+    area = segment_dots(walked.right, walked.high - walked.up / 2, walked)
     return np.asarray((area / (walked.n_up * walked.n_right)).mean(axis=0))
 
 
-def _at(values: Floats, cells: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _at(values: Floats, cells: Ints) -> Floats:
     """(q, S, B) values (K, B) at the cells (q, S, B)."""
     columns = np.arange(values.shape[1])[None, None, :]
     return np.asarray(values[np.clip(cells, 0, len(values) - 1), columns])
 
 
-def _before(walked: Walk, values: Floats, cells: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _before(walked: Walk, values: Floats, cells: Ints) -> Floats:
     """Cumulated values just before the cells; 0 at the start of a problem."""
     first = cells == walked.start[None, :, None]
     return np.where(first, 0.0, _at(values, cells - 1))
@@ -147,14 +148,16 @@ def _area_above(walked: Walk, middle: Floats, sensitivity: float) -> Floats:
     """(S, B) area between the ROC curve and the line TPR = ``sensitivity``, in pairs (ISIC 2024
     score: it lies in [0, 1 - sensitivity] once divided by the number of pairs)."""
     line = sensitivity * walked.n_up
-    lengths = walked.stop - walked.start
-    over = np.repeat(line, lengths, axis=0)
-    areas = np.where(walked.high >= over - SLACK, walked.right * (middle - over), 0.0)
     cells = first_above(walked, walked.high, (line - SLACK)[None])
-    up, right = _at(walked.up, cells)[0], _at(walked.right, cells)[0]
-    high, half = _at(walked.high, cells)[0], _at(middle, cells)[0]
-    crossing = right * (high - line) ** 2 / (2 * up) - right * (half - line)
-    return segment_sums(areas, walked) + crossing
+    middle = middle.copy()
+    for place, (a, b) in enumerate(zip(walked.start, walked.stop, strict=True)):
+        middle[a:b] -= line[place].astype(middle.dtype)
+    np.maximum(middle, 0, out=middle)
+    up, right, high, counted = (
+        _at(values, cells)[0] for values in (walked.up, walked.right, walked.high, middle)
+    )
+    triangle = right * (high - line) ** 2 / (2 * up) - right * counted
+    return np.asarray(segment_dots(walked.right, middle, walked) + triangle)
 
 
 def _roc_on_grid(walked: Walk) -> Floats:

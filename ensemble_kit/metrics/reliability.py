@@ -35,8 +35,8 @@ def make_binning(name: str, kind: str, scores: Floats, outcomes: Floats) -> Binn
     if kind == "width":
         edges = np.linspace(0.0, 1.0, N_BINS + 1)
     else:
-        edges = np.quantile(scores, np.linspace(0.0, 1.0, N_BINS + 1)) if len(scores) else None
-        edges = np.linspace(0.0, 1.0, N_BINS + 1) if edges is None else edges
+        known = scores if len(scores) else np.array([0.0, 1.0])
+        edges = np.quantile(known, np.linspace(0.0, 1.0, N_BINS + 1))
     bins = np.clip(np.searchsorted(edges, scores, side="left") - 1, 0, N_BINS - 1)
     return Binning(name, kind, edges, scores, np.asarray(outcomes, dtype=np.float64), bins)
 

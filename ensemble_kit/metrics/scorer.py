@@ -14,6 +14,7 @@ from ensemble_kit.metrics.decisions import DecisionFigures
 from ensemble_kit.metrics.ranking import RankingFigures
 from ensemble_kit.metrics.reliability import ReliabilityFigures
 from ensemble_kit.metrics.smooth import SmoothCalibration
+from ensemble_kit.metrics.staircase import Singles
 from ensemble_kit.records import Floats
 
 THREADS = 2
@@ -38,22 +39,25 @@ class Scores:
 
 
 class Scorer:
-    """Every score of some cases; with ``curves`` also ROC, PR, reliability and decision curves."""
+    """Every score of some cases; with ``curves`` also ROC, PR, reliability and decision curves;
+    ``lean`` leaves out what is dear: one-vs-one AUC, smooth ECE, calibration slope, intercept."""
 
-    def __init__(self, cases: Cases, curves: bool = False) -> None:
+    def __init__(self, cases: Cases, *, curves: bool = False, lean: bool = False) -> None:
         self.cases = cases
         self.curves = curves
-        self.ranking = RankingFigures(cases)
+        self.ranking = RankingFigures(cases, pairs=not lean, micro=curves)
         self.decisions = DecisionFigures(cases)
         self.reliability = ReliabilityFigures(cases)
-        self.smooth = SmoothCalibration(cases)
+        self.smooth = None if lean else SmoothCalibration(cases)
         self.benefit = NetBenefit(cases) if curves and cases.has_malignant_view else None
 
-    def __call__(self, weights: Floats) -> Scores:
-        """Scores under (n_groups, B) weights."""
-        figures, curves = self.ranking(weights, self.curves)
+    def __call__(self, weights: Floats, light: Singles | None = None) -> Scores:
+        """Scores under (n_groups, B) weights; ``light`` are the same in float32, if at hand."""
+        figures, curves = self.ranking(weights if light is None else light, self.curves)
         more, bins = self.reliability(weights, self.curves)
-        figures = figures | self.decisions(weights) | more | self.smooth(weights)
+        figures = figures | self.decisions(weights) | more
+        if self.smooth is not None:
+            figures |= self.smooth(weights)
         curves = curves | bins
         if self.benefit is not None:
             curves["decision", MALIGNANT], curves["decision_all", MALIGNANT] = self.benefit(weights)
@@ -70,7 +74,7 @@ class Scorer:
 
 
 def replicate(
-    scorers: Sequence[Callable[[Floats], Scores]], draws: Draws, width: int = 50
+    scorers: Sequence[Callable[[Floats, Singles], Scores]], draws: Draws, width: int = 50
 ) -> list[Scores]:
     """Every scorer under the same draws: figures (R,) and curves (m, R).
 
@@ -83,7 +87,8 @@ def replicate(
             np.ascontiguousarray(weights[:, first : first + width])
             for first in range(0, weights.shape[1], width)
         ]
-        return [[scorer(part) for part in parts] for scorer in scorers]
+        both = [(part, part.astype(np.float32)) for part in parts]
+        return [[scorer(*pair) for pair in both] for scorer in scorers]
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(THREADS) as threads:
         chunks = list(threads.map(one, range(draws.n_chunks)))

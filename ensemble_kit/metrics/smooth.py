@@ -5,30 +5,35 @@ error). Slope and intercept: Cox 1958; Van Calster et al. 2019 (intercept with t
 """
 
 import numpy as np
+import scipy.sparse as sparse
 from scipy.special import expit, logit
 
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
-from ensemble_kit.records import Floats, Ints
+from ensemble_kit.records import Bools, Floats, Ints
 
 NODES = 256
-KNOTS = 64
+FREQUENCIES = 128
+KNOTS = 12
 CLIP = 1e-6
-STEPS = 20
-NEWTON_STEPS = 12
+HALVINGS = 14
+NEWTON_STEPS = 4
+SETTLED = 1e-3
+CONVERGED = 1e-11
 
 
 class SmoothCalibration:
     """Smooth ECE of the top-1 confidence, slope and intercept of every class, under any weights.
 
-    Residuals are spread on 256 nodes and logits pooled into at most 128 cells a class (knots at
-    quantiles of positives and of negatives): the point value is computed the same way.
+    Residuals are spread on 256 nodes. Replicates of slope and intercept pool the logits into cells
+    (an even grid and quantiles of both sides) and are moved by what pooling changes in the point
+    value, which is exact.
     """
 
     def __init__(self, cases: Cases) -> None:
         p, labels = cases.probabilities, cases.labels
         top = p.max(axis=1, initial=0.0)
         self.residuals = _on_nodes(top, (cases.predicted == labels) - top, cases)
-        frequencies = np.arange(NODES)
+        frequencies = np.arange(FREQUENCIES)
         middles = (np.arange(NODES) + 0.5) / NODES
         self.cosines = np.cos(np.pi * frequencies[:, None] * middles[None, :])
         self.frequencies = frequencies
@@ -45,6 +50,21 @@ class SmoothCalibration:
         outcomes = np.concatenate(truths).astype(np.float64)
         self.outcomes = cell_sums(cells, n_cells, groups, cases.n_groups, outcomes)
         self.images = cases.sums(np.zeros(len(cases), dtype=np.int64), 1)
+        with np.errstate(all="ignore"):
+            self._fit_points(scores, truths, cases.n_groups)
+
+    def _fit_points(self, scores: list[Floats], truths: list[Bools], n_groups: int) -> None:
+        """Exact and pooled fits of the rows as they are: where Newton starts, and the shift."""
+        each = np.ones((n_groups, 1))
+        shape = (*self.logits.shape, 1)
+        count, hits = ((sums @ each).reshape(shape) for sums in (self.counts, self.outcomes))
+        x = logit(np.clip(np.stack(scores), CLIP, 1 - CLIP))
+        outcome = np.stack(truths).astype(np.float64)[:, :, None]
+        ones = np.ones_like(outcome)
+        self.line = _fitted_line(self.logits, count, hits, None, 50)
+        self.level = _fitted_level(self.logits, count, hits, None, 50)
+        self.line_shift = _fitted_line(x, ones, outcome, None, 50) - self.line
+        self.level_shift = _fitted_level(x, ones, outcome, None, 50) - self.level
 
     def __call__(self, weights: Floats) -> Figures:
         total = (self.images @ weights)[0]
@@ -55,8 +75,10 @@ class SmoothCalibration:
             shape = (*self.logits.shape, weights.shape[1])
             count = (self.counts @ weights).reshape(shape)
             outcome = (self.outcomes @ weights).reshape(shape)
-            slopes = _slopes(self.logits, count, outcome)
-            intercepts = _intercepts(self.logits, count, outcome)
+            slopes = _fitted_line(self.logits, count, outcome, self.line, NEWTON_STEPS)
+            slopes = (slopes + self.line_shift)[1]
+            intercepts = _fitted_level(self.logits, count, outcome, self.level, NEWTON_STEPS)
+            intercepts = intercepts + self.level_shift
         for place, name in enumerate(self.names):
             figures["calibration_slope", name] = slopes[place]
             figures["calibration_intercept", name] = intercepts[place]
@@ -71,7 +93,7 @@ class SmoothCalibration:
         waves = self.cosines @ residuals
         waves[1:] *= 2.0
         low, high = np.zeros(residuals.shape[1]), np.ones(residuals.shape[1])
-        for _ in range(STEPS):
+        for _ in range(HALVINGS if residuals.shape[1] > 1 else 2 * HALVINGS):
             sigma = (low + high) / 2
             damping = np.exp(-0.5 * (np.pi * self.frequencies[:, None] * sigma[None, :]) ** 2)
             error = np.abs(self.cosines.T @ (waves * damping)).mean(axis=0)
@@ -80,7 +102,7 @@ class SmoothCalibration:
         return np.where(np.isfinite(residuals).all(axis=0), middle, np.nan)
 
 
-def _on_nodes(scores: Floats, residuals: Floats, cases: Cases):  # type: ignore[no-untyped-def]
+def _on_nodes(scores: Floats, residuals: Floats, cases: Cases) -> sparse.csr_array:
     """(NODES, G) residuals, each shared by the two nodes beside its score."""
     place = np.clip(scores * NODES - 0.5, 0, NODES - 1)
     left = np.minimum(place.astype(np.int64), NODES - 2)
@@ -94,15 +116,16 @@ def _on_nodes(scores: Floats, residuals: Floats, cases: Cases):  # type: ignore[
     )
 
 
-def _logit_cells(scores: list[Floats], truths: list[Floats]) -> tuple[Ints, Floats, int]:
+def _logit_cells(scores: list[Floats], truths: list[Bools]) -> tuple[Ints, Floats, int]:
     """(S·n,) cell of each row, (S, K) mean logit of each cell, S·K."""
-    n_cells = 2 * KNOTS + 1
     cells, means = [], []
+    even = np.linspace(logit(CLIP), -logit(CLIP), 2 * KNOTS)
+    n_cells = 4 * KNOTS + 1
     for place, (score, truth) in enumerate(zip(scores, truths, strict=True)):
         x = logit(np.clip(score, CLIP, 1 - CLIP))
-        quantiles = np.linspace(0, 1, KNOTS)
-        sides = [np.quantile(side, quantiles) for side in (x[truth], x[~truth]) if len(side)]
-        knots = np.sort(np.concatenate(sides)) if sides else np.zeros(0)
+        sides = [side if len(side) else even for side in (x[truth], x[~truth])]
+        quantiles = [np.quantile(side, np.linspace(0, 1, KNOTS)) for side in sides]
+        knots = np.sort(np.concatenate([even, *quantiles]))
         cell = np.searchsorted(knots, x, side="left")
         count = np.bincount(cell, minlength=n_cells)
         total = np.bincount(cell, weights=x, minlength=n_cells)
@@ -111,36 +134,40 @@ def _logit_cells(scores: list[Floats], truths: list[Floats]) -> tuple[Ints, Floa
     return np.concatenate(cells), np.stack(means), len(scores) * n_cells
 
 
-def _slopes(x: Floats, count: Floats, outcome: Floats) -> Floats:
-    """(S, B) slope of the logistic regression of outcomes on logits; NaN where it diverges."""
-    x = x[:, :, None]
-    intercept, slope = np.zeros((2, len(x), count.shape[2]))
-    slope = slope + 1.0
-    for _ in range(NEWTON_STEPS):
-        fitted = expit(intercept[:, None] + slope[:, None] * x)
-        residual = outcome - count * fitted
-        curvature = count * fitted * (1 - fitted)
-        h0, h1, h2 = (np.sum(curvature * x**power, axis=1) for power in (0, 1, 2))
-        g0, g1 = residual.sum(axis=1), (residual * x).sum(axis=1)
-        determinant = h0 * h2 - h1**2
-        step = (h0 * g1 - h1 * g0) / determinant
-        intercept = intercept + np.clip((h2 * g0 - h1 * g1) / determinant, -2, 2)
-        slope = slope + np.clip(step, -1, 1)
-        if not np.nanmax(np.abs(step), initial=0.0) > 1e-9:
+def _fitted_line(
+    x: Floats, count: Floats, outcome: Floats, start: Floats | None, steps: int
+) -> Floats:
+    """(2, S, B) intercept and slope of the logistic regression of outcomes on (S, K) logits, by
+    Newton's method from ``start`` ((2, S, 1), default 0 and 1); NaN where it has not settled."""
+    powers = np.stack([np.ones_like(x), x, x**2], axis=1)
+    ones = np.ones((len(x), count.shape[2]))
+    intercept, slope = (0 * ones, ones) if start is None else (start[0] * ones, start[1] * ones)
+    for _ in range(steps):
+        fitted = expit(intercept[:, None] + slope[:, None] * x[:, :, None])
+        expected = count * fitted
+        g = powers[:, :2] @ (outcome - expected)
+        h = powers @ (expected * (1 - fitted))
+        determinant = h[:, 0] * h[:, 2] - h[:, 1] ** 2
+        step = (h[:, 0] * g[:, 1] - h[:, 1] * g[:, 0]) / determinant
+        intercept += np.clip((h[:, 2] * g[:, 0] - h[:, 1] * g[:, 1]) / determinant, -2, 2)
+        slope += np.clip(step, -1, 1)
+        if np.nanmax(np.abs(step), initial=0.0) < CONVERGED:
             break
-    return np.where(np.abs(step) < 1e-3, slope, np.nan)
+    settled = np.abs(step) < SETTLED
+    return np.where(settled, np.stack([intercept, slope]), np.nan)
 
 
-def _intercepts(x: Floats, count: Floats, outcome: Floats) -> Floats:
+def _fitted_level(
+    x: Floats, count: Floats, outcome: Floats, start: Floats | None, steps: int
+) -> Floats:
     """(S, B) intercept with the slope at 1; NaN where all outcomes are the same."""
-    x = x[:, :, None]
-    intercept = np.zeros((len(x), count.shape[2]))
-    step = intercept
-    for _ in range(NEWTON_STEPS):
-        fitted = expit(intercept[:, None] + x)
-        curvature = (count * fitted * (1 - fitted)).sum(axis=1)
-        step = np.clip((outcome - count * fitted).sum(axis=1) / curvature, -2, 2)
-        intercept = intercept + step
-        if not np.nanmax(np.abs(step), initial=0.0) > 1e-9:
+    level = np.zeros((len(x), count.shape[2])) if start is None else start + 0 * count[:, 0]
+    for _ in range(steps):
+        fitted = expit(level[:, None] + x[:, :, None])
+        expected = count * fitted
+        gap = (outcome - expected).sum(axis=1)
+        step = np.clip(gap / (expected * (1 - fitted)).sum(axis=1), -2, 2)
+        level = level + step
+        if np.nanmax(np.abs(step), initial=0.0) < CONVERGED:
             break
-    return np.where(np.abs(step) < 1e-3, intercept, np.nan)
+    return np.where(np.abs(step) < SETTLED, level, np.nan)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ensemble_kit.errors import count, some
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key
+from ensemble_kit.records import Bools
 
 MIN_GROUPS = 2
 MIN_GROUPS_INTERVAL = 5
@@ -96,7 +97,7 @@ def _every_class(cases: Cases) -> Support:
     return Support(least, f"with {some(rare)}")
 
 
-def _chosen(cases: Cases, name: str) -> np.ndarray:  # type: ignore[type-arg]
+def _chosen(cases: Cases, name: str) -> Bools:
     if name == MALIGNANT and name not in cases.class_names:
         return np.asarray(cases.probabilities[:, cases.malignant].sum(axis=1) >= 0.5)
     return np.asarray(cases.predicted == cases.class_names.index(name))

@@ -35,7 +35,7 @@ def metrics_csv(evaluation: Evaluation) -> str:
                 e.unit,
                 e.n_groups,
                 e.note,
-            ]  # fmt: skip
+            ]
         )
     return text.getvalue()
 

@@ -1,6 +1,6 @@
 """Predictions made elsewhere, matched with their truth, groups and folds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.given import GivenPredictions, read_given
 from ensemble_kit.data.groups import union_groups
 from ensemble_kit.errors import PredictionsError, SplitError, count, some
-from ensemble_kit.records import Folds, LesionTable, Predictions, Strings
+from ensemble_kit.records import Folds, Ints, LesionTable, Predictions, Strings
 from ensemble_kit.splits import check_folds, read_folds_file
 
 
@@ -133,7 +133,7 @@ def _from_columns(given: Sequence[GivenPredictions]) -> LesionTable:
     return _table(first, codes, groups, lesions, patients, slices)
 
 
-def _rows(other: GivenPredictions, image_ids: Strings) -> np.ndarray:  # type: ignore[type-arg]
+def _rows(other: GivenPredictions, image_ids: Strings) -> Ints:
     row_of = {str(name): row for row, name in enumerate(other.predictions.image_ids)}
     return np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
 
@@ -165,7 +165,7 @@ def _spelled(values: Strings, like: Strings) -> Strings:
     return np.array([spelling.get(str(v).lower(), str(v)) for v in values], dtype=np.str_)
 
 
-def _codes(labels: Strings, predictions: Predictions, source: str) -> np.ndarray:  # type: ignore[type-arg]
+def _codes(labels: Strings, predictions: Predictions, source: str) -> Ints:
     column = {name.lower(): code for code, name in enumerate(predictions.class_names)}
     unknown = sorted({str(name) for name in labels if str(name).lower() not in column})
     if unknown:
@@ -177,8 +177,8 @@ def _codes(labels: Strings, predictions: Predictions, source: str) -> np.ndarray
 
 
 def _table(
-    predictions: Predictions, labels: np.ndarray, groups: Strings,  # type: ignore[type-arg]
-    lesions: Strings, patients: Strings, slices: dict[str, Strings],
+    predictions: Predictions, labels: Ints, groups: Strings,
+    lesions: Strings, patients: Strings, slices: Mapping[str, Strings],
 ) -> LesionTable:  # fmt: skip
     return LesionTable(
         image_ids=predictions.image_ids,
