@@ -16,22 +16,25 @@ class Scale:
 
     low: float
     high: float
+    width: float = WIDTH
 
     def x(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low or 1.0)
-        return PAD + (WIDTH - 2 * PAD) * min(max(share, 0.0), 1.0)
+        return PAD + (self.width - 2 * PAD) * min(max(share, 0.0), 1.0)
 
 
-def common_scale(numbers: Iterable[Number], include: Iterable[float] = ()) -> Scale:
+def common_scale(
+    numbers: Iterable[Number], include: Iterable[float] = (), width: float = WIDTH
+) -> Scale:
     """A range that holds every value, every interval and the given values, a little wider."""
     values = list(include)
     for number in numbers:
         values += [v for v in (number.value, number.low, number.high) if v is not None]
     if not values:
-        return Scale(0.0, 1.0)
+        return Scale(0.0, 1.0, width)
     low, high = min(values), max(values)
     margin = 0.04 * (high - low) or 0.05
-    return Scale(low - margin, high + margin)
+    return Scale(low - margin, high + margin, width)
 
 
 def interval_bar(
@@ -49,28 +52,28 @@ def interval_bar(
             parts.append(line(ends, f"whisker {colour}"))
         dot = {"class": f"dot {colour}", "cx": scale.x(number.value), "cy": middle, "r": 3.6}
         parts.append(element("circle", dot))
-    return _decorative(HEIGHT, parts)
+    return _decorative(scale.width, parts)
 
 
 def scale_axis(scale: Scale) -> str:
     """The axis above a drawn column."""
     parts = []
-    for value, label in nice_ticks(scale.low, scale.high, 4):
+    for value, label in nice_ticks(scale.low, scale.high, round(scale.width / 40)):
         x = scale.x(value)
         parts.append(line([(x, 13), (x, 18)], "tickmark"))
-        anchor = "start" if x < 18 else "end" if x > WIDTH - 18 else "middle"
+        anchor = "start" if x < 18 else "end" if x > scale.width - 18 else "middle"
         parts.append(text(x, 10, label, "tick", anchor))
-    return _decorative(HEIGHT, parts)
+    return _decorative(scale.width, parts)
 
 
 def dumbbell(first: Number, second: Number, scale: Scale) -> str:
     """Two values joined: a hollow dot (first) and a full one (second)."""
     if first.value is None or second.value is None:
-        return _decorative(HEIGHT, [])
+        return _decorative(scale.width, [])
     middle = HEIGHT / 2
     a, b = scale.x(first.value), scale.x(second.value)
     return _decorative(
-        HEIGHT,
+        scale.width,
         [
             line([(a, middle), (b, middle)], "whisker ink"),
             element("circle", {"class": "hollow", "cx": a, "cy": middle, "r": 3.4}),
@@ -84,7 +87,7 @@ def share_bar(share: float, colour: str = "ink") -> str:
     width = (WIDTH - 2 * PAD) * min(max(share, 0.0), 1.0)
     track = {"class": "track", "x": PAD, "y": 5.0, "width": WIDTH - 2 * PAD, "height": 8.0, "rx": 2}
     bar = {"class": f"bar {colour}", "x": PAD, "y": 5.0, "width": width, "height": 8.0, "rx": 2}
-    return _decorative(HEIGHT, [element("rect", track), element("rect", bar)])
+    return _decorative(WIDTH, [element("rect", track), element("rect", bar)])
 
 
 def strip(values: Iterable[float | None], pooled: Number, scale: Scale) -> str:
@@ -107,9 +110,9 @@ def strip(values: Iterable[float | None], pooled: Number, scale: Scale) -> str:
         if value is not None:
             dot = {"class": "hollow", "cx": scale.x(value), "cy": middle, "r": 3.2}
             parts.append(element("circle", dot))
-    return _decorative(HEIGHT, parts)
+    return _decorative(scale.width, parts)
 
 
-def _decorative(height: float, parts: list[str]) -> str:
-    picture = drawing(WIDTH, height, "", parts, "mini")
+def _decorative(width: float, parts: list[str]) -> str:
+    picture = drawing(width, HEIGHT, "", parts, "mini")
     return picture.replace('role="img" aria-label=""', 'aria-hidden="true"', 1)

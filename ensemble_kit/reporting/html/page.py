@@ -16,6 +16,7 @@ from ensemble_kit.reporting.html.pictures import Pictures, class_colours
 from ensemble_kit.reporting.html.prose import KINDS, write_prose
 from ensemble_kit.reporting.html.references import REFERENCES
 from ensemble_kit.reporting.view.base import Number, Table
+from ensemble_kit.reporting.view.calibration import Reliability
 from ensemble_kit.reporting.view.ensemble import Ensemble
 from ensemble_kit.reporting.view.images import Picture
 from ensemble_kit.reporting.view.report import Report
@@ -140,12 +141,20 @@ def _tables(report: Report) -> dict[str, Any]:
         "files_table": Table(
             columns=("file", "sha256"), rows=tuple(report.provenance.files.items())
         ),
-        "after_of": lambda before: tables.after_of(report.calibration.after, before),
+        "pair_of": lambda view: _pair(report, view),
         "by_class": lambda: tables.measures_by_class(report.calibration.measures),
         "has_gaps": lambda column, metric: any(metric in row.gaps for row in column.rows),
         "has_p": lambda other: any(d.p_value is not None for d in other.differences),
         "top": lambda picture: _top(picture, names, colours),
     }
+
+
+def _pair(report: Report, view: Reliability) -> tuple[Reliability, Reliability | None]:
+    """What was before the calibrator (if kept), and what is after it."""
+    if not report.calibration.after:
+        return view, None
+    earlier = tables.named(report.calibration.before, view.name)
+    return (earlier, view) if earlier else (view, None)
 
 
 def _present(wanted: tuple[str, ...], figures: Any) -> list[str]:

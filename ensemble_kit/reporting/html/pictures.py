@@ -15,6 +15,7 @@ from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
 N_COLOURS = 10
+NARROW = 120.0
 NONE = Number(value=None)
 
 
@@ -115,7 +116,7 @@ class Pictures:
     def _slice_scale(self, column: SliceColumn, metric: str) -> intervals.Scale:
         numbers = [row.figures[metric] for row in column.rows if metric in row.figures]
         middle = self._all(metric)
-        return intervals.common_scale(numbers, [] if middle is None else [middle])
+        return intervals.common_scale(numbers, [] if middle is None else [middle], NARROW)
 
 
 def _coverage_scale(sets: Conformal) -> intervals.Scale:

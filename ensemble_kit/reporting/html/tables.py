@@ -139,8 +139,9 @@ def provenance_rows(report: Report) -> list[tuple[str, str]]:
     return [(key, text or "not recorded") for key, text in rows]
 
 
-def after_of(after: Sequence[Reliability], before: Reliability) -> Reliability | None:
-    return next((view for view in after if view.name == before.name), None)
+def named(views: Sequence[Reliability], name: str) -> Reliability | None:
+    """The diagram of one class, if it is there."""
+    return next((view for view in views if view.name == name), None)
 
 
 def _at(curve: Curve, x: float) -> Number | None:

@@ -23,7 +23,6 @@ class Calibration(Value):
     calibrator was fitted. ``measures``: rows of (measure, class, before, after)."""
 
     method: str = ""
-    description: str = ""
     before: tuple[Reliability, ...] = ()
     after: tuple[Reliability, ...] = ()
     measures: tuple["Measure", ...] = ()
@@ -33,5 +32,5 @@ class Calibration(Value):
 class Measure(Value):
     metric: str
     class_name: str = ""
-    before: Number
+    before: Number | None = None
     after: Number | None = None
