@@ -13,9 +13,9 @@ from ensemble_kit.records import Bools, Floats, Ints
 
 NODES = 256
 FREQUENCIES = 128
-KNOTS = 12
+KNOTS = 24
 CLIP = 1e-6
-HALVINGS = 14
+HALVINGS = 20
 NEWTON_STEPS = 4
 SETTLED = 1e-3
 CONVERGED = 1e-11
@@ -93,7 +93,7 @@ class SmoothCalibration:
         waves = self.cosines @ residuals
         waves[1:] *= 2.0
         low, high = np.zeros(residuals.shape[1]), np.ones(residuals.shape[1])
-        for _ in range(HALVINGS if residuals.shape[1] > 1 else 2 * HALVINGS):
+        for _ in range(HALVINGS):
             sigma = (low + high) / 2
             damping = np.exp(-0.5 * (np.pi * self.frequencies[:, None] * sigma[None, :]) ** 2)
             error = np.abs(self.cosines.T @ (waves * damping)).mean(axis=0)
