@@ -147,7 +147,7 @@ KINDS: dict[str, Any] = {
 
 def step_to_json(step: Any) -> dict[str, Any]:
     """A fitted step as plain values that name their kind; floats read back exactly."""
-    return {"kind": step.kind} | step.to_json()
+    return {"kind": step.kind, **step.to_json()}
 
 
 def step_from_json(values: dict[str, Any]) -> Any:

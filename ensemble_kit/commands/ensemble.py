@@ -192,7 +192,7 @@ def _spec(
         SCORES[SCORES.index(score)],
         scope == "class",
         UNITS[UNITS.index(unit)],
-        seed,  # type: ignore[arg-type]
+        seed,
     )
     return ChainSpec(method, calibrate, objective, None, set_spec)
 

@@ -115,7 +115,7 @@ def _table(title: str, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
     table.add_column(first, no_wrap=True)
     for other in others:
-        table.add_column(other, justify="right", no_wrap=True)
+        table.add_column(other, justify="right", no_wrap=False, overflow="fold")
     return table
 
 
@@ -130,4 +130,4 @@ def _text(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
     value = format(estimate.value, style)
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value} [{format(estimate.low, style)}, {format(estimate.high, style)}]"
+    return f"{value}\n[{format(estimate.low, style)}, {format(estimate.high, style)}]"

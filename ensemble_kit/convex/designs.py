@@ -61,7 +61,7 @@ class Biased:
         return np.asarray(theta[0] * self.logs + theta[1:])
 
     def adjoint(self, residuals: Floats) -> Floats:
-        return np.r_[float((self.logs * residuals).sum()), residuals.sum(axis=0)]
+        return np.hstack([[(self.logs * residuals).sum()], residuals.sum(axis=0)])
 
     def curvature(self, p: Floats) -> Floats:
         u = p * self.logs
@@ -87,7 +87,7 @@ class Vector:
         return np.asarray(a * self.logs + b)
 
     def adjoint(self, residuals: Floats) -> Floats:
-        return np.r_[(self.logs * residuals).sum(axis=0), residuals.sum(axis=0)]
+        return np.hstack([(self.logs * residuals).sum(axis=0), residuals.sum(axis=0)])
 
     def curvature(self, p: Floats) -> Floats:
         u = p * self.logs

@@ -17,14 +17,14 @@ class _MixtureLoss:
     likelihoods: Floats
 
     def slope(self, theta: Floats) -> Slope:
-        mixed = self.likelihoods @ theta
+        mixed: Floats = self.likelihoods @ theta
         if not (mixed > 0).all():
             return Slope(np.inf, np.zeros_like(theta))
         gradient = 1.0 - (self.likelihoods.T @ (1.0 / mixed)) / len(mixed)
         return Slope(float(-np.log(mixed).mean() + theta.sum()), gradient)
 
     def hessian(self, theta: Floats) -> Floats:
-        scaled = self.likelihoods / (self.likelihoods @ theta)[:, None]
+        scaled: Floats = self.likelihoods / (self.likelihoods @ theta)[:, None]
         return np.asarray(scaled.T @ scaled / len(scaled))
 
 
@@ -40,5 +40,5 @@ def mixture_weights(likelihoods: Floats) -> Floats:
     members = likelihoods.shape[1]
     start = np.full(members, 1.0 / members)
     weights = minimise(_MixtureLoss(floored), start, lower=np.zeros(members))
-    weights = np.where(weights < 1e-10, 0.0, weights)
-    return weights / weights.sum()
+    kept: Floats = np.where(weights < 1e-10, 0.0, weights)
+    return np.asarray(kept / kept.sum())

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.optimize import minimize
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.optimize import lsq_linear, minimize, nnls
 
 from ensemble_kit.records import Floats
 
@@ -35,12 +35,12 @@ def minimise(
     tolerance: float = 1e-9,
     max_steps: int = 200,
 ) -> Floats:
-    """The minimiser (P,), found by projected Newton steps with a backtracking line search.
+    """The minimiser (P,), found by Newton steps with a backtracking line search.
 
-    ``lower`` (P,) bounds the parameters from below (-inf: free). Stops when the projected gradient
-    is below ``tolerance`` everywhere or no step lowers the value. Problems with more than 700
-    parameters go to L-BFGS-B, whose Hessian is never formed. Two-metric projection: Bertsekas,
-    "Projected Newton methods for optimization problems with simple constraints", 1982.
+    ``lower`` (P,) bounds the parameters from below (-inf: free); each step then minimises the
+    quadratic model within the bounds, so that the active ones are found with it. Stops when the
+    projected gradient is below ``tolerance`` everywhere or no step lowers the value. Problems with
+    more than 700 parameters go to L-BFGS-B, whose Hessian is never formed.
     """
     bound = np.full_like(start, -np.inf) if lower is None else lower
     if len(start) > MAX_NEWTON_PARAMETERS:
@@ -48,12 +48,10 @@ def minimise(
     theta = np.maximum(start.astype(np.float64), bound)
     at = objective.slope(theta)
     for _ in range(max_steps):
-        held = (theta <= bound + 1e-12) & (at.gradient > 0)
-        free = ~held
-        if not free.any() or np.abs(at.gradient[free]).max() <= tolerance:
+        held = (theta <= bound) & (at.gradient > 0)
+        if held.all() or np.abs(at.gradient[~held]).max() <= tolerance:
             break
-        step = np.zeros_like(theta)
-        step[free] = _newton_step(objective.hessian(theta)[np.ix_(free, free)], at.gradient[free])
+        step = _newton_step(objective.hessian(theta), at.gradient, bound - theta)
         moved = _backtrack(objective, theta, step, at, bound)
         if moved is None:
             break
@@ -61,16 +59,26 @@ def minimise(
     return theta
 
 
-def _newton_step(hessian: Floats, gradient: Floats) -> Floats:
+def _newton_step(hessian: Floats, gradient: Floats, room: Floats) -> Floats:
+    """The minimiser of the quadratic model over steps of at least ``room`` (≤ 0)."""
     damping = 1e-12 * max(float(np.trace(hessian)) / len(gradient), 1e-12)
     eye = np.eye(len(gradient))
     for _ in range(12):
         try:
-            step: Floats = -cho_solve(cho_factor(hessian + damping * eye), gradient)
-            return step
+            root: Floats = cholesky(hessian + damping * eye)
+            break
         except LinAlgError:
             damping *= 100
-    return -gradient
+    else:
+        return np.maximum(-gradient, room)
+    target = solve_triangular(root, -gradient, trans="T")
+    step: Floats = solve_triangular(root, target)
+    if (step >= room).all():
+        return step
+    if np.isfinite(room).all():
+        step = nnls(root, target - root @ room)[0] + room
+        return step
+    return np.asarray(lsq_linear(root, target, (room, np.inf), method="bvls", tol=1e-14).x)
 
 
 def _backtrack(
@@ -81,10 +89,10 @@ def _backtrack(
         candidate = np.maximum(theta + size * step, bound)
         there = objective.slope(candidate)
         gain = float(at.gradient @ (theta - candidate))
-        if np.isfinite(there.value) and there.value <= at.value - 1e-4 * gain and gain > 0:
-            return candidate, there
-        if gain < 1e-15:
+        if gain <= 1e-16:
             break
+        if np.isfinite(there.value) and there.value <= at.value - 1e-4 * gain:
+            return candidate, there
         size /= 2
     return None
 

@@ -28,7 +28,7 @@ def safe_log(probabilities: Floats, floor: float = SMALLEST) -> Floats:
 
 def softmax(scores: Floats) -> Floats:
     """exp(scores) normalised over the last axis; shape (…, C)."""
-    z = scores - scores.max(axis=-1, keepdims=True)
+    z: Floats = scores - scores.max(axis=-1, keepdims=True)
     np.exp(z, out=z)
     z /= z.sum(axis=-1, keepdims=True)
     return z

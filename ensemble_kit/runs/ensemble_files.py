@@ -236,7 +236,7 @@ def _figures(figures: dict[str, Estimate]) -> dict[str, Any]:
     return {metric: asdict(estimate) for metric, estimate in figures.items()}
 
 
-def _matrix(values: np.ndarray) -> list[list[float | None]]:  # type: ignore[type-arg]
+def _matrix(values: np.ndarray) -> list[list[float | None]]:
     return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
 
 

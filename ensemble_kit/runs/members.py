@@ -74,10 +74,12 @@ def gather(
         raise PredictionsError("an ensemble needs members: name runs or give --predictions files")
     sources = _named_apart(sources)
     notes = [note for source in sources for note in source.notes]
+    for source in sources:
+        _check_classes(source, sources[0])
     sources, more = _same_images(sources, align)
     table, folds, warnings, redrawn = _one_truth(sources, seed)
     first = table.class_names
-    tables = [_in_columns(s, first, sources[0]).in_order_of(table.image_ids) for s in sources]
+    tables = [_in_columns(s, first).in_order_of(table.image_ids) for s in sources]
     members = Members(
         tuple(source.name for source in sources),
         table.image_ids,
@@ -190,7 +192,7 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[LesionTable, Folds, li
     return table, redrawn, warnings, [note]
 
 
-def _order(source: Source, ids: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _order(source: Source, ids: np.ndarray) -> np.ndarray:
     row_of = {str(name): row for row, name in enumerate(source.predictions.image_ids)}
     return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
 
@@ -209,14 +211,25 @@ def _check_labels(
         )
 
 
-def _in_columns(source: Source, names: tuple[str, ...], first: Source) -> Predictions:
-    p = source.predictions
-    place = {name.lower(): column for column, name in enumerate(p.class_names)}
-    differing = sorted({name.lower() for name in names} ^ set(place))
+def _check_classes(source: Source, first: Source) -> None:
+    theirs, ours = (s.predictions.class_names for s in (source, first))
+    differing = sorted({name.lower() for name in ours} ^ {name.lower() for name in theirs})
     if differing:
         raise PredictionsError(
             f"{first.origin} and {source.origin} have different classes: {some(differing)} in only "
             "one of them; give predictions of the same classes"
         )
+    never = source.predictions.probabilities.max(axis=0, initial=0.0) == 0.0
+    if never.any():
+        raise PredictionsError(
+            f"{source.origin}: probability 0 of {some(np.array(theirs)[never])} in every row: a "
+            "class never predicted cannot be weighed or calibrated; drop the column and its "
+            "images, or the member"
+        )
+
+
+def _in_columns(source: Source, names: tuple[str, ...]) -> Predictions:
+    p = source.predictions
+    place = {name.lower(): column for column, name in enumerate(p.class_names)}
     columns = [place[name.lower()] for name in names]
     return Predictions(p.image_ids, names, p.probabilities[:, columns])
