@@ -36,7 +36,7 @@ def reliability_panel(before: Reliability, after: Reliability | None, colour: st
             }
             parts.append(element("rect", box))
     if after is not None:
-        parts.append(_points(plot, before, "thin dash", colour, hollow=True))
+        parts.append(_points(plot, before, "before dash", colour, hollow=True))
     parts.append(_band(plot, main, colour))
     parts.append(_points(plot, main, "line", colour, hollow=False))
     error = f"expected calibration error {interval_words(main.error)}"

@@ -76,6 +76,12 @@ def term(metric: str) -> Markup:
     return Markup('<a class="term" href="#def-{}">{}</a>').format(known.key, known.label)
 
 
+def sentence(text: str) -> str:
+    """The text with a capital at its begin and a full stop at its end."""
+    text = clean(text).strip()
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in (".", "!", "?", "") else ".")
+
+
 def listed(items: Iterable[str], limit: int = 8) -> str:
     """``a, b and c``; a count after ``limit``."""
     names = [short(clean(item), NAME_LIMIT) for item in items]
