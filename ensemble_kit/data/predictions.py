@@ -19,16 +19,14 @@ def predictions_csv(predictions: Predictions) -> str:
 def read_predictions(path: Path) -> Predictions:
     """Read a table as written by :func:`predictions_csv`."""
     try:
-        frame = pd.read_csv(
-            path, dtype={"image": str}, keep_default_na=False, float_precision="round_trip"
-        )
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise PredictionsError(f"{path}: cannot be read ({error})") from None
     if frame.columns[0] != "image":
         raise PredictionsError(f"{path}: the first column must be 'image'")
     names = tuple(str(name) for name in frame.columns[1:])
     try:
-        values = frame[list(names)].to_numpy(dtype=np.float64)
+        values = frame[list(names)].to_numpy(dtype=np.str_).astype(np.float64)
     except ValueError as error:
         raise PredictionsError(f"{path}: {error}; every column after 'image' is numeric") from None
     return Predictions(np.asarray(frame["image"].to_numpy(), dtype=np.str_), names, values)

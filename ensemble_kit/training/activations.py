@@ -52,10 +52,14 @@ class ActivationKey:
         """float16 rows keep, for the unturned view, the rounding error as a second float16."""
         return ("high", "low") if self.dtype == "float16" else ("high",)
 
+    @property
+    def part_bytes(self) -> int:
+        """Bytes of one row in one file."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
     def row_bytes(self, view: int) -> int:
         """Bytes of one row of one view, all parts."""
-        parts = len(self.parts) if view == 0 else 1
-        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize * parts
+        return self.part_bytes * (len(self.parts) if view == 0 else 1)
 
     def total_bytes(self, views: int) -> int:
         return self.rows * sum(self.row_bytes(view) for view in range(views))
@@ -95,7 +99,7 @@ class ActivationStore:
             if record["stamps"] == stamps:
                 return True
             intact = self.checksums(view, record["batch"]) == record["checksums"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, StoreError):
             intact = False
         if intact:
             write_json(done, record | {"stamps": stamps})
@@ -109,10 +113,10 @@ class ActivationStore:
 
     def checksums(self, view: int, batch: int) -> dict[str, list[int]]:
         """CRC-32 of every batch of rows of a complete view, by part."""
-        size = batch * self.key.row_bytes(1)
+        size = batch * self.key.part_bytes
         sums: dict[str, list[int]] = {}
         for part in self.parts(view):
-            if self.path(view, part).stat().st_size != self.key.rows * self.key.row_bytes(1):
+            if self.path(view, part).stat().st_size != self.key.rows * self.key.part_bytes:
                 raise StoreError(f"{self.path(view, part)}: its size is not the key's")
             with self.path(view, part).open("rb") as file:
                 sums[part] = [zlib.crc32(chunk) for chunk in iter(lambda: file.read(size), b"")]
@@ -142,7 +146,7 @@ class ActivationStore:
         return exact
 
     def _read_into(self, out: NDArray[Any], rows: Ints, views: Ints, part: Part) -> None:
-        size = self.key.row_bytes(1)
+        size = self.key.part_bytes
         flat = out.view(np.uint8).reshape(len(rows), size)
         for position, (row, view) in enumerate(zip(rows.tolist(), views.tolist(), strict=True)):
             if os.preadv(self._file(view, part), [flat[position]], row * size) != size:

@@ -170,7 +170,7 @@ class _ViewFill:
             self._sums[part] = self._sums[part][: self.written]
 
     def _intact(self, part: Part, sums: list[int]) -> list[int]:
-        size = self._batch * self._store.key.row_bytes(1)
+        size = self._batch * self._store.key.part_bytes
         found = []
         with self._store.path(self._view, part).open("rb") as file:
             for expected in sums:
@@ -184,7 +184,7 @@ class _ViewFill:
             return
         for part, array in split_parts(self._store, self._view, rows).items():
             content = array.tobytes()
-            offset = number * self._batch * self._store.key.row_bytes(1)
+            offset = number * self._batch * self._store.key.part_bytes
             _write_fully(self._files[part], content, offset)
             self._sums[part].append(zlib.crc32(content))
         if self.written % SYNC_EVERY == 0:
@@ -200,7 +200,7 @@ class _ViewFill:
         """Flush, record checksums and stamps, and declare the view complete."""
         store, view = self._store, self._view
         for handle in self._files.values():
-            os.ftruncate(handle, store.key.rows * store.key.row_bytes(1))
+            os.ftruncate(handle, store.key.rows * store.key.part_bytes)
             os.fsync(handle)
             os.close(handle)
         stamps = {part: store.stamp(view, part) for part in store.parts(view)}

@@ -1,0 +1,213 @@
+"""A fold trained from the store is the fold trained end to end; what must not move does not."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensemble_kit.data.decode import decode
+from ensemble_kit.data.pixels import fill_pixels
+from ensemble_kit.errors import RunError
+from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.training.fold import fold_predictions, read_done, train_fold
+from ensemble_kit.training.plan import PixelFacts, plan_stores
+from ensemble_kit.training.preparing import (
+    FillJob,
+    Machine,
+    Prepared,
+    fill_task,
+    find_weights,
+    fold_job,
+    pixel_file,
+)
+
+keras = pytest.importorskip("keras")
+
+
+class OneThread:
+    """Stands where ``Workers`` gives a job its events folder and threads."""
+
+    def __init__(self, folder):
+        self.events, self.threads = folder, 0
+
+
+def job_of(spec, table, folds, folder, *, weights=None, end_to_end=False, fold=0):
+    if weights:
+        spec = spec.override({"model": {"weights": str(weights)}})
+    store = folder / "store"
+    pixels = fill_pixels(table, spec.model.image_size, spec.model.aspect, store, jobs=2)
+    path, digest = find_weights(spec)
+    plan = plan_stores(spec, PixelFacts(pixels.digest, len(table)), digest, store, 1e9)
+    if end_to_end:
+        plan = dataclasses.replace(plan, keys=())
+    else:
+        fill_task(FillJob(spec, table.n_classes, path, pixel_file(pixels), store, plan.keys,
+                          plan.views, folder / "ev" / "fill.jsonl", 0))  # fmt: skip
+    prepared = Prepared(table, pixels, path, digest, plan, Machine(store, 1e9))
+    name = "end_to_end" if end_to_end else "stored"
+    return fold_job(
+        prepared,
+        spec,
+        folds,
+        FoldSeed(0, 0, fold),
+        folder / f"{name}_{fold}",
+        OneThread(folder / "ev"),
+    )
+
+
+def probabilities(job):
+    train_fold(job)
+    return fold_predictions(job.folder).probabilities
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 4])
+@pytest.mark.parametrize("augment", ["none", "dihedral"])
+def test_stored_and_end_to_end_training_agree(tmp_path, table, folds, spec, depth, augment):
+    spec = spec.override({"model": {"unfreeze_depth": depth}, "training": {"augment": augment}})
+    stored = probabilities(job_of(spec, table, folds, tmp_path))
+    whole = probabilities(job_of(spec, table, folds, tmp_path, end_to_end=True))
+    assert np.abs(stored - whole).max() <= 1e-4
+    assert np.ptp(stored, axis=0).max() > 0.01, "a constant prediction would agree with anything"
+
+
+def test_half_precision_stores_come_close(tmp_path, table, folds, spec):
+    """Without early stopping, whose choice of epoch may rightly flip on a rounding error."""
+    calm = {"fine_tune_lr": 1e-4, "head_lr": 1e-3, "early_stopping": "none"}
+    exact = probabilities(job_of(spec.override({"training": calm}), table, folds, tmp_path / "a"))
+    half = spec.override({"training": calm | {"store_dtype": "float16"}})
+    rounded = probabilities(job_of(half, table, folds, tmp_path / "b"))
+    assert np.abs(exact - rounded).max() <= 5e-3
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+@pytest.mark.parametrize("depth", [0, 1, 2, 6])
+def test_xception_agrees_too(tmp_path, table, folds, spec, shared, depth):
+    changes = {"backbone": "xception", "image_size": 71, "unfreeze_depth": depth}
+    rates = {"fine_tune_lr": 1e-4, "head_lr": 1e-3, "batch_size": 32, "early_stopping": "none"}
+    spec = spec.override({"model": changes, "training": rates})
+    weights = shared / "weights/xception_imagenet_notop.weights.h5"
+    stored = probabilities(job_of(spec, table, folds, tmp_path, weights=weights))
+    whole = job_of(spec, table, folds, tmp_path, weights=weights, end_to_end=True)
+    assert np.abs(stored - probabilities(whole)).max() <= 1e-4
+    half = spec.override({"training": {"store_dtype": "float16"}})
+    rounded = probabilities(job_of(half, table, folds, tmp_path / "half", weights=weights))
+    assert np.abs(stored - rounded).max() <= 5e-3
+
+
+def test_what_should_move_moves_and_the_rest_is_bit_identical(tmp_path, table, folds, spec):
+    from ensemble_kit.training.staged import build_staged
+
+    job = job_of(spec, table, folds, tmp_path)
+    train_fold(job)
+    model = keras.models.load_model(job.folder / "model.keras")
+    start = build_staged(spec.model, None, 3, 0).whole
+    for layer in start.layers:
+        after = model.get_layer(layer.name).get_weights()
+        same = [np.array_equal(a, b) for a, b in zip(layer.get_weights(), after, strict=True)]
+        if layer.name in (
+            "block4_conv",
+            "block4_norm",
+            "block5_conv",
+            "block5_norm",
+            "head_probabilities",
+        ):
+            assert not any(same), layer.name
+        else:
+            assert all(same), layer.name
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_saved_model_gives_raw_files_the_recorded_probabilities(
+    tmp_path, table, folds, spec, dtype
+):
+    spec = spec.override({"training": {"store_dtype": dtype, "augment": "dihedral"}})
+    job = job_of(spec, table, folds, tmp_path)
+    recorded = probabilities(job)
+    model = keras.models.load_model(job.folder / "model.keras")
+    files = [Path(table.root) / table.paths[row] for row in job.held]
+    raw = np.stack([decode(file, spec.model.image_size, spec.model.aspect) for file in files])
+    assert np.abs(model.predict(raw, verbose=0) - recorded).max() <= 1e-4
+
+
+def test_a_warm_worker_leaves_nothing_behind(tmp_path, table, folds, spec):
+    """Fold 1 after fold 0 in one process equals fold 1 alone, to the byte."""
+    from ensemble_kit.training import workshop
+
+    train_fold(job_of(spec, table, folds, tmp_path, fold=0))
+    after = job_of(spec, table, folds, tmp_path, fold=1)
+    train_fold(after)
+    workshop._warm.shop = None
+    alone = dataclasses.replace(after, folder=tmp_path / "alone")
+    train_fold(alone)
+    first, second = (job.folder / "predictions.csv" for job in (after, alone))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["inner", "validation", "none"])
+def test_the_rows_that_choose_the_epoch(tmp_path, table, folds, spec, mode):
+    job = job_of(spec.override({"training": {"early_stopping": mode}}), table, folds, tmp_path)
+    held, train, watched = set(job.held), set(job.train), set(job.watched)
+    assert not held & train
+    groups = {mode: set(table.groups[list(watched)])}
+    if mode == "inner":
+        assert watched
+        assert watched.isdisjoint(held | train)
+        assert groups[mode].isdisjoint(table.groups[list(train)])
+    else:
+        assert watched == (held if mode == "validation" else set())
+
+
+def test_a_phase_that_never_improves_leaves_no_trace(tmp_path, table, folds, spec, monkeypatch):
+    from ensemble_kit.training import fold
+
+    watching = {"early_stopping": "validation"}
+    head = spec.override({"training": watching | {"fine_tune_epochs": 0}})
+    before = probabilities(job_of(head, table, folds, tmp_path / "a"))
+    both = spec.override({"training": watching})
+    kept = probabilities(job_of(both, table, folds, tmp_path / "b"))
+    assert np.abs(before - kept).max() > 0.01, "the second phase must matter when it improves"
+    monkeypatch.setattr(fold, "_best", lambda history: 0.0)
+    restored = probabilities(job_of(both, table, folds, tmp_path / "c"))
+    assert np.abs(before - restored).max() < 1e-5
+
+
+def test_a_finished_fold_is_read_back_and_a_damaged_one_is_not(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    assert read_done(job.folder, job.digest) is None
+    done = train_fold(job)
+    assert read_done(job.folder, job.digest) == done
+    assert done.epochs == {"head": 2, "fine_tune": 2}
+    with pytest.raises(RunError, match="other pixels, weights or settings"):
+        read_done(job.folder, "another")
+    (job.folder / "predictions.csv").write_text("image\n")
+    assert read_done(job.folder, job.digest) is None
+
+
+def test_history_has_a_line_an_epoch(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    train_fold(job)
+    lines = (job.folder / "history.csv").read_text().splitlines()
+    assert lines[0].startswith("phase,epoch,loss,val_loss,val_accuracy,val_auc,lr,seconds")
+    assert [line.split(",")[0] for line in lines[1:]] == ["head"] * 2 + ["fine_tune"] * 2
+    events = [json.loads(line) for line in job.events.read_text().splitlines()]
+    assert [e["kind"] for e in events] == ["fold_started", *["epoch"] * 4, "fold_done"]
+
+
+def test_a_loss_that_diverges_is_said(tmp_path, table, folds, spec):
+    from ensemble_kit.training import phases
+
+    job = job_of(spec.override({"training": {"head_lr": 1.0}}), table, folds, tmp_path)
+    original = phases.training_batches
+
+    def poisoned(*arguments):
+        for batch in original(*arguments):
+            yield dataclasses.replace(batch, inputs=batch.inputs * np.float32(np.nan))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(phases, "training_batches", poisoned)
+        with pytest.raises(FloatingPointError, match="lower the learning rate"):
+            train_fold(job)
+    assert not (job.folder / "done.json").exists()
