@@ -86,7 +86,8 @@ class Chromium:
         self.events.clear()
         self.send("Page.navigate", url=url)
         for _ in range(400):
-            if self.run("document.readyState === 'complete' && location.href !== 'about:blank'"):
+            where, state = self.run("[location.href, document.readyState]")
+            if state == "complete" and where.split("#")[0] == url.split("#")[0]:
                 return
             time.sleep(0.05)
         raise TimeoutError(f"{url} did not load")

@@ -7,9 +7,17 @@ from unicodedata import category
 Points = Sequence[tuple[float, float]]
 
 
+# Marks that turn the direction of what follows them, for the rest of the line.
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def clean(text: str) -> str:
-    """Text without control characters, which XML and screen readers cannot carry."""
-    return "".join("\ufffd" if category(c) in ("Cc", "Cs") and c not in "\n\t" else c for c in text)
+    """Text whose control characters and marks of direction are made visible (U+FFFD)."""
+    return "".join("\ufffd" if _unfit(c) else c for c in text)
+
+
+def _unfit(c: str) -> bool:
+    return c in TURNING or (category(c) in ("Cc", "Cs") and c not in "\n\t")
 
 
 def short(text: str, limit: int) -> str:
