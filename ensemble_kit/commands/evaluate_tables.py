@@ -19,6 +19,7 @@ OVERALL = (
     "matthews_corrcoef", "roc_auc_ovr", "roc_auc_ovo", "average_precision_macro",
     "top_2_accuracy", "log_loss", "brier_score", "ece", "ece_classwise", "smooth_ece",
 )  # fmt: skip
+WIDTH = 150
 BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
 
 
@@ -40,14 +41,14 @@ def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | N
         markup=False,
     )
     for item in shown:
-        results.print(_overall(item))
-        results.print(_by_class(item))
+        _print(_overall(item))
+        _print(_by_class(item))
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
-            results.print(_isic(isic))
+            _print(_isic(isic))
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
-        results.print(_differences(comparison))
+        _print(_differences(comparison))
         for line in _tests(comparison):
             results.print(line, markup=False)
 
@@ -81,6 +82,11 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+
+
+def _print(table: Table) -> None:
+    """Never squeezed: a terminal too narrow, or a file, gets whole lines."""
+    results.print(table, width=max(results.width, WIDTH))
 
 
 def _overall(item: Shown) -> Table:

@@ -215,7 +215,7 @@ def _as_classes(labels: Strings, predictions: Predictions, path: Path) -> String
 def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
     wrong = np.array([not _whole(value) for value in text])
     if wrong.any():
-        rows = [f"{v!r} ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
+        rows = [f"'{v}' ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
         raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0")
     fold = np.array([int(float(value)) for value in text], dtype=np.int64)
     return np.asarray(fold - fold.min(), dtype=np.int64)

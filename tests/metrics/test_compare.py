@@ -8,6 +8,7 @@ from ensemble_kit.metrics.compare import (
     paired_mean_difference,
 )
 from ensemble_kit.metrics.comparison import compare
+from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.metrics.losses import log_losses
 from ensemble_kit.records import Predictions
 from ensemble_kit.study import EvaluationSpec
@@ -25,7 +26,7 @@ def blurred(predictions: Predictions, amount: float) -> Predictions:
 
 def test_a_difference_is_paired() -> None:
     table, _, predictions = as_records(drawn_cases(0, 200, 3))
-    worse = blurred(predictions, 0.25)
+    worse = blurred(predictions, 0.6)
     found = paired_difference(table, predictions, worse, "log_loss", spec=SPEC)
     e = found.estimate
     expected = log_losses(table.labels, predictions.probabilities).mean()
@@ -35,9 +36,11 @@ def test_a_difference_is_paired() -> None:
     assert e.high is not None
     assert e.low < e.value < e.high < 0
     assert found.p_value == pytest.approx(2 / 401)
-    # each model's own interval is much wider than that of the difference
-    alone = log_losses(table.labels, predictions.probabilities).std() / len(table) ** 0.5
-    assert e.high - e.low < 3.9 * alone * 0.7
+    # the unpaired interval of the better model alone is wider than that of the difference to a
+    # nearly equal model
+    near = paired_difference(table, predictions, blurred(predictions, 0.02), "accuracy", spec=SPEC)
+    alone = evaluate(*as_records(drawn_cases(0, 200, 3)), SPEC).figure("accuracy")
+    assert near.estimate.high - near.estimate.low < 0.4 * (alone.high - alone.low)  # type: ignore[operator]
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
