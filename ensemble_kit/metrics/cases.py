@@ -92,8 +92,8 @@ def cell_sums(
     cells: Ints, n_cells: int, groups: Ints, n_groups: int, values: Floats | None = None
 ) -> sparse.csr_array:
     """(n_cells, n_groups) sums of ``values`` (default 1) by cell and group; see Cases.sums."""
-    inside = cells >= 0
     data = np.ones(len(cells)) if values is None else np.asarray(values, dtype=np.float64)
+    inside = (cells >= 0) & (data != 0)
     matrix = sparse.coo_array(
         (data[inside], (cells[inside], groups[inside])), shape=(n_cells, n_groups)
     )

@@ -146,10 +146,10 @@ def _spared(walked: Walk, sensitivity: float) -> Floats:
 
 def _area_above(walked: Walk, middle: Floats, sensitivity: float) -> Floats:
     """(S, B) area between the ROC curve and the line TPR = ``sensitivity``, in pairs (ISIC 2024
-    score: it lies in [0, 1 - sensitivity] once divided by the number of pairs)."""
+    score: it lies in [0, 1 - sensitivity] once divided by the number of pairs). Spends ``middle``.
+    """
     line = sensitivity * walked.n_up
     cells = first_above(walked, walked.high, (line - SLACK)[None])
-    middle = middle.copy()
     for place, (a, b) in enumerate(zip(walked.start, walked.stop, strict=True)):
         middle[a:b] -= line[place].astype(middle.dtype)
     np.maximum(middle, 0, out=middle)

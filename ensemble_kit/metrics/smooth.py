@@ -15,7 +15,7 @@ NODES = 256
 FREQUENCIES = 128
 KNOTS = 24
 CLIP = 1e-6
-HALVINGS = 20
+ROUNDS = 10
 NEWTON_STEPS = 4
 SETTLED = 1e-3
 CONVERGED = 1e-11
@@ -85,21 +85,32 @@ class SmoothCalibration:
         return figures
 
     def _smooth_error(self, residuals: Floats) -> Floats:
-        """(B,) the fixed point sigma = ∫ |K_sigma * residuals|, by bisection; (NODES, B) in.
+        """(B,) the fixed point sigma = ∫ |K_sigma * residuals|; (NODES, B) in.
 
         In the cosine basis the reflected Gaussian kernel multiplies frequency k by
-        exp(-(pi k sigma)² / 2).
+        exp(-(pi k sigma)² / 2). The error falls as sigma grows, so error(0) is above the fixed
+        point, error(error(0)) below it, and false position (Illinois) closes in between.
         """
         waves = self.cosines @ residuals
         waves[1:] *= 2.0
-        low, high = np.zeros(residuals.shape[1]), np.ones(residuals.shape[1])
-        for _ in range(HALVINGS):
-            sigma = (low + high) / 2
-            damping = np.exp(-0.5 * (np.pi * self.frequencies[:, None] * sigma[None, :]) ** 2)
-            error = np.abs(self.cosines.T @ (waves * damping)).mean(axis=0)
-            low, high = np.where(error > sigma, sigma, low), np.where(error > sigma, high, sigma)
-        middle = (low + high) / 2
-        return np.where(np.isfinite(residuals).all(axis=0), middle, np.nan)
+        high = self._smoothed(waves, np.zeros(residuals.shape[1]))
+        low = self._smoothed(waves, high)
+        over, under = self._smoothed(waves, low) - low, low - high
+        for _ in range(ROUNDS):
+            spread = over - under
+            share = np.divide(over, spread, out=np.full_like(over, 0.5), where=spread > 0)
+            sigma = low + share * (high - low)
+            excess = self._smoothed(waves, sigma) - sigma
+            above = excess > 0
+            low, high = np.where(above, sigma, low), np.where(above, high, sigma)
+            over = np.where(above, excess, over / 2)
+            under = np.where(above, under / 2, excess)
+        return np.where(np.isfinite(residuals).all(axis=0), sigma, np.nan)
+
+    def _smoothed(self, waves: Floats, sigma: Floats) -> Floats:
+        """(B,) mean absolute smoothed residual at the bandwidths (B,)."""
+        damping = np.exp(np.outer(-0.5 * (np.pi * self.frequencies) ** 2, sigma**2))
+        return np.asarray(np.abs(self.cosines.T @ (waves * damping)).mean(axis=0))
 
 
 def _on_nodes(scores: Floats, residuals: Floats, cases: Cases) -> sparse.csr_array:
