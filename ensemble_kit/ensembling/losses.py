@@ -12,6 +12,7 @@ from ensemble_kit.records import Floats, Ints
 OBJECTIVES = ("log_loss", "accuracy", "balanced_accuracy", "macro_auc")
 FLOOR = 1e-15
 CHUNK = 8
+REACH = 1.0 + 1e-9
 
 
 class SelectionLoss(Protocol):
@@ -73,7 +74,9 @@ class _LogLoss:
 class _Accuracy:
     """Margins of the true class over each other one; a tie goes to the class listed first.
 
-    Rows are sorted by label, in one block a class. margins : per block (M, C-1, rows).
+    One more member moves a margin by at most 1, so rows whose least summed margin is beyond that
+    are settled whoever comes next, and only the others are looked at. Rows are sorted by label, in
+    one block a class. margins : per block (rows, C-1, M), one row's together. totals : (rows, C-1).
     """
 
     margins: tuple[Floats, ...]
@@ -86,33 +89,38 @@ class _Accuracy:
         present = [int(c) for c in np.unique(labels)]
         margins, weights = [], []
         for c in present:
-            block = members[:, labels == c].transpose(0, 2, 1)
-            others = np.delete(block, c, axis=1)
-            margins.append(np.ascontiguousarray(block[:, c : c + 1] - others))
-            weights.append(1 / (len(present) * block.shape[2]) if balanced else 1 / len(labels))
-        totals = tuple(np.zeros(block.shape[1:]) for block in margins)
-        return cls(tuple(margins), tuple(present), totals, tuple(weights))
+            block = members[:, labels == c].transpose(1, 2, 0)
+            others = np.delete(np.arange(block.shape[1]), c)
+            margins.append(np.ascontiguousarray(block[:, c : c + 1]) - block[:, others])
+            weights.append(1 / (len(present) * len(block)) if balanced else 1 / len(labels))
+        totals = tuple(np.zeros(block.shape[:2]) for block in margins)
+        packed = tuple(np.ascontiguousarray(block) for block in margins)
+        return cls(packed, tuple(present), totals, tuple(weights))
 
     @property
     def n_members(self) -> int:
-        return len(self.margins[0])
+        return int(self.margins[0].shape[2])
 
     def candidates(self, pool: Ints) -> Floats:
         right = np.zeros(len(pool))
         blocks = zip(self.margins, self.labels, self.totals, self.weights, strict=True)
         for margins, label, total, weight in blocks:
-            mixed = (margins[pool] if len(pool) < len(margins) else margins) + total
-            hit = np.ones((len(pool), mixed.shape[2]), dtype=bool)
-            if label > 0:
-                hit &= np.minimum.reduce(mixed[:, :label], axis=1) > 0
-            if label < mixed.shape[1]:
-                hit &= np.minimum.reduce(mixed[:, label:], axis=1) >= 0
-            right += weight * np.count_nonzero(hit, axis=1)
+            least = total.min(axis=1)
+            right += weight * np.count_nonzero(least > REACH)
+            open_rows = np.flatnonzero(np.abs(least) <= REACH)
+            mixed = margins[open_rows]
+            if len(pool) < self.n_members:
+                mixed = mixed[:, :, pool]
+            mixed += total[open_rows][:, :, None]
+            hit = np.ones((len(open_rows), len(pool)), dtype=bool)
+            for place in range(mixed.shape[1]):
+                hit &= mixed[:, place] > 0 if place < label else mixed[:, place] >= 0
+            right += weight * np.count_nonzero(hit, axis=0)
         return 1.0 - right
 
     def with_member(self, member: int) -> "_Accuracy":
         pairs = zip(self.totals, self.margins, strict=True)
-        return replace(self, totals=tuple(total + m[member] for total, m in pairs))
+        return replace(self, totals=tuple(total + m[:, :, member] for total, m in pairs))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """One behaviour suite for every calibrator, and an oracle or a known truth for each."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_vector_and_dirichlet_contain_what_is_simpler() -> None:
         mean_log_loss(fit(p, labels, fold).apply(p), labels)
         for fit in (fit_temperature, fit_bias, fit_vector, fit_matrix)
     ]
-    assert all(b <= a + 1e-6 for a, b in zip(losses, losses[1:], strict=False))
+    assert all(b <= a + 1e-6 for a, b in pairwise(losses))
 
 
 def test_matrix_matches_unpenalised_logistic_regression() -> None:

@@ -22,7 +22,8 @@ def frame(m: int, rows=ROWS) -> pd.DataFrame:
     members, table, folds = as_table(rows)
     head = pd.DataFrame(
         {"image": table.image_ids, "lesion_id": table.groups, "fold": folds.fold,
-         "dx": np.array(table.class_names)[table.labels], "sex": np.where(table.group_codes % 2, "f", "m")}
+         "dx": np.array(table.class_names)[table.labels],
+         "sex": np.where(table.group_codes % 2, "f", "m")}
     )  # fmt: skip
     return head.join(pd.DataFrame(members.probabilities[m], columns=list(table.class_names)))
 
@@ -116,7 +117,7 @@ BAD = {
     "sums": (lambda f: f.assign(a=f["a"] + 0.2 * (f.index == 6)), "do not sum to 1"),
     "twice": (lambda f: pd.concat([f, f.iloc[[7]]]), "img_00007"),
     "fewer images": (lambda f: f.iloc[3:], "--align"),
-    "other labels": (lambda f: f.assign(dx=["b"] + list(f["dx"][1:])), "disagree"),
+    "other labels": (lambda f: f.assign(dx=["b", *f["dx"][1:]]), "disagree"),
     "other classes": (
         lambda f: f.rename(columns={"a": "z"}).replace({"dx": {"a": "z"}}),
         "classes",

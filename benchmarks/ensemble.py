@@ -1,0 +1,178 @@
+"""Ensembling: speed beside a plain reading of AutoGluon's EnsembleSelection, and the big tables.
+
+python benchmarks/ensemble.py greedy                 # 50 members, 100 rounds, 10,015 × 7
+python benchmarks/ensemble.py command CSV CSV …      # the whole command, wall time
+python benchmarks/ensemble.py table CSV CSV …        # every method × calibrator, cross-fitted
+python benchmarks/ensemble.py calibrators NPZ …      # calibrators by index halves (p, y)
+"""
+
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from ensemble_kit.chain.bank import fit_bank
+from ensemble_kit.chain.catalogue import CALIBRATORS, METHODS, Candidate
+from ensemble_kit.chain.scoreboard import FIGURES, Line, scoreboard
+from ensemble_kit.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.convex.simplex import mean_log_loss, normalised, softmax
+from ensemble_kit.crossfit import Rows, crossfit_rows, rows_of
+from ensemble_kit.ensembling.greedy import GreedyOptions, select
+from ensemble_kit.ensembling.losses import selection_loss
+from ensemble_kit.metrics.losses import top_label_ece
+from ensemble_kit.records import Predictions
+from ensemble_kit.runs.members import Gathered, gather
+from ensemble_kit.study import EvaluationSpec
+
+N, C, M, ROUNDS = 10_015, 7, 50, 100
+SCORES = {
+    "log_loss": lambda y, p: -log_loss(y, p, labels=np.arange(C)),
+    "accuracy": lambda y, p: accuracy_score(y, p.argmax(axis=1)),
+    "balanced_accuracy": lambda y, p: balanced_accuracy_score(y, p.argmax(axis=1)),
+    "macro_auc": lambda y, p: roc_auc_score(y, p, multi_class="ovr", labels=np.arange(C)),
+}
+
+
+def made_members() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    share = np.array([327, 514, 1099, 115, 1113, 6705, 142])
+    labels = np.repeat(np.arange(C), share)
+    shared = random.normal(0, 1.2, (N, C))
+    members = []
+    for _ in range(M):
+        logits = shared + random.normal(0, random.uniform(0.5, 2.0), (N, C))
+        logits[np.arange(N), labels] += random.uniform(1.0, 2.5)
+        members.append(softmax(logits))
+    return np.stack(members), labels
+
+
+def peer(members: np.ndarray, labels: np.ndarray, score, rounds: int) -> list[int]:
+    """AutoGluon's EnsembleSelection as its description has it: every round, score the average of
+    the ensemble and each model with the metric; keep the best round."""
+    total = np.zeros(members.shape[1:])
+    taken, best = [], []
+    for used in range(rounds):
+        scores = np.array([score(labels, (total + p) / (used + 1)) for p in members])
+        choice = int(np.flatnonzero(scores >= scores.max() - 1e-12)[0])
+        total = total + members[choice]
+        taken.append(choice)
+        best.append(scores[choice])
+    keep = int(np.flatnonzero(np.array(best) >= max(best) - 1e-12)[0]) + 1
+    return taken[:keep]
+
+
+def greedy() -> None:
+    members, labels = made_members()
+    print("| objective | ours, s | peer, s | ratio | same members |\n|---|---|---|---|---|")
+    for objective, score in SCORES.items():
+        rounds = ROUNDS if objective != "macro_auc" else 10
+        started = time.perf_counter()
+        loss = selection_loss(objective, members, labels)
+        ours = select(loss, GreedyOptions(objective, rounds))
+        mine = time.perf_counter() - started
+        few = max(rounds // 10, 2)
+        started = time.perf_counter()
+        theirs = peer(members, labels, score, few)
+        other = (time.perf_counter() - started) * rounds / few
+        again = select(loss, GreedyOptions(objective, few)).taken
+        same = list(again) == theirs
+        note = "" if rounds == ROUNDS else f" ({rounds} rounds)"
+        print(f"| {objective}{note} | {mine:.2f} | {other:.1f} | {other / mine:.0f} | {same} |")
+        assert len(ours.taken) <= rounds
+    print(f"\nThe peer ran a tenth of the rounds; its time is scaled. {M} members, {N:,} × {C}.")
+
+
+def command(paths: list[str]) -> None:
+    words = [word for path in paths for word in ("--predictions", path)]
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "cli.py", "ensemble", *words, "--overwrite", "-q", "--name", "benchmark"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    print(f"the whole command, auto, 2,000 replicates: {time.perf_counter() - started:.1f} s")
+
+
+def table(paths: list[str], replicates: int = 500) -> None:
+    gathered = gather([], [Path(path) for path in paths])
+    rows = rows_of(gathered.members, gathered.table.labels, gathered.folds)
+    spec = EvaluationSpec(replicates=replicates)
+    wanted = [
+        *(Candidate(m, c) for m in METHODS if m != "ranks" for c in ("none", "temperature", "bias",
+          "vector")),
+        *(Candidate("mean", c) for c in CALIBRATORS if c not in ("none", "temperature", "bias",
+          "vector")),
+        Candidate("ranks", "none"), Candidate("ranks", "bias"),
+    ]  # fmt: skip
+    heads = ("accuracy", "balanced acc.", "macro F1", "macro AUC", "log loss", "ECE(15)")
+    classes = gathered.table.class_names
+    print(f"| | {' | '.join(heads)} | log loss, in-sample minus cross-fitted | "
+          f"coverage at 90 %: {' '.join(classes)} |")  # fmt: skip
+    print("|---" * (len(heads) + 3) + "|")
+    for name, p in zip(gathered.members.names, gathered.members.probabilities, strict=True):
+        line = scoreboard(gathered.table, [(name, _named(gathered, p))], spec)[0]
+        print(_row(line, "—", _coverage(rows, p)), flush=True)
+    for pair in wanted:
+        fit = partial(fit_bank, candidates=(pair,))
+        with threadpool_limits(limits=1):
+            out = crossfit_rows(fit, rows).output[:, 0]
+            inside = fit(rows).apply(rows.members)[:, 0]
+        line, twin = scoreboard(
+            gathered.table, [(str(pair), _named(gathered, out)), ("", _named(gathered, inside))],
+            spec,
+        )  # fmt: skip
+        gap = twin.minus_first["log_loss"]
+        print(_row(line, f"{gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
+                   _coverage(rows, out)), flush=True)  # fmt: skip
+
+
+def _named(gathered: Gathered, p: np.ndarray) -> Predictions:
+    return Predictions(gathered.members.image_ids, gathered.members.class_names, normalised(p))
+
+
+def _row(line: Line, optimism: str, coverage: str) -> str:
+    cells = [f"{e.value:.4f} [{e.low:.4f}, {e.high:.4f}]" for e in
+             (line.figures[m] for m in FIGURES)]  # fmt: skip
+    return f"| {line.name} | {' | '.join(cells)} | {optimism} | {coverage} |"
+
+
+def _coverage(rows: Rows, p: np.ndarray) -> str:
+    hit = np.zeros(len(rows), dtype=bool)
+    for k in np.unique(rows.fold):
+        held = rows.fold == k
+        sets = fit_sets(p[~held], rows.labels[~held], rows.groups[~held], SetSpec())
+        hit[held] = sets.sets(p[held])[np.arange(held.sum()), rows.labels[held]]
+    return " ".join(f"{hit[rows.labels == c].mean():.3f}" for c in range(rows.n_classes))
+
+
+def calibrators(paths: list[str]) -> None:
+    for path in paths:
+        file = np.load(path)
+        keys = sorted(file.files, key=lambda k: file[k].ndim)
+        labels, p = file[keys[0]].astype(np.int64).ravel(), file[keys[-1]].astype(np.float64)
+        p = normalised(p)
+        n = len(labels)
+        half = (np.arange(n) >= n // 2).astype(np.int64)
+        rows = Rows(p[None], labels, np.arange(n), half)
+        print(f"\n| {Path(path).stem} | accuracy | log loss | ECE(15) | s |\n|---|---|---|---|---|")
+        for name in CALIBRATORS:
+            started = time.perf_counter()
+            fit = partial(fit_bank, candidates=(Candidate("mean", name),))
+            out = crossfit_rows(fit, rows.with_inner_folds()).output[:, 0]
+            print(
+                f"| {name} | {(out.argmax(axis=1) == labels).mean():.4f} | "
+                f"{mean_log_loss(out, labels):.4f} | {top_label_ece(labels, out):.4f} | "
+                f"{time.perf_counter() - started:.1f} |", flush=True,
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    part, *rest = sys.argv[1:] or ["greedy"]
+    if part == "greedy":
+        greedy()
+    else:
+        {"command": command, "table": table, "calibrators": calibrators}[part](rest)
