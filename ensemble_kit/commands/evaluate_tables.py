@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from ensemble_kit.commands.console import results
@@ -86,7 +87,9 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
 
 def _print(table: Table) -> None:
     """Never squeezed: a terminal too narrow, or a file, gets whole lines."""
-    results.print(table, width=max(results.width, WIDTH))
+    width = max(results.width, WIDTH)
+    terminal = results.is_terminal
+    Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
 
 
 def _overall(item: Shown) -> Table:

@@ -43,7 +43,9 @@ class Cases:
 
     @property
     def has_malignant_view(self) -> bool:
-        return bool(self.malignant.any() and not self.malignant.all())
+        """Whether there is such a view: both sides are there, and no class has its name."""
+        both = bool(self.malignant.any() and not self.malignant.all())
+        return both and MALIGNANT not in self.class_names
 
     @cached_property
     def predicted(self) -> Ints:

@@ -84,6 +84,11 @@ def evaluate(
     cases = make_cases(table, predictions, spec.malignant)
     if len(cases) == 0:
         raise PredictionsError("there is no image to evaluate: give at least one row")
+    if not np.array_equal(folds.image_ids, table.image_ids):
+        raise PredictionsError(
+            f"the folds list {count(len(folds), 'image')} and the truth {len(table):,}, or another "
+            "order: give folds of the same images in the same order"
+        )
     draws = GroupBootstrap(cases.n_groups, spec.replicates, seed)
     work = _Work(cases, draws, spec.level, method)
     rows, curves = work.pooled_and_folds(folds)

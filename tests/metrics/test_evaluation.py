@@ -166,6 +166,21 @@ def test_unknown_slice_column_names_what_there_is() -> None:
         evaluate(*as_records(drawn_cases(0, 60, 3)), EvaluationSpec(slices=("camera",)))
 
 
+def test_folds_of_other_images_are_refused() -> None:
+    table, folds, predictions = as_records(drawn_cases(0, 60, 3))
+    turned = Folds(folds.image_ids[::-1], folds.groups[::-1], folds.fold[::-1], folds.n_folds)
+    with pytest.raises(PredictionsError, match="the same images in the same order"):
+        evaluate(table, turned, predictions, SPEC)
+
+
+def test_a_class_called_malignant_is_itself() -> None:
+    cases = replace(drawn_cases(0, 60, 3), class_names=("benign", "mel", "malignant"))
+    spec = EvaluationSpec(replicates=10, malignant=("mel", "malignant"))
+    found = evaluate(*as_records(cases), spec).figure("recall", "malignant")
+    truth = cases.labels == 2
+    assert found.value == pytest.approx((cases.predicted[truth] == 2).mean())
+
+
 def test_other_classes_are_refused() -> None:
     table, folds, predictions = as_records(drawn_cases(0, 60, 3))
     other = Predictions(predictions.image_ids, ("a", "b", "x"), predictions.probabilities)
