@@ -124,6 +124,7 @@ def fill_task(job: FillJob) -> FillDone:
     began = time.perf_counter()
     log = EventLog(job.events)
     shop = open_workshop(job.spec, job.weights, job.n_classes, job.threads)
+    shop.staged.restore_base()
     wanted = [open_store(job.store_dir, key) for key in job.keys]
     related = [open_store(job.store_dir, key) for key in _earlier_cuts(job)]
     report = fill_stores(

@@ -119,6 +119,10 @@ class StagedModel:
         if dropout.rate > 0:
             state = np.array([seed.number(DROPOUT), 0], dtype=np.uint32)
             dropout.seed_generator.state.assign(state)
+        self.restore_base()
+
+    def restore_base(self) -> None:
+        """Give the tail the weights it had before any training."""
         weights = iter(self.initial)
         for layer in self.tail_layers:
             layer.set_weights([next(weights) for _ in layer.weights])

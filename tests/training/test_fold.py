@@ -86,7 +86,7 @@ def test_half_precision_stores_come_close(tmp_path, table, folds, spec):
 @pytest.mark.parametrize("depth", [0, 1, 2, 6])
 def test_xception_agrees_too(tmp_path, table, folds, spec, shared, depth):
     changes = {"backbone": "xception", "image_size": 71, "unfreeze_depth": depth}
-    rates = {"fine_tune_lr": 1e-4, "head_lr": 1e-3, "batch_size": 32, "early_stopping": "none"}
+    rates = {"fine_tune_lr": 3e-5, "head_lr": 1e-3, "batch_size": 32, "early_stopping": "none"}
     spec = spec.override({"model": changes, "training": rates})
     weights = shared / "weights/xception_imagenet_notop.weights.h5"
     stored = probabilities(job_of(spec, table, folds, tmp_path, weights=weights))
