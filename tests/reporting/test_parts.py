@@ -189,7 +189,7 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
     view = build_report(run.folder)
     fold = view.training.folds[0]
     assert fold.series["val_loss"] == (1.3, None, 0.9)
-    assert (fold.seconds, fold.images_per_second, fold.peak_memory_mb) == (14.5, 100, 1500)
+    assert (fold.seconds, fold.images_per_second, fold.peak_memory_mb) == (14.5, 30, 1500)
     page = render_page(view)
     for drawn in ("training-loss", "training-auc", "tuning-history", "tuning-slice-1"):
         assert f'id="{drawn}"' in page

@@ -53,7 +53,7 @@ def _models(report: Report) -> str:
         pieces.append(
             f"The head was trained for up to {head} epochs on the frozen base (learning rate "
             f"{facts.get('training.head_lr')}), then the last "
-            f"{facts.get('model.unfreeze_depth')} blocks for up to "
+            f"{count(int(facts.get('model.unfreeze_depth') or 0), 'block')} for up to "
             f"{facts.get('training.fine_tune_epochs')} epochs (learning rate "
             f"{facts.get('training.fine_tune_lr')}), batch size "
             f"{facts.get('training.batch_size')}, augmentation ‘{facts.get('training.augment')}’, "

@@ -95,6 +95,7 @@ def _words(report: Report) -> dict[str, Any]:
         "plain": words.plain,
         "term": words.term,
         "listed": words.listed,
+        "marked": words.marked,
         "sentence": words.sentence,
         "shorter": lambda text: short(clean(text), 40),
         "digits": digits_of,

@@ -90,7 +90,7 @@ def cost_table(folds: Sequence[FoldHistory]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (f.fold + 1, len(f.phases), f.seconds, f.images_per_second, f.peak_memory_mb) for f in folds
     ]
-    names = ("fold", "epochs", "seconds", "images a second", "peak memory, MB")
+    names = ("fold", "epochs", "seconds", "images a second, last phase", "peak memory, MB")
     return Table(columns=names, rows=tuple(rows))
 
 

@@ -64,7 +64,8 @@ def plain(content: Cell) -> str:
     if isinstance(content, bool):
         return "yes" if content else "no"
     if isinstance(content, float):
-        return f"{content:,.4g}".replace("-", "−")
+        text = f"{content:,.4g}" if abs(content) < 10_000 else f"{content:,.0f}"
+        return text.replace("-", "−")
     return f"{content:,}" if isinstance(content, int) else clean(content)
 
 
@@ -74,6 +75,15 @@ def term(metric: str) -> Markup:
     if known is None:
         return escape(metric.replace("_", " "))
     return Markup('<a class="term" href="#def-{}">{}</a>').format(known.key, known.label)
+
+
+def marked(text: str) -> Markup:
+    """Text whose parts between backticks are commands."""
+    parts = [escape(part) for part in clean(text).split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def sentence(text: str) -> str:

@@ -7,7 +7,8 @@ from ensemble_kit.reporting.view.base import Cell, Number, Table, Value
 
 class FoldHistory(Value):
     """One line an epoch; ``phase_ends``: epochs after which the phase changed. ``series``:
-    name (loss, val_loss …) -> value an epoch, None where not recorded."""
+    name (loss, val_loss …) -> value an epoch, None where not recorded. ``images_per_second``:
+    median of the last phase's epochs."""
 
     fold: int
     phases: tuple[str, ...]
