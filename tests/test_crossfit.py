@@ -158,5 +158,8 @@ def test_two_folds_leave_one_to_fit_on_and_inner_folds_are_dealt_by_group() -> N
     per_group = [len(set(inner.fold[inner.groups == g])) for g in np.unique(inner.groups)]
     assert set(per_group) == {1}
     assert len(np.unique(inner.fold)) == 4
+    pair = Candidate("stack", "dirichlet")
+    out = crossfit_rows(partial(fit_bank, candidates=(pair,)), rows).output
+    assert np.isfinite(out).all()
     fitted: FittedChain = fit_chain(rows.take(rows.fold == 0), ChainSpec())
     assert fitted.choice.judged

@@ -74,6 +74,7 @@ class Bank:
 
 def fit_bank(rows: Rows, candidates: tuple[Candidate, ...], objective: str = "log_loss") -> Bank:
     """Fit every candidate: its method on the members, its calibrator on what that gives."""
+    rows = rows.with_inner_folds()
     methods = methods_for(objective)
     ensemblers: dict[str, Fitted] = {}
     pooled: dict[str, Floats] = {}
