@@ -1,7 +1,7 @@
 """Several sets of predictions on one board: headline figures, and paired gaps to the first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,12 +48,19 @@ def scoreboard(
             mine, theirs = (d.get(key, np.empty(0)) for d in (drawn[place], drawn[0]))
             usable = support.has_interval
             n = support.n_groups
-            figures[metric] = _estimate(value, mine, spec.level, method, n, usable)
+            figures[metric] = _not_below_zero(
+                _estimate(value, mine, spec.level, method, n, usable)
+            )
             gaps[metric] = _estimate(
                 value - first, mine - theirs, spec.level, "percentile", n, usable
             )
         lines.append(Line(name, figures, gaps))
     return tuple(lines)
+
+
+def _not_below_zero(found: Estimate) -> Estimate:
+    """Scores and losses cannot be negative; reflecting an ECE's quantiles can make them so."""
+    return found if found.low is None else replace(found, low=max(found.low, 0.0))
 
 
 def _estimate(

@@ -31,7 +31,7 @@ def frame(m: int, rows=ROWS) -> pd.DataFrame:
 def run(project: Path, *words: object, code: int = 0) -> tuple[str, str]:
     found = subprocess.run(
         [sys.executable, str(project / "cli.py"), "ensemble", *map(str, words)],
-        capture_output=True, text=True, cwd=project, timeout=120,
+        capture_output=True, text=True, cwd=project, timeout=400,
     )  # fmt: skip
     assert found.returncode == code, found.stderr
     assert "Traceback" not in found.stderr
