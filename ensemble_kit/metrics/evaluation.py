@@ -81,6 +81,7 @@ def evaluate(
     number of groups alone, so two evaluations of the same images are paired.
     """
     spec = spec or EvaluationSpec()
+    columns = _by_column(make_slices(table, spec.slices))
     cases = make_cases(table, predictions, spec.malignant)
     if len(cases) == 0:
         raise PredictionsError("there is no image to evaluate: give at least one row")
@@ -92,7 +93,7 @@ def evaluate(
     draws = GroupBootstrap(cases.n_groups, spec.replicates, seed)
     work = _Work(cases, draws, spec.level, method)
     rows, curves = work.pooled_and_folds(folds)
-    for slices in _by_column(make_slices(table, spec.slices)):
+    for slices in columns:
         rows += work.slices(slices)
     return Evaluation(table.class_names, tuple(rows), tuple(curves))
 
@@ -115,7 +116,7 @@ class _Work:
         scorers = [Scorer(part, curves=place == 0) for place, part in enumerate(parts)]
         width = min(scorer.width for scorer in scorers)
         replicates = replicate(scorers, self.draws, width)
-        points = [Scorer(part, curves=True).point() for part in parts]
+        points = [scorers[0].point()] + [Scorer(part, curves=True).point() for part in parts[1:]]
         knives = self._jackknife(scorers, width)
         rows: list[Row] = []
         curves: list[Curve] = []
