@@ -203,8 +203,16 @@ def test_print_shows_all_panes_and_no_controls(desk: Chromium) -> None:
     )
     assert desk.run(gone)
     assert desk.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    desk.size(794, 1123)
+    assert desk.run("document.documentElement.scrollWidth") <= 794
+    desk.run(
+        "window.shown = 0; addEventListener('beforeprint', () => {"
+        " shown = document.querySelectorAll('details[data-print]:not([open])').length })"
+    )
     made = desk.send("Page.printToPDF", printBackground=True)["data"]
     assert len(made) > 50_000
+    assert desk.run("shown") == 0, "what cannot be opened on paper stands open"
+    assert desk.run("document.querySelectorAll('details[data-print]:not([open])').length") > 0
 
 
 def test_it_is_legible_without_script(browser: Chromium, plain_page: str) -> None:

@@ -19,6 +19,14 @@ $("#theme").addEventListener("click", () =>
 setTheme(themes.includes(stored()) ? stored() : "auto");
 $("#print").addEventListener("click", () => print());
 
+/* on paper, what can no longer be opened stands open */
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = $$("details[data-print]:not([open])");
+  opened.forEach((block) => { block.open = true; });
+});
+addEventListener("afterprint", () => opened.forEach((block) => { block.open = false; }));
+
 /* downloads */
 const save = (name, type, text) => {
   const link = document.createElement("a");

@@ -1,0 +1,1 @@
+"""From a run folder to the view: the only part of the report that reads runs and computes."""
