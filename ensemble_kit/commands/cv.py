@@ -115,7 +115,8 @@ def cv(
 
     changes: dict[str, dict[str, Any]] = {
         "data": {"path": data, "duplicates": _text(duplicates)},
-        "split": {"folds": folds, "repeats": repeats, "seed": seed, "folds_file": _text(folds_file)},
+        "split": {"folds": folds, "repeats": repeats, "seed": seed,
+                  "folds_file": _text(folds_file)},
         "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
                   "weights": weights, "unfreeze_depth": unfreeze_depth, "dropout": dropout},
         "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,

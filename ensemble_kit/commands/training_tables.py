@@ -32,7 +32,7 @@ def print_result(folder: Path, table: LesionTable, folds: Folds, evaluation: Eva
     level = f"{evaluation.figure('accuracy').level:.0%}"
     drawn = Table(title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups")
     drawn.add_column("figure")
-    drawn.add_column(f"pooled [{level} interval, groups resampled]")
+    drawn.add_column(f"pooled, {level} by groups")
     for k in range(folds.n_folds):
         drawn.add_column(f"fold {k}", justify="right")
     for metric, label in HEADLINE:

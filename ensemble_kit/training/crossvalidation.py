@@ -27,7 +27,13 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
-from ensemble_kit.training.preparing import Machine, Prepared, fold_job, prepare_study
+from ensemble_kit.training.preparing import (
+    Machine,
+    Prepared,
+    find_weights,
+    fold_job,
+    prepare_study,
+)
 from ensemble_kit.training.resuming import refuse_other_run
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.training.workshop import warm_up
@@ -73,6 +79,7 @@ def cross_validate(
     began = time.perf_counter()
     for folds in draws:
         check_folds(table, folds)
+    find_weights(spec)
     _begin(table, draws, spec, folder)
     with Workers(machine.jobs, folder / EVENTS, lambda event: tell(**event)) as workers:
         workers.submit(warm_up, workers.threads)

@@ -1,0 +1,178 @@
+"""`python cli.py cv` as a user gives it: whole runs, kills, resumption, mistakes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ensemble_kit.commands.app import main
+from tests.training.conftest import write_squares
+
+pytest.importorskip("keras")
+SETTINGS = [
+    "--folds", "3", "--backbone", "compact", "--weights", "none", "--image-size", "48",
+    "--unfreeze-depth", "2", "--head-epochs", "2", "--fine-tune-epochs", "2", "--views", "2",
+    "--batch-size", "16", "--head-lr", "0.01", "--fine-tune-lr", "0.003", "--no-progress",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a data set ``squares`` and one finished run ``first``."""
+    folder = tmp_path_factory.mktemp("cv")
+    write_squares(folder / "squares")
+    done = give(folder, "--run", "first")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def command(*options):
+    return [sys.executable, "-m", "ensemble_kit.commands", "cv", "--data", "squares", *SETTINGS,
+            *options]  # fmt: skip
+
+
+def give(folder: Path, *options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*options), cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def mistaken(capsys, *arguments) -> str:
+    """What a mistaken command says; asserts exit code 2, one sentence and no traceback."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cli.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+    said = capsys.readouterr().err
+    assert left.value.code == 2, said
+    assert said.startswith("error: ")
+    assert len(said.splitlines()) == 1
+    return said
+
+
+def test_every_image_once_and_no_group_in_two_folds(place):
+    run = place / "runs/first"
+    oof, folds = pd.read_csv(run / "oof.csv"), pd.read_csv(run / "folds.csv")
+    assert list(oof.columns) == ["image", "akiec", "mel", "nv"]
+    assert sorted(oof["image"]) == sorted(folds["image"])
+    assert oof["image"].is_unique
+    assert (folds.groupby("group")["fold"].nunique() == 1).all()
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["status"] == "complete"
+    for name in ("oof.csv", "metrics.csv", "fold_2/model.keras", "fold_0/history.csv"):
+        assert name in manifest["files"]
+    assert not (run / ".events").exists()
+
+
+def test_it_learns_what_the_squares_show(place):
+    metrics = pd.read_csv(place / "runs/first/metrics.csv")
+    pooled = metrics[(metrics["scope"] == "pooled") & (metrics["metric"] == "roc_auc_ovr")]
+    assert pooled["value"].iloc[0] > 0.9
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_bytes_with_new_stores_and_two_jobs(place):
+    done = give(place, "--run", "again", "--store", "another-store")
+    assert done.returncode == 0, done.stderr
+    other = give(place, "--run", "other-seed", "--seed", "1")
+    assert other.returncode == 0, other.stderr
+    first, again, seeded = (
+        (place / "runs" / name / "oof.csv").read_bytes()
+        for name in ("first", "again", "other-seed")
+    )
+    assert first == again
+    assert first != seeded
+
+
+@pytest.mark.slow
+def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
+    process = subprocess.Popen(
+        command("--run", "killed"), cwd=place, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    finished = place / "runs/killed/fold_0/done.json"
+    limit = time.monotonic() + 120
+    while not finished.is_file():
+        assert time.monotonic() < limit, "the first fold never finished"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (place / "runs/killed/fold_2/done.json").is_file(), "killed too late to tell"
+    stamp = finished.stat().st_mtime_ns
+    done = give(place, "--run", "killed")
+    assert done.returncode == 0, done.stderr
+    assert "fold 0: finished before, kept" in done.stderr
+    assert finished.stat().st_mtime_ns == stamp
+    first, killed = ((place / "runs" / n / "oof.csv").read_bytes() for n in ("first", "killed"))
+    assert first == killed
+
+
+def test_a_finished_run_given_again_trains_nothing(place):
+    before = (place / "runs/first/fold_1/done.json").stat().st_mtime_ns
+    done = give(place, "--run", "first")
+    assert done.returncode == 0
+    assert "epoch" not in done.stderr
+    assert (place / "runs/first/fold_1/done.json").stat().st_mtime_ns == before
+    assert "macro AUC" in done.stdout
+
+
+def test_a_name_reused_for_another_study_names_the_difference(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    before = (place / "runs/first/manifest.json").read_bytes()
+    said = mistaken(
+        capsys, "cv", "--data", "squares", *SETTINGS, "--run", "first", "--dropout", "0.5"
+    )
+    assert "model.dropout is 0.3 there, 0.5 here" in said
+    assert "--overwrite" in said
+    assert (place / "runs/first/manifest.json").read_bytes() == before
+
+
+def test_a_dry_run_prints_the_plan_and_writes_no_run(place):
+    done = give(place, "--run", "dry", "--dry-run")
+    assert done.returncode == 0
+    assert "plan: 108 images at 48 px" in done.stdout
+    assert "frozen layers: 0 images to pass" in done.stdout
+    assert not (place / "runs/dry").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--folds", "1"], "split.folds"),
+        (["--image-size", "40", "--backbone", "xception"], "71 px"),
+        (["--unfreeze-depth", "9"], "5 blocks"),
+        (["--weights", "nowhere.h5"], "not a file"),
+        (["--backbone", "vgg"], "xception"),
+        (["--class-weights", "heavy"], "training.class_weights"),
+        (["--folds", "40"], "akiec"),
+        (["--study", "missing.toml"], "missing.toml"),
+        (["--folds-file", "missing.csv"], "missing.csv"),
+        (["--dropout", "1"], "model.dropout"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_writes_nothing(
+    place, capsys, monkeypatch, options, expected
+):
+    monkeypatch.chdir(place)
+    said = mistaken(capsys, "cv", "--data", "squares", *SETTINGS, "--run", "bad", *options)
+    assert expected in said
+    assert not (place / "runs/bad").exists()
+
+
+def test_without_data_it_says_how_to_get_some(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = mistaken(capsys, "cv")
+    for way in ("fetch", "--data", "sample"):
+        assert way in said
+
+
+def test_an_unknown_setting_in_a_study_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.toml").write_text("[model]\ndropuot = 0.1\n")
+    assert "model.dropuot is not a setting" in mistaken(capsys, "cv", "--study", "s.toml")
