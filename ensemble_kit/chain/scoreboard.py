@@ -48,9 +48,7 @@ def scoreboard(
             mine, theirs = (d.get(key, np.empty(0)) for d in (drawn[place], drawn[0]))
             usable = support.has_interval
             n = support.n_groups
-            figures[metric] = _not_below_zero(
-                _estimate(value, mine, spec.level, method, n, usable)
-            )
+            figures[metric] = _not_below_zero(_estimate(value, mine, spec.level, method, n, usable))
             gaps[metric] = _estimate(
                 value - first, mine - theirs, spec.level, "percentile", n, usable
             )

@@ -130,4 +130,4 @@ def _text(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
     value = format(estimate.value, style)
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value}\n[{format(estimate.low, style)}, {format(estimate.high, style)}]"
+    return f"{value}\n[{format(estimate.low, style)} {format(estimate.high, style)}]"
