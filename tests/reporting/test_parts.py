@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ensemble_kit.errors import RunError
+from ensemble_kit.records import Predictions
 from ensemble_kit.reporting.build.comparison import unpaired
 from ensemble_kit.reporting.build.gallery import build_gallery, label_suspicion
 from ensemble_kit.reporting.build.report import build_report
@@ -48,6 +49,20 @@ def test_gallery_kinds_are_what_they_say(plain_run: Run) -> None:
     wrong = cases.predicted != cases.labels
     surest = cases.probabilities.max(axis=1)[wrong].max()
     assert max(pictures[0].probabilities) == pytest.approx(surest, abs=1e-4)
+
+
+def test_photos_of_one_lesion_do_not_fill_the_gallery(make_run: MakeRun) -> None:
+    table = lesion_table()
+    p = guesses(table).probabilities.copy()
+    largest = np.bincount(table.group_codes).argmax()
+    rows = np.flatnonzero(table.group_codes == largest)
+    assert len(rows) > 1
+    p[rows] = 0.001
+    p[rows, (table.labels[rows] + 1) % 4] = 0.997
+    run = make_run("twins", table, Predictions(table.image_ids, table.class_names, p))
+    pictures = build_gallery(Source(run), 24).pictures
+    same = [x for x in pictures if x.group == str(table.groups[rows[0]]) and "error" in x.kinds]
+    assert len(same) == 1
 
 
 def test_no_images_wanted_means_none(plain_run: Run) -> None:
