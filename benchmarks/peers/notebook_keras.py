@@ -1,0 +1,89 @@
+"""The peer of benchmarks/cross_validation.py: what a user writes from the reference study.
+
+Per fold: a tf.data pipeline that decodes and resizes in every epoch, the frozen base inside the
+graph, `model.fit` of the head, then the last blocks unfrozen and `model.fit` again. Prints the
+seconds of each part as JSON.
+"""
+
+import argparse
+import json
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folds-csv", required=True, help="a run's folds.csv")
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--size", type=int, default=150)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--epochs", type=int, nargs=2, default=(5, 5))
+    parser.add_argument("--folds", type=int, default=5, help="how many of the folds to train")
+    parser.add_argument("--batch", type=int, default=32)
+    options = parser.parse_args()
+    began = time.perf_counter()
+
+    import keras
+    import numpy as np
+    import pandas as pd
+    import tensorflow as tf
+
+    frame = pd.read_csv(options.folds_csv)
+    names = sorted(frame["label"].unique())
+    labels = np.eye(len(names), dtype=np.float32)[[names.index(x) for x in frame["label"]]]
+    files = np.array([f"{options.images}/{name}.jpg" for name in frame["image"]])
+
+    def decode(file, label):
+        image = tf.image.decode_jpeg(tf.io.read_file(file), channels=3)
+        image = tf.image.resize(image, (options.size, options.size))
+        return keras.applications.xception.preprocess_input(image), label
+
+    def dataset(rows, train):
+        data = tf.data.Dataset.from_tensor_slices((files[rows], labels[rows]))
+        if train:
+            data = data.shuffle(len(rows))
+        data = data.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        return data.batch(options.batch).prefetch(tf.data.AUTOTUNE)
+
+    seconds = {"import": time.perf_counter() - began, "folds": []}
+    for fold in range(options.folds):
+        start = time.perf_counter()
+        keras.backend.clear_session()
+        train = np.flatnonzero(frame["fold"] != fold)
+        held = np.flatnonzero(frame["fold"] == fold)
+        base = keras.applications.Xception(
+            include_top=False, weights=options.weights,
+            input_shape=(options.size, options.size, 3), pooling="avg",
+        )  # fmt: skip
+        base.trainable = False
+        features = keras.layers.Dropout(0.3)(base.output)
+        output = keras.layers.Dense(len(names), activation="softmax")(features)
+        model = keras.Model(base.input, output)
+        loss = "categorical_crossentropy"
+        model.compile(keras.optimizers.AdamW(1e-3), loss=loss, metrics=["accuracy"])
+        train_data, held_data = dataset(train, True), dataset(held, False)
+        fit = {"validation_data": held_data, "verbose": 0}
+        model.fit(train_data, epochs=options.epochs[0], **fit)
+        if options.depth and options.epochs[1]:
+            first = 14 - options.depth + 1
+            reached = False
+            for layer in base.layers:
+                reached = reached or layer.name.startswith(f"block{first}_")
+                learns = reached and not isinstance(layer, keras.layers.BatchNormalization)
+                layer.trainable = learns
+            model.compile(keras.optimizers.AdamW(1e-4), loss=loss, metrics=["accuracy"])
+        if options.epochs[1]:
+            model.fit(train_data, epochs=options.epochs[1], **fit)
+        model.predict(held_data, verbose=0)
+        model.save(f"/tmp/peer_fold_{os.getpid()}.keras")
+        os.remove(f"/tmp/peer_fold_{os.getpid()}.keras")
+        seconds["folds"].append(time.perf_counter() - start)
+    seconds["all"] = time.perf_counter() - began
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()
