@@ -12,7 +12,7 @@ from PIL import Image
 from ensemble_kit.errors import RunError
 from ensemble_kit.records import Predictions
 from ensemble_kit.reporting.build.comparison import unpaired
-from ensemble_kit.reporting.build.gallery import build_gallery, label_suspicion
+from ensemble_kit.reporting.build.gallery import build_gallery, label_suspicion, shown_images
 from ensemble_kit.reporting.build.report import build_report
 from ensemble_kit.reporting.build.source import Source
 from ensemble_kit.reporting.build.thumbnails import make_thumbnail
@@ -67,6 +67,13 @@ def test_photos_of_one_lesion_do_not_fill_the_gallery(make_run: MakeRun) -> None
 
 def test_no_images_wanted_means_none(plain_run: Run) -> None:
     assert build_gallery(Source(plain_run), 0).pictures == ()
+    assert shown_images(Source(plain_run), 0) == ()
+
+
+def test_the_images_to_explain_are_those_shown(plain_run: Run) -> None:
+    source = Source(plain_run)
+    shown = tuple(picture.image for picture in build_gallery(source, 24).pictures)
+    assert shown_images(source, 24) == shown
 
 
 def test_thumbnails_are_small_embedded_once_and_found_by_folder(

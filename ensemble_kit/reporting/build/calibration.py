@@ -33,7 +33,9 @@ def reliability_of(cases: Cases, draws: GroupBootstrap, level: float) -> list[Cu
     """Reliability curves with bands of other probabilities of the same images."""
     figures = ReliabilityFigures(cases)
     parts = [figures(weights, True)[1] for weights in draws.blocks()]
-    drawn = {key: np.concatenate([p[key] for p in parts], axis=1) for key in parts[0]} if parts else {}
+    drawn = (
+        {key: np.concatenate([p[key] for p in parts], axis=1) for key in parts[0]} if parts else {}
+    )
     point = figures(np.ones((cases.n_groups, 1)), True)[1]
     return make_curves(POOLED, cases, point, drawn, level)
 

@@ -95,7 +95,9 @@ def _model_answers(r: Report, facts: Mapping[str, Cell]) -> dict[str, Callable[[
     trained = "model.backbone" in facts
     commit = f"git {v.git_commit[:12]}" if v.git_commit else ""
     weights = f"{facts.get('training.class_weights')}"
-    members = f"{count(len(r.ensemble.members), 'member')}: {r.ensemble.method}" if r.ensemble else ""
+    members = (
+        f"{count(len(r.ensemble.members), 'member')}: {r.ensemble.method}" if r.ensemble else ""
+    )
     return {
         "model": lambda: _known(
             trained,
@@ -174,7 +176,9 @@ def _result_answers(r: Report) -> dict[str, Callable[[], Answer]]:
             "run `python cli.py explain`",
         ),
         "failures": lambda: _known(
-            bool(r.images.pictures), "confident errors and label checks in section Images", "failures"
+            bool(r.images.pictures),
+            "confident errors and label checks in section Images",
+            "failures",
         ),
         "limits": lambda: (
             PARTLY,

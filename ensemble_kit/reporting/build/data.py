@@ -37,7 +37,8 @@ def build_data(source: Source) -> Data:
         n_folds=folds.n_folds,
         crossing_groups=crossing_groups(source),
         group_rule=_group_rule(table),
-        folds_digest=source.run.manifest.folds_digest or (folds.digest if folds.n_folds > 1 else ""),
+        folds_digest=source.run.manifest.folds_digest
+        or (folds.digest if folds.n_folds > 1 else ""),
         data_digest=source.run.manifest.data_digest or table.digest,
         group_sizes=tuple(sorted((int(s), int(n)) for s, n in Counter(sizes.tolist()).items())),
         classes=_classes(source),
@@ -87,7 +88,9 @@ def _group_rule(table: LesionTable) -> str:
 def _flow(source: Source) -> tuple[FlowStep, ...]:
     run, table = source.run, source.run.table
     excluded = run.manifest.facts.get("exclusions", {})
-    removed = tuple(f"{why}: {n}" for why, n in excluded.items()) if isinstance(excluded, dict) else ()
+    removed = (
+        tuple(f"{why}: {n}" for why, n in excluded.items()) if isinstance(excluded, dict) else ()
+    )
     people = f" of {count(_named(table.patients), 'patient')}" if _named(table.patients) else ""
     steps = [
         FlowStep(
@@ -109,7 +112,9 @@ def _flow(source: Source) -> tuple[FlowStep, ...]:
             )
         )
     what = "predicted out of fold" if run.folds.n_folds > 1 else "predicted"
-    steps.append(FlowStep(title=f"{len(run.predictions):,} images {what}", lines=("each exactly once",)))
+    steps.append(
+        FlowStep(title=f"{len(run.predictions):,} images {what}", lines=("each exactly once",))
+    )
     steps.append(
         FlowStep(
             title="Figures with group intervals",

@@ -25,7 +25,9 @@ RULES = (
 def threshold_grid() -> Floats:
     """Thousandths, and ten-thousandths within a hundredth of either end."""
     fine = np.arange(0, 100) / 10_000
-    return np.unique(np.concatenate([fine, np.arange(10, 990) / 1000, np.arange(9900, 10_001) / 10_000]))
+    return np.unique(
+        np.concatenate([fine, np.arange(10, 990) / 1000, np.arange(9900, 10_001) / 10_000])
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +148,9 @@ def _points(source: Source, target: Scored, drawn: Floats) -> tuple[MarkedPoint,
                 specificity=_estimated(source, target, "specificity", specificity, own[1]),
                 odds_positive=_odds(source, finite[0], 1 - finite[1]),
                 odds_negative=_odds(source, 1 - finite[0], finite[1]),
-                spread=tuple(rounded(float(v)) or 0.0 for v in (spread[0, 0], spread[1, 1], spread[0, 1])),
+                spread=tuple(
+                    rounded(float(v)) or 0.0 for v in (spread[0, 0], spread[1, 1], spread[0, 1])
+                ),
             )
         )
     return tuple(points)

@@ -57,6 +57,13 @@ def build_gallery(source: Source, n_images: int, members: Sequence[Floats] = ())
     return Gallery(pictures=tuple(pictures), note=note, members=len(voices))
 
 
+def shown_images(source: Source, n_images: int) -> tuple[str, ...]:
+    """The ids of the images a report of a single model shows, in its order."""
+    suspicion = label_suspicion(source.cases.labels, [source.cases.probabilities])
+    chosen = _choose(source, n_images, suspicion)
+    return tuple(str(source.run.table.image_ids[row]) for row in chosen.kinds)
+
+
 def label_suspicion(labels: Ints, members: Sequence[Floats]) -> Floats:
     """(n,) least over members of (largest other probability − probability of the label).
 

@@ -47,7 +47,9 @@ class Rows:
             if row.metric not in place:
                 place[row.metric] = number_of(row.estimate)
 
-    def figures(self, class_name: str = "", scope: str = POOLED, part: str = "") -> dict[str, Number]:
+    def figures(
+        self, class_name: str = "", scope: str = POOLED, part: str = ""
+    ) -> dict[str, Number]:
         """metric -> number of one class ("" for the whole) in one scope."""
         return self._figures.get((scope, part, class_name), {})
 

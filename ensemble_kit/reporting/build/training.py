@@ -27,7 +27,10 @@ def build_training(source: Source) -> Training:
     )
     return Training(
         folds=tuple(_history(fold, path) for fold, path in folds),
-        facts=Table(columns=("what", "recorded"), rows=tuple((k, v) for k, v in flat(facts).items() if k != "folds")),
+        facts=Table(
+            columns=("what", "recorded"),
+            rows=tuple((k, v) for k, v in flat(facts).items() if k != "folds"),
+        ),
     )
 
 
