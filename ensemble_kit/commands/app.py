@@ -13,8 +13,10 @@ from ensemble_kit.commands.console import complain
 from ensemble_kit.commands.cv import cv
 from ensemble_kit.commands.ensemble import ensemble
 from ensemble_kit.commands.evaluate import evaluate
+from ensemble_kit.commands.explain import explain
 from ensemble_kit.commands.fetch import fetch
 from ensemble_kit.commands.report import report
+from ensemble_kit.commands.store import store
 from ensemble_kit.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -29,8 +31,10 @@ app.command()(check)
 app.command()(cv)
 app.command()(ensemble)
 app.command()(evaluate)
+app.command()(explain)
 app.command()(fetch)
 app.command()(report)
+app.add_typer(store, name="store")
 
 
 def main() -> Never:

@@ -1,0 +1,176 @@
+"""Heat maps of a run's images: each by the fold model that held its image out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ensemble_kit.backbones import check_model_spec
+from ensemble_kit.data.images import check_ids
+from ensemble_kit.errors import DataError, RunError, some
+from ensemble_kit.explain.foldmodel import FoldModel, open_fold_model
+from ensemble_kit.explain.gradcam import Features, grad_cam, head_probabilities
+from ensemble_kit.explain.index import FOLDER, INDEX, Entry, file_name, read_index, write_index
+from ensemble_kit.explain.inputs import Inputs, find_inputs
+from ensemble_kit.explain.overlay import draw_overlay
+from ensemble_kit.records import Ints
+from ensemble_kit.runs.atomic import sha256_of_file, write_bytes
+from ensemble_kit.runs.folder import STUDY, Run
+from ensemble_kit.runs.manifest import read_manifest, record_files
+from ensemble_kit.study import ModelSpec, read_study
+from ensemble_kit.training.crossvalidation import fold_folder
+from ensemble_kit.training.fold import MODEL, fold_predictions
+
+TOLERANCE = 0.05
+"""Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""
+PIECE = 64
+"""Images whose feature maps are in memory at a time."""
+
+Of = Literal["predicted", "true"]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was done. made, kept : number of images; depth : cut they were computed from, or None.
+
+    silent : images in which nothing speaks for the class explained.
+    """
+
+    folder: Path
+    made: int
+    kept: int
+    depth: int | None
+    silent: tuple[str, ...]
+
+
+def explain_run(
+    run: Run,
+    images: Sequence[str],
+    *,
+    of: Of = "predicted",
+    store_dir: Path,
+    images_dir: Path | None = None,
+    tell: Callable[[int], None] | None = None,
+) -> Explained:
+    """Write ``explain/<image>.png`` and ``explain/index.json`` into the folder of a `cv` run.
+
+    images : ids, each computed unless it is there already. of : the class explained, the run's
+    prediction or the label. Images of repeated runs are explained by the models of the first
+    draw of folds. tell : receives the number of images just done. Raises RunError for runs
+    without fold models and where a model's probabilities are not those the run recorded.
+    """
+    model = _model_spec(run)
+    rows = _rows(run, images)
+    entries = _entries(run, rows, of)
+    there = read_index(run.folder)
+    digests = run.manifest.files
+    todo = {row: e for row, e in entries.items() if not _is_there(run.folder, e, there, digests)}
+    say = tell or (lambda done: None)
+    say(len(entries) - len(todo))
+    wanted = np.array(sorted(todo), dtype=np.int64)
+    inputs = find_inputs(run, wanted, model, store_dir, images_dir)
+    silent: list[str] = []
+    for fold in sorted({entry.fold for entry in todo.values()}):
+        of_fold = np.array([row for row in wanted.tolist() if todo[row].fold == fold], np.int64)
+        opened = open_fold_model(fold_folder(run.folder, 0, fold) / MODEL, check_model_spec(model))
+        for start in range(0, len(of_fold), PIECE):
+            piece = of_fold[start : start + PIECE]
+            silent += _explain_piece(
+                run, opened, inputs, {row: todo[row] for row in piece.tolist()}
+            )
+            there |= {todo[row].image: todo[row] for row in piece.tolist()}
+            write_index(run.folder, there.values())
+            names = [f"{FOLDER}/{INDEX}", *(f"{FOLDER}/{todo[r].file}" for r in piece.tolist())]
+            record_files(run.folder, names)
+            say(len(piece))
+    return Explained(
+        run.folder / FOLDER, len(todo), len(entries) - len(todo), inputs.depth, tuple(silent)
+    )
+
+
+def _explain_piece(
+    run: Run, model: FoldModel, inputs: Inputs, entries: dict[int, Entry]
+) -> list[str]:
+    """Draw some images of one fold; returns those without evidence for their class."""
+    rows = np.array(list(entries), dtype=np.int64)
+    features = model.features(inputs.read(rows), inputs.depth)
+    _check_recorded(run, model, features, rows, next(iter(entries.values())).fold)
+    classes = np.array([run.table.class_names.index(e.class_name) for e in entries.values()])
+    maps = grad_cam(features, model.kernel, classes)
+    for row, entry, heat in zip(rows.tolist(), entries.values(), maps, strict=True):
+        picture = draw_overlay(inputs.files[row], heat, inputs.model.aspect)
+        write_bytes(run.folder / FOLDER / entry.file, picture)
+    silent = maps.max(axis=(1, 2)) == 0
+    return [e.image for e, none in zip(entries.values(), silent, strict=True) if none]
+
+
+def _check_recorded(run: Run, model: FoldModel, features: Features, rows: Ints, fold: int) -> None:
+    """The model and the images are the ones whose probabilities the run holds."""
+    ids = run.table.image_ids[rows]
+    recorded = fold_predictions(fold_folder(run.folder, 0, fold)).in_order_of(ids)
+    found = head_probabilities(features, model.kernel, model.bias)
+    off = np.abs(found - recorded.probabilities).max(axis=1) > TOLERANCE
+    if off.any():
+        raise RunError(
+            f"the model of fold {fold} gives {some(ids[off])} other probabilities than the run "
+            "recorded: the image files have changed since; restore them or make the run again"
+        )
+
+
+def _model_spec(run: Run) -> ModelSpec:
+    if run.manifest.kind != "cv":
+        raise RunError(
+            f"run {run.name!r} has no fold models (it was made by `{run.manifest.kind}`): only "
+            "runs of `cv` can be explained"
+        )
+    return read_study(run.folder / STUDY).model
+
+
+def _rows(run: Run, images: Sequence[str]) -> Ints:
+    row_of = {name: row for row, name in enumerate(run.table.image_ids.tolist())}
+    unknown = [name for name in images if name not in row_of]
+    if unknown:
+        raise DataError(
+            f"run {run.name!r} has no image {some(unknown)}: give ids of {run.folder}/folds.csv, "
+            "or a number of images"
+        )
+    check_ids(dict.fromkeys(images), str(run.folder))
+    return np.array(sorted({row_of[name] for name in images}), dtype=np.int64)
+
+
+def _entries(run: Run, rows: Ints, of: Of) -> dict[int, Entry]:
+    """What is wanted of each row, after checking that the models are those of the run."""
+    table, names = run.table, run.table.class_names
+    predicted = run.predictions.probabilities.argmax(axis=1)
+    models = {fold: _model_digest(run, fold) for fold in set(run.folds.fold[rows].tolist())}
+    entries = {}
+    for row in rows.tolist():
+        image, fold = str(table.image_ids[row]), int(run.folds.fold[row])
+        said, true = names[predicted[row]], names[table.labels[row]]
+        explained = said if of == "predicted" else true
+        entries[row] = Entry(image, fold, explained, file_name(image), said, true, models[fold])
+    return entries
+
+
+def _model_digest(run: Run, fold: int) -> str:
+    path = fold_folder(run.folder, 0, fold) / MODEL
+    recorded = read_manifest(run.folder).files.get(str(path.relative_to(run.folder)))
+    if not path.is_file():
+        raise RunError(f"{path} is missing: fold models are needed; give the `cv` command again")
+    if recorded is None or sha256_of_file(path) != recorded:
+        raise RunError(
+            f"{path} is not the file the run wrote (its sha256 differs from the manifest's); "
+            "restore it or make the run again"
+        )
+    return recorded
+
+
+def _is_there(
+    folder: Path, wanted: Entry, there: dict[str, Entry], digests: dict[str, str]
+) -> bool:
+    path = folder / FOLDER / wanted.file
+    recorded = digests.get(f"{FOLDER}/{wanted.file}")
+    same = there.get(wanted.image) == wanted and recorded is not None and path.is_file()
+    return same and sha256_of_file(path) == recorded

@@ -1,0 +1,94 @@
+"""Where an image enters its fold model: stored activations if there are any, else its file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.data.decode import decode
+from ensemble_kit.data.images import find_images
+from ensemble_kit.errors import DataError, some
+from ensemble_kit.records import Ints
+from ensemble_kit.runs.folder import Run
+from ensemble_kit.study import ModelSpec
+from ensemble_kit.training.activations import ActivationStore, key_in, open_store, stores_in
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The images of a run as its models take them.
+
+    files : image files by row of the run. store : activations at a cut that no fold trained
+    before; None: pixels are decoded from the files.
+    """
+
+    files: dict[int, Path]
+    model: ModelSpec
+    store: ActivationStore | None
+
+    @property
+    def depth(self) -> int | None:
+        """Blocks after the stored cut; None for pixels."""
+        return self.store.key.depth if self.store else None
+
+    def read(self, rows: Ints) -> NDArray[Any]:
+        """(m, ...) activations at the cut, or pixels (m, S, S, 3) uint8."""
+        if self.store:
+            return self.store.read_exact(rows)
+        size, aspect = self.model.image_size, self.model.aspect
+        return np.stack([decode(self.files[row], size, aspect) for row in rows.tolist()])
+
+
+def find_inputs(
+    run: Run, rows: Ints, model: ModelSpec, store_dir: Path, images_dir: Path | None = None
+) -> Inputs:
+    """Files of the rows (in ``images_dir``, else where the run found them) and the best store.
+
+    Raises DataError naming the images without a file.
+    """
+    return Inputs(_files(run, rows, images_dir), model, find_activations(run, model, store_dir))
+
+
+def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationStore | None:
+    """The latest cut stored of the run's images that all its fold models share."""
+    facts, found = run.manifest.facts, []
+    for folder in stores_in(store_dir):
+        try:
+            key = key_in(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        fits = (
+            key.pixels == facts.get("pixels_digest")
+            and key.weights == facts.get("weights_digest")
+            and key.backbone == model.backbone
+            and key.rows == len(run.table)
+            and key.depth >= max(1, model.unfreeze_depth)
+            and folder.name == key.digest[:16]
+        )
+        if fits:
+            found.append(key)
+    for key in sorted(found, key=lambda key: key.depth):
+        store = open_store(store_dir, key)
+        if store.ready(0):
+            return store
+    return None
+
+
+def _files(run: Run, rows: Ints, images_dir: Path | None) -> dict[int, Path]:
+    table = run.table
+    if images_dir is None:
+        root = Path(table.root)
+        known = dict(zip(table.image_ids.tolist(), table.paths.tolist(), strict=True))
+    else:
+        root, known = images_dir, find_images(images_dir)
+    names = {row: str(table.image_ids[row]) for row in rows.tolist()}
+    files = {row: root / known[name] for row, name in names.items() if known.get(name)}
+    absent = [name for row, name in names.items() if row not in files or not files[row].is_file()]
+    if absent:
+        raise DataError(
+            f"no file of {some(absent)} in {root if str(root) != '.' else 'the run'}: a heat map "
+            "is drawn over its image; give the folder of the images with --data"
+        )
+    return files
