@@ -1,5 +1,6 @@
 """The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,6 @@ from ensemble_kit.training.resuming import refuse_other_run
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.training.workshop import warm_up
 
-EVENTS = ".events"
 STOPPING_NOTES = {
     "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
     "model is judged on had no say.",
@@ -75,15 +75,20 @@ def cross_validate(
 
     draws : one ``Folds`` for each repeat, checked here against the table. tell : receives ``kind``
     and facts of each step and event. A run folder of another study, data set or split is refused.
+    The folder is made once pixels and activations are there: a damaged image leaves no run behind.
     """
     began = time.perf_counter()
     for folds in draws:
         check_folds(table, folds)
+    digest = digest_of(*(folds.digest for folds in draws))
+    if (folder / FILE_NAME).is_file():
+        refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
-    _begin(table, draws, spec, folder)
-    with Workers(machine.jobs, folder / EVENTS, lambda event: tell(**event)) as workers:
+    events = machine.store_dir / "events" / f"{folder.name}-{os.getpid()}"
+    with Workers(machine.jobs, events, lambda event: tell(**event)) as workers:
         workers.submit(warm_up, workers.threads)
         prepared = prepare_study(table, spec, machine, workers, tell=tell)
+        _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, folds) for r, folds in enumerate(draws))
     mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
@@ -133,10 +138,10 @@ def _warnings(manifest: Manifest, table: LesionTable, spec: StudySpec) -> tuple[
     return tuple(warnings)
 
 
-def _begin(table: LesionTable, draws: list[Folds], spec: StudySpec, folder: Path) -> None:
-    digest = digest_of(*(folds.digest for folds in draws))
+def _begin(
+    table: LesionTable, draws: list[Folds], spec: StudySpec, folder: Path, digest: str
+) -> None:
     if (folder / FILE_NAME).is_file():
-        refuse_other_run(folder, spec, table, digest)
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_folds(folder, table, draws)

@@ -147,11 +147,14 @@ def fold_job(
     prepared: Prepared, spec: StudySpec, folds: Folds, seed: FoldSeed, folder: Path,
     workers: Workers, *, keep_model: bool = True,
 ) -> FoldJob:  # fmt: skip
-    """The job of one fold: its rows, the rows that choose its epoch, and where things are."""
+    """The job of one fold: its rows, the rows that choose its epoch, and where things are.
+
+    Rows of fold -1 are in no fold: never trained on, watched or predicted.
+    """
     table = prepared.table
     rows = np.arange(len(table))
     held = rows[folds.held_out(seed.fold)]
-    train = rows[~folds.held_out(seed.fold)]
+    train = rows[~folds.held_out(seed.fold) & (folds.fold >= 0)]
     watched = held if spec.training.early_stopping == "validation" else held[:0]
     if spec.training.early_stopping == "inner":
         inner = hold_out_groups(table, train, spec.training.inner_share, seed.number(INNER))

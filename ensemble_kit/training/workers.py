@@ -48,8 +48,9 @@ class Workers:
             self._executor.shutdown(wait=True, kill_workers=kind is not None)
         for path in self.events.glob("*.jsonl"):
             path.unlink(missing_ok=True)
-        if self.events.is_dir() and not any(self.events.iterdir()):
-            self.events.rmdir()
+        for folder in (self.events, self.events.parent):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def submit(self, work: Callable[..., T], *arguments: object) -> "Future[T]":
         """Hand ``work`` (a module's function, plain arguments) to the next free process."""
@@ -73,6 +74,7 @@ class Workers:
                     if on_done is not None:
                         on_done(result)
         except TerminatedWorkerError as error:
+            self._executor = None
             raise RunError(
                 "a training process was killed from outside, most often for want of memory; give "
                 "the same command again to resume, with fewer --jobs or a smaller --batch-size "

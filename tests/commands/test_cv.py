@@ -67,7 +67,7 @@ def test_every_image_once_and_no_group_in_two_folds(place):
     assert manifest["status"] == "complete"
     for name in ("oof.csv", "metrics.csv", "fold_2/model.keras", "fold_0/history.csv"):
         assert name in manifest["files"]
-    assert not (run / ".events").exists()
+    assert not (place / "store/events").exists()
 
 
 def test_it_learns_what_the_squares_show(place):
@@ -163,6 +163,19 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(
     said = mistaken(capsys, "cv", "--data", "squares", *SETTINGS, "--run", "bad", *options)
     assert expected in said
     assert not (place / "runs/bad").exists()
+
+
+def test_a_damaged_image_is_named_and_leaves_no_run(tmp_path):
+    write_squares(tmp_path / "squares")
+    victim = tmp_path / "squares/images/I007_1.png"
+    victim.write_bytes(victim.read_bytes()[:200])
+    done = give(tmp_path, "--run", "bad")
+    assert done.returncode == 2
+    error = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(error) == 1
+    assert "I007_1" in error[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_without_data_it_says_how_to_get_some(tmp_path, capsys, monkeypatch):
