@@ -19,8 +19,9 @@ def build_alerts(source: Source, external: Source | None = None) -> tuple[Alert,
         for text in run.manifest.warnings
     ]
     made = [
-        *_leaks(source), *_not_external(source, external), *_tuned(source), *recorded, *_few_groups(source),
-        *_no_skill(source), *_miscalibrated(source), *_device(source), *_groups(source),
+        *_leaks(source), *_not_external(source, external), *_tuned(source), *recorded,
+        *_few_groups(source), *_no_skill(source), *_miscalibrated(source), *_device(source),
+        *_groups(source),
     ]  # fmt: skip
     order = {"danger": 0, "warning": 1, "note": 2}
     return tuple(sorted(made, key=lambda alert: order[alert.severity]))

@@ -159,7 +159,7 @@ def _before(values: Json) -> Reliability:
     bins = values["bins"]
     return Reliability(
         name="top-1",
-        edges=tuple(round(float(b["low"]), 4) for b in bins) + (1.0,),
+        edges=(*(round(float(b["low"]), 4) for b in bins), 1.0),
         count=tuple(int(b["n"]) for b in bins),
         predicted=tuple(rounded(b["confidence"], 4) for b in bins),
         observed=tuple(Number(value=rounded(b["accuracy"], 4)) for b in bins),

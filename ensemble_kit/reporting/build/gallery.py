@@ -109,8 +109,9 @@ def _choose(source: Source, n_images: int, suspicion: Floats) -> _Chosen:
         for kind, number in wanted.items():
             for _ in range(number):
                 take(kind)
-        while len(chosen.kinds) < n_images and any([take(kind) for kind in wanted]):
-            pass
+        more = True
+        while more and len(chosen.kinds) < n_images:
+            more = max(list(map(take, wanted)))
     return chosen
 
 
