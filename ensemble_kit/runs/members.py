@@ -91,16 +91,16 @@ def gather(
 
 
 def _from_run(folder: Path) -> list[Source]:
-    """The run, and each of its repeats whose probabilities are stored beside it."""
+    """The run; in its place each of its repeats where their probabilities are stored apart."""
     run = read_run(folder)
-    found = [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+    found = []
     draws = read_folds(folder, run.table.class_names, run.table.root)[1]
-    for repeat, folds in enumerate(draws[1:], start=1):
+    for repeat, folds in enumerate(draws):
         path = folder / f"oof_{repeat}.csv"
         if path.is_file():
             p = read_predictions(path).in_order_of(run.table.image_ids)
             found.append(Source(f"{run.name} repeat {repeat}", str(path), p, run.table, folds))
-    return found
+    return found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
 
 
 def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:
