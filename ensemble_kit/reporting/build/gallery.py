@@ -39,14 +39,10 @@ def build_gallery(source: Source, n_images: int, members: Sequence[Floats] = ())
         picture, found = _picture(source, row, tuple(kinds), float(suspicion[row]))
         absent += not found
         overlay = overlays.get(picture.image)
-        if overlay is not None and picture.thumbnail:
-            picture = picture.model_copy(
-                update={
-                    "heatmap": overlay.data,
-                    "heatmap_media": overlay.media,
-                    "heatmap_class": overlay.class_name,
-                }
-            )
+        heat = overlay.thumbnail() if overlay and picture.thumbnail else None
+        if overlay and heat:
+            seen = {"heatmap": heat.data, "heatmap_class": overlay.class_name}
+            picture = picture.model_copy(update=seen)
         pictures.append(picture)
     note = ""
     if absent:

@@ -100,6 +100,7 @@ def _words(report: Report) -> dict[str, Any]:
         "shorter": lambda text: short(clean(text), 40),
         "digits": digits_of,
         "p_words": _p_words,
+        "heatmaps": any(picture.heatmap for picture in report.images.pictures),
         "kind_label": lambda kind: KIND_LABELS.get(kind, kind),
         "kinds": [k for k in KIND_LABELS if any(k in x.kinds for x in report.images.pictures)],
         "definitions": all_definitions(),

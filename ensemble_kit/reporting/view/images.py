@@ -4,7 +4,7 @@ from ensemble_kit.reporting.view.base import Value
 
 
 class Picture(Value):
-    """``thumbnail`` and ``heatmap``: base64 of a JPEG or PNG (``media`` type), "" where absent.
+    """``thumbnail`` and ``heatmap``: base64 of a JPEG, "" where absent.
     ``kinds``: why it is shown. ``probabilities``: in the order of the classes."""
 
     image: str
@@ -15,11 +15,9 @@ class Picture(Value):
     kinds: tuple[str, ...]
     probabilities: tuple[float, ...]
     suspicion: float | None = None
-    media: str = "image/jpeg"
     thumbnail: str = ""
     width: int = 0
     height: int = 0
-    heatmap_media: str = ""
     heatmap: str = ""
     heatmap_class: str = ""
 
