@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ensemble_kit.errors import StudyError
 from ensemble_kit.records import digest_of
+from ensemble_kit.space import SearchSpec
 
 
 class Section(BaseModel):
@@ -96,12 +97,13 @@ class StudySpec(Section):
     name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     description: str = ""
     tuned_on: str = Field("", description="digest of the data set whose labels chose this study")
+    tuned_by: str = Field("", description="name of the search that chose this study")
     data: DataSpec = DataSpec()
     split: SplitSpec = SplitSpec()
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
-    search: dict[str, Any] = Field(default_factory=dict, description="search space of `tune`")
+    search: SearchSpec = SearchSpec()
 
     @property
     def digest(self) -> str:

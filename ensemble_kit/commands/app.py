@@ -17,6 +17,7 @@ from ensemble_kit.commands.explain import explain
 from ensemble_kit.commands.fetch import fetch
 from ensemble_kit.commands.report import report
 from ensemble_kit.commands.store import store
+from ensemble_kit.commands.tune import tune
 from ensemble_kit.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -34,6 +35,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command()(fetch)
 app.command()(report)
+app.command()(tune)
 app.add_typer(store, name="store")
 
 

@@ -1,0 +1,95 @@
+"""What a space can ask the stores for: sizes, cuts, bytes and minutes, before anything starts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ensemble_kit.data.pixels import fill_pixels, pixels_ready, plan_pixels
+from ensemble_kit.errors import SearchError
+from ensemble_kit.records import LesionTable
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
+from ensemble_kit.training.preparing import Machine, find_weights
+from ensemble_kit.tuning.sampling import values_of, with_params
+
+WORKER_BYTES = 1.5e9
+
+
+@dataclass(frozen=True)
+class SizeCost:
+    """One backbone at one image size: bytes of decoded pixels (0 to come if ready), the plan of
+    its activations with every cut the space can ask for."""
+
+    backbone: str
+    image_size: int
+    pixel_bytes: int
+    pixels_ready: bool
+    stores: StorePlan
+
+
+@dataclass(frozen=True)
+class SpaceCost:
+    """All of them. store_limit : bytes that each size may use, so that all fit together."""
+
+    sizes: tuple[SizeCost, ...]
+    depths: tuple[int, ...]
+    store_limit: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(size.pixel_bytes + size.stores.total_bytes for size in self.sizes)
+
+    @property
+    def seconds(self) -> float:
+        return sum(size.stores.seconds for size in self.sizes)
+
+
+def cost_of_space(table: LesionTable, spec: StudySpec, machine: Machine) -> SpaceCost:
+    """Plan the stores of every backbone and size of a space, with most views it can have."""
+    depths = tuple(values_of(spec, "unfreeze_depth"))
+    plans = _plans(table, spec, machine, depths)
+    total = sum(size.stores.total_bytes for size in plans)
+    if total <= machine.store_limit:
+        return SpaceCost(tuple(plans), depths, machine.store_limit)
+    limit = machine.store_limit / len(plans)
+    plans = _plans(table, spec, replace(machine, store_limit=limit), depths)
+    note = (
+        f"the activations of all sizes would take {total / 1e9:.1f} GB: each of {len(plans)} sizes "
+        f"gets {limit / 1e9:.1f} GB of the limit (--store-limit)"
+    )
+    return SpaceCost(tuple(plans), depths, limit, (note,))
+
+
+def check_jobs(jobs: int, memory: float) -> None:
+    """Raise SearchError where ``jobs`` training processes cannot fit in ``memory`` bytes."""
+    fit = max(1, int(memory / WORKER_BYTES))
+    if jobs > fit:
+        raise SearchError(
+            f"--jobs {jobs} needs about {jobs * WORKER_BYTES / 1e9:.0f} GB of memory (1.5 GB a "
+            f"training process), but the machine has {memory / 1e9:.0f} GB; give --jobs {fit} or "
+            "fewer"
+        )
+
+
+def _plans(
+    table: LesionTable, spec: StudySpec, machine: Machine, depths: Sequence[int]
+) -> list[SizeCost]:
+    views = max(values_of(spec, "views"))
+    augment = max(values_of(spec, "augment"), key=("online", "none", "dihedral").index)
+    found = []
+    for backbone in values_of(spec, "backbone"):
+        for size in values_of(spec, "image_size"):
+            point = with_params(
+                spec,
+                {"backbone": backbone, "image_size": size, "views": views, "augment": augment,
+                 "unfreeze_depth": max(depths)},
+            )  # fmt: skip
+            weights = find_weights(point)[1]
+            place, aspect = machine.store_dir, spec.model.aspect
+            pixels = plan_pixels(table, size, aspect, place)
+            ready = pixels_ready(table, size, aspect, place)
+            digest = fill_pixels(table, size, aspect, place, jobs=1).digest if ready else ""
+            facts = PixelFacts(digest, len(table))
+            stores = plan_stores(point, facts, weights, place, machine.store_limit, depths)
+            found.append(SizeCost(backbone, size, pixels.n_bytes, ready, stores))
+    return found

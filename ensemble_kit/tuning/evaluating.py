@@ -1,0 +1,101 @@
+"""A study judged on fixed folds, one fold after another, every fold trained at most once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ensemble_kit.records import Bools, Floats, Folds, LesionTable, Predictions
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.training.fold import fold_predictions, read_done, train_fold
+from ensemble_kit.training.preparing import Machine, Prepared, fold_job, prepare_study
+from ensemble_kit.training.workers import Workers
+from ensemble_kit.tuning.losses import FoldLoss, fold_loss, score
+from ensemble_kit.tuning.sampling import values_of
+
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """A study after some of its folds. loss : of the last fold. score : pooled over all so far.
+    known : (n,) mask of the rows predicted; probabilities : (n, C), 0 elsewhere."""
+
+    folds: int
+    loss: FoldLoss
+    score: float
+    known: Bools
+    probabilities: Floats
+
+
+class Evaluator:
+    """Trains the folds of any study of a search; keeps workers warm and stores shared.
+
+    folds : rows of fold -1 are in no fold and never seen. scratch : folder of fold results, named
+    by what determines them, so that a trial tried again or drawn twice is read back.
+    """
+
+    def __init__(
+        self,
+        table: LesionTable,
+        space: StudySpec,
+        machine: Machine,
+        workers: Workers,
+        scratch: Path,
+        tell: Tell,
+    ) -> None:
+        self.table, self._space, self._machine = table, space, machine
+        self._workers, self._scratch, self._tell = workers, scratch, tell
+        self._prepared: dict[tuple[object, ...], Prepared] = {}
+
+    def looks(self, spec: StudySpec, folds: Folds) -> Iterator[Looked]:
+        """The study after one fold, after two, and so on; folds of one wave train side by side."""
+        prepared = self._stores(spec)
+        known = np.zeros(len(self.table), np.bool_)
+        probabilities = np.zeros((len(self.table), self.table.n_classes))
+        metric = self._space.search.metric
+        for first in range(0, folds.n_folds, self._workers.jobs):
+            wave = range(first, min(first + self._workers.jobs, folds.n_folds))
+            for fold, part in zip(wave, self._train(prepared, spec, folds, wave), strict=True):
+                held = folds.held_out(fold)
+                probabilities[held] = part.in_order_of(self.table.image_ids[held]).probabilities
+                known |= held
+                labels, groups = self.table.labels[held], self.table.group_codes[held]
+                loss = fold_loss(metric, labels, probabilities[held], groups)
+                pooled = score(metric, self.table.labels[known], probabilities[known])
+                yield Looked(fold + 1, loss, pooled, known.copy(), probabilities.copy())
+
+    def predict_fold(self, spec: StudySpec, folds: Folds, fold: int) -> Predictions:
+        """What a model trained outside one fold says of that fold."""
+        return self._train(self._stores(spec), spec, folds, range(fold, fold + 1))[0]
+
+    def _train(
+        self, prepared: Prepared, spec: StudySpec, folds: Folds, wave: range
+    ) -> list[Predictions]:
+        jobs = []
+        for fold in wave:
+            seed = FoldSeed(spec.split.seed, 0, fold)
+            job = fold_job(
+                prepared, spec, folds, seed, self._scratch, self._workers, keep_model=False
+            )
+            jobs.append(replace(job, folder=self._scratch / job.digest[:16] / f"fold_{fold}"))
+        waiting = [
+            self._workers.submit(train_fold, job)
+            for job in jobs
+            if read_done(job.folder, job.digest) is None
+        ]
+        self._workers.finish(waiting)
+        return [fold_predictions(job.folder) for job in jobs]
+
+    def _stores(self, spec: StudySpec) -> Prepared:
+        """Pixels and activations for a study, with every cut the search can ask for at its size."""
+        model, training = spec.model, spec.training
+        key = (model.backbone, model.image_size, training.augment, training.views)
+        if key not in self._prepared:
+            depths = values_of(self._space, "unfreeze_depth")
+            self._prepared[key] = prepare_study(
+                self.table, spec, self._machine, self._workers, depths=depths, tell=self._tell
+            )
+        return self._prepared[key]

@@ -1,0 +1,117 @@
+"""From a point of the search space to the study it stands for, and back."""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+import optuna
+
+from ensemble_kit.backbones import check_model_spec
+from ensemble_kit.errors import SearchError
+from ensemble_kit.space import PARAMETERS, Domain, Range, Scalar
+from ensemble_kit.study import StudySpec
+
+
+def check_space(spec: StudySpec) -> None:
+    """Raise SearchError or StudyError where some point of the space, or the study itself, cannot
+    be run: no space, the study's own value outside it, a size or depth a backbone cannot have."""
+    space = spec.search.space
+    if not space:
+        raise SearchError(
+            f"study {spec.name!r} has no search space: add a table [search.space] with a range or "
+            "a list of choices for each setting to search (docs/tuning.md)"
+        )
+    for name, domain in space.items():
+        own = _value(spec, name)
+        inside = domain.holds(own) if isinstance(domain, Range) else own in domain
+        if not inside:
+            section = PARAMETERS[name][0]
+            raise SearchError(
+                f"{section}.{name} is {own!r} in the study, which search.space.{name} does not "
+                "hold: the first trial is the study as it stands; widen the space or change the "
+                "study's own value"
+            )
+    names = ("backbone", "image_size", "unfreeze_depth")
+    for values in product(*(values_of(spec, name) for name in names)):
+        check_model_spec(with_params(spec, dict(zip(names, values, strict=True))).model)
+    for name, domain in space.items():
+        for value in (domain.low, domain.high) if isinstance(domain, Range) else domain:
+            with_params(spec, {name: _typed(name, value)})
+
+
+def values_of(spec: StudySpec, name: str) -> tuple[Any, ...]:
+    """The values of a countable setting that a trial can have: of its domain, or the study's."""
+    domain = spec.search.space.get(name)
+    if domain is None:
+        return (_value(spec, name),)
+    if isinstance(domain, Range):
+        step = int(domain.step) or 1
+        return tuple(range(int(domain.low), int(domain.high) + 1, step))
+    return domain
+
+
+def own_params(spec: StudySpec) -> dict[str, Scalar]:
+    """The study as it stands, as a point of its space: only settings that apply to it."""
+    return {n: _value(spec, n) for n in spec.search.space if _applies(n, _settings(spec))}
+
+
+def with_params(spec: StudySpec, params: Mapping[str, Scalar]) -> StudySpec:
+    """The study with some settings replaced."""
+    changes: dict[str, dict[str, Any]] = {"model": {}, "training": {}}
+    for name, value in params.items():
+        changes[PARAMETERS[name][0]][name] = value
+    return spec.override(changes)
+
+
+def suggest(trial: optuna.Trial, spec: StudySpec) -> StudySpec:
+    """Draw every setting that applies; a setting that does not apply is not drawn at all (no
+    second rate for a head alone, no views without stored ones)."""
+    settings = _settings(spec)
+    drawn: dict[str, Scalar] = {}
+    for name in PARAMETERS:
+        if name in spec.search.space and _applies(name, settings):
+            settings[name] = drawn[name] = _draw(trial, name, spec.search.space[name])
+    return with_params(spec, drawn)
+
+
+def _draw(trial: optuna.Trial, name: str, domain: Domain) -> Any:
+    if not isinstance(domain, Range):
+        return trial.suggest_categorical(name, domain)
+    if PARAMETERS[name][1] == "int":
+        low, high, step = int(domain.low), int(domain.high), int(domain.step) or 1
+        return trial.suggest_int(name, low, high, step=step, log=domain.log)
+    return trial.suggest_float(
+        name, domain.low, domain.high, step=domain.step or None, log=domain.log
+    )
+
+
+def _applies(name: str, settings: Mapping[str, Any]) -> bool:
+    fine_tuned = settings["unfreeze_depth"] > 0
+    if name == "fine_tune_epochs":
+        return bool(fine_tuned)
+    if name == "fine_tune_lr":
+        return bool(fine_tuned and settings["fine_tune_epochs"] > 0)
+    if name == "views":
+        return bool(settings["augment"] == "dihedral")
+    return True
+
+
+def _settings(spec: StudySpec) -> dict[str, Any]:
+    return {name: _value(spec, name) for name in PARAMETERS}
+
+
+def _value(spec: StudySpec, name: str) -> Any:
+    return getattr(getattr(spec, PARAMETERS[name][0]), name)
+
+
+def _typed(name: str, value: Any) -> Any:
+    return int(value) if PARAMETERS[name][1] == "int" and isinstance(value, float) else value
+
+
+def readable(params: Mapping[str, Scalar], names: Iterable[str]) -> list[str]:
+    """Values in the order of names, short; an en dash for what does not apply."""
+    return [
+        "–" if (value := params.get(name)) is None
+        else f"{value:.3g}" if isinstance(value, float) else str(value)
+        for name in names
+    ]  # fmt: skip

@@ -1,0 +1,314 @@
+"""The search itself: trials taken from a queue, judged fold by fold, stopped when beyond hope."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from ensemble_kit.backbones import find_backbone
+from ensemble_kit.errors import SearchError, StoreError, WeightsError, count, some
+from ensemble_kit.records import Folds, LesionTable, digest_of
+from ensemble_kit.study import StudySpec
+from ensemble_kit.tuning.evaluating import Evaluator
+from ensemble_kit.tuning.losses import FoldLoss, direction
+from ensemble_kit.tuning.pruning import Rival, judge, make_rival
+from ensemble_kit.tuning.sampling import own_params, suggest
+from ensemble_kit.tuning.storage import (
+    FAILURE,
+    SLOT,
+    WORKER,
+    StoragePlace,
+    open_storage,
+    queue_again,
+    retry_orphans,
+    signed_on,
+)
+from ensemble_kit.tuning.trials import (
+    FOLDS,
+    PRUNED_AFTER,
+    SCORE,
+    SURPLUS,
+    best_trial,
+    complete_trials,
+    current_trials,
+    keep_losses,
+    losses_of,
+    read_trials,
+)
+
+IDENTITY = "identity"
+WAIT_SECONDS = 0.5
+STOPPED = (KeyboardInterrupt, StoreError, WeightsError)
+Tell = Callable[..., None]
+
+
+class _OutOfTimeError(Exception):
+    """The time given to a search is over; what has begun is queued again."""
+
+
+class _SurplusError(Exception):
+    """A trial that another worker's haste left without a slot."""
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What to search and how far. deadline : ``time.monotonic()`` after which nothing begins."""
+
+    name: str
+    spec: StudySpec
+    place: StoragePlace
+    deadline: float | None = None
+    resume: bool = False
+
+
+def open_study(request: SearchRequest, table: LesionTable, folds: Folds) -> optuna.Study:
+    """Create the study with its queue of trials, the study's own values first; or join it.
+
+    Raises SearchError if it is there and was not to be resumed, or was made from something else.
+    """
+    storage = open_storage(request.place)
+    search = request.spec.search
+    directions = [direction(search.metric), *(["minimize"] if search.cost else [])]
+    identity = _identity(request.spec, table, folds)
+    try:
+        study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
+    except optuna.exceptions.DuplicatedStudyError:
+        study = optuna.load_study(study_name=request.name, storage=storage)
+        _check_same(study, request, identity)
+        _top_up(study, search.trials)
+        return study
+    study.enqueue_trial(own_params(request.spec), user_attrs={SLOT: 0})
+    _top_up(study, search.trials)
+    study.set_user_attr(IDENTITY, identity)
+    return study
+
+
+def run_search(
+    study: optuna.Study,
+    request: SearchRequest,
+    evaluator: Evaluator,
+    folds: Folds,
+    tell: Tell,
+) -> None:
+    """Work through the queue until it is empty and no worker has a trial in hand.
+
+    tell : receives "trial_started", "trial_ended". A trial that fails is told and counted; what
+    would fail every trial (no store, no weights, no disk) or Ctrl-C queues the trial again and is
+    raised.
+    """
+    with signed_on(request.place.folder) as worker:
+        attempt = _Attempt(study, request, evaluator, folds, worker, tell)
+        while not _over(request):
+            if not request.place.url:
+                retry_orphans(study, request.place.folder, worker)
+            states = [trial.state for trial in study.get_trials(deepcopy=False)]
+            if TrialState.WAITING not in states or _enough(study, request.spec.search.trials):
+                if TrialState.RUNNING not in states:
+                    break
+                _fail_silent_workers(study)
+                time.sleep(WAIT_SECONDS)
+                continue
+            study.sampler = make_sampler(request.spec, states)
+            try:
+                study.optimize(attempt, n_trials=1, catch=(Exception,))
+            except optuna.exceptions.UpdateFinishedTrialError:
+                tell("trial_lost")
+            finally:
+                attempt.close()
+            if attempt.fatal is not None:
+                raise attempt.fatal
+
+
+def make_sampler(spec: StudySpec, states: list[TrialState]) -> optuna.samplers.BaseSampler:
+    """The sampler for the next trial: its seed follows from the study's seed and the trials begun,
+    so that a resumed search draws on and a lone one repeats."""
+    begun = sum(state != TrialState.WAITING for state in states)
+    alone = TrialState.RUNNING not in states
+    seed = (spec.split.seed * 100_003 + begun) % 2**31 if alone else None
+    if spec.search.sampler == "random":
+        return optuna.samplers.RandomSampler(seed)
+    if spec.search.sampler == "gp":
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            raise SearchError(
+                "the sampler 'gp' needs torch, which is not installed: pip install torch, or give "
+                "--sampler tpe"
+            ) from None
+        return optuna.samplers.GPSampler(seed=seed)
+    startup = max(3, min(10, spec.search.trials // 4))
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+
+
+def inference_cost(spec: StudySpec) -> float:
+    """Milliseconds an image on two cores, by the backbone's speed and the square of the size: for
+    comparing trials, not for promising."""
+    speed = find_backbone(spec.model.backbone).speed
+    return 1000 / speed * (spec.model.image_size / 128) ** 2
+
+
+class _Attempt:
+    """The objective: one trial from its parameters to its score."""
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        request: SearchRequest,
+        evaluator: Evaluator,
+        folds: Folds,
+        worker: str,
+        tell: Tell,
+    ) -> None:
+        self._study, self._request, self._evaluator = study, request, evaluator
+        self._folds, self._worker, self._tell = folds, worker, tell
+        self._running: optuna.Trial | None = None
+        self.fatal: BaseException | None = None
+
+    def __call__(self, trial: optuna.Trial) -> float | tuple[float, ...]:
+        self._running, self.fatal = trial, None
+        if trial.user_attrs.get(SLOT) is None:
+            trial.set_user_attr(SURPLUS, True)
+            raise _SurplusError
+        trial.set_user_attr(WORKER, self._worker)
+        try:
+            return self._judge(trial)
+        except optuna.TrialPruned:
+            raise
+        except (*STOPPED, _OutOfTimeError, OSError) as error:
+            self.fatal = error
+            raise
+        except Exception as error:
+            trial.set_user_attr(FAILURE, _sentence(error))
+            raise
+
+    def close(self) -> None:
+        """After a trial: queue it again if it was stopped from outside, and tell how it ended."""
+        if self._running is None:
+            return
+        number, self._running = self._running.number, None
+        trial = next(t for t in self._study.get_trials(deepcopy=False) if t.number == number)
+        stopped = trial.state == TrialState.FAIL and not (
+            trial.user_attrs.get(FAILURE) or trial.user_attrs.get(SURPLUS)
+        )
+        if stopped:
+            queue_again(self._study, trial, blame=False)
+        if isinstance(self.fatal, _OutOfTimeError):
+            self.fatal = None
+        if not stopped:
+            self._tell("trial_ended", trials=read_trials(self._study), number=number)
+
+    def _judge(self, trial: optuna.Trial) -> float | tuple[float, ...]:
+        spec = suggest(trial, self._request.spec)
+        search, cost = self._request.spec.search, inference_cost(spec)
+        self._tell("trial_started", number=trial.number, spec=spec, params=dict(trial.params))
+        rival = self._rival(cost if search.cost else None)
+        losses: list[FoldLoss] = []
+        look = None
+        for look in self._evaluator.looks(spec, self._folds):
+            losses.append(look.loss)
+            keep_losses(trial, look.folds - 1, look.loss)
+            trial.set_user_attr(SCORE, look.score)
+            trial.set_user_attr(FOLDS, look.folds)
+            self._tell("fold_judged", number=trial.number, folds=look.folds, score=look.score)
+            if not search.cost:
+                trial.report(look.score, look.folds)
+            if look.folds == self._folds.n_folds:
+                break
+            if rival is not None and judge(losses, rival).prune:
+                trial.set_user_attr(PRUNED_AFTER, look.folds)
+                raise optuna.TrialPruned
+            if _over(self._request):
+                raise _OutOfTimeError
+        assert look is not None
+        return (look.score, cost) if search.cost else look.score
+
+    def _rival(self, within_cost: float | None) -> Rival | None:
+        if self._request.spec.search.pruner == "none":
+            return None
+        best = best_trial(self._study, within_cost)
+        if best is None:
+            return None
+        n = self._folds.n_folds
+        others = [t for t in complete_trials(self._study) if t.number != best.number]
+        return make_rival(losses_of(best, n), [losses_of(other, n) for other in others])
+
+
+def _identity(spec: StudySpec, table: LesionTable, folds: Folds) -> Mapping[str, str]:
+    """What all trials of a study must share, by the words an error uses."""
+    search = spec.search
+    space = json.dumps(search.model_dump(mode="json")["space"], sort_keys=True)
+    return {
+        "data": table.digest,
+        "folds": folds.digest,
+        "search space": digest_of(space),
+        "metric": search.metric + (" and cost" if search.cost else ""),
+        "settings": digest_of(spec.split.seed, spec.model.model_dump(), spec.training.model_dump()),
+    }
+
+
+def _check_same(study: optuna.Study, request: SearchRequest, identity: Mapping[str, str]) -> None:
+    known: Mapping[str, str] = _recorded_identity(study)
+    differing = [name for name, value in identity.items() if known.get(name) != value]
+    if differing:
+        raise SearchError(
+            f"search {request.name!r} in {request.place.shown} was made with another "
+            f"{some(differing)}: its trials cannot be compared with new ones; give another --name, "
+            "or the study and data it was made with"
+        )
+    if not request.resume:
+        done = len(complete_trials(study))
+        raise SearchError(
+            f"search {request.name!r} exists in {request.place.shown} with "
+            f"{count(done, 'complete trial')}; give --resume to continue or join it, or another "
+            "--name"
+        )
+
+
+def _recorded_identity(study: optuna.Study) -> Mapping[str, str]:
+    """Waits a moment for the worker that is just creating the study."""
+    for _ in range(20):
+        found: Mapping[str, str] | None = study.user_attrs.get(IDENTITY)
+        if found is not None:
+            return found
+        time.sleep(WAIT_SECONDS)
+    return {}
+
+
+def _top_up(study: optuna.Study, wanted: int) -> None:
+    """Queue empty trials, whose parameters are drawn when they begin, up to the number wanted."""
+    trials = study.get_trials(deepcopy=False)
+    slots = [int(t.user_attrs[SLOT]) for t in trials if t.user_attrs.get(SLOT) is not None]
+    for slot in range(max(slots, default=-1) + 1, wanted):
+        study.enqueue_trial({}, user_attrs={SLOT: slot})
+
+
+def _enough(study: optuna.Study, wanted: int) -> bool:
+    """Whether the trials asked for have ended or are in hand, whatever else still waits."""
+    taken = [t for t in current_trials(study) if t.state != TrialState.WAITING]
+    return len(taken) >= wanted
+
+
+def _fail_silent_workers(study: optuna.Study) -> None:
+    from ensemble_kit.tuning.storage import experimental
+
+    with experimental():
+        optuna.storages.fail_stale_trials(study)
+
+
+def _over(request: SearchRequest) -> bool:
+    return request.deadline is not None and time.monotonic() >= request.deadline
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text or type(error).__name__
+
+
+def failures(trials: Any) -> list[str]:
+    """``trial 3: reason`` of each failed trial."""
+    return [f"trial {t.number}: {t.failure or 'its worker died'}" for t in trials
+            if t.state == "FAIL"]  # fmt: skip

@@ -1,0 +1,168 @@
+"""What a search leaves behind: the best study as a file, and its record for reports."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from ensemble_kit.atomic import write_json, write_text
+from ensemble_kit.errors import SearchError, some
+from ensemble_kit.records import Estimate, LesionTable
+from ensemble_kit.space import SearchSpec
+from ensemble_kit.study import StudySpec
+from ensemble_kit.tuning.losses import direction
+from ensemble_kit.tuning.sampling import with_params
+from ensemble_kit.tuning.search import failures
+from ensemble_kit.tuning.storage import experimental
+from ensemble_kit.tuning.trials import TrialRecord, best_trial, read_trials
+
+TUNING, STORE = "tuning.json", "store"
+FORMAT_VERSION = 1
+OPTIMISTIC = (
+    "The best score was chosen among all trials on these very images and folds, so it flatters; "
+    "`tune --nested` measures by how much."
+)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search that has ended or rests. spec : the best study, ready for `cv`. front : numbers of
+    trials that no other beats in both score and cost (the best alone without cost)."""
+
+    name: str
+    spec: StudySpec
+    trials: tuple[TrialRecord, ...]
+    best: TrialRecord
+    front: tuple[int, ...]
+    importance: Mapping[str, float]
+
+
+def summarise(study: optuna.Study, name: str, spec: StudySpec, table: LesionTable) -> SearchResult:
+    """Read the trials and make the best study. Raises SearchError if none is complete."""
+    trials = read_trials(study)
+    best = best_trial(study)
+    if best is None:
+        failed = failures(trials)
+        raise SearchError(
+            f"search {name!r}: none of its trials is complete"
+            + (f"; {some(failed, 3)}" if failed else "")
+            + "; mend the cause, or give more time, and give the command again with --resume"
+        )
+    chosen = with_params(spec, best.params).model_dump()
+    chosen |= {
+        "name": f"{name}.best",
+        "tuned_on": table.digest,
+        "tuned_by": name,
+        "search": SearchSpec().model_dump(),
+    }
+    front = [t.number for t in study.best_trials] if spec.search.cost else [best.number]
+    record = next(trial for trial in trials if trial.number == best.number)
+    return SearchResult(
+        name,
+        StudySpec.model_validate(chosen),
+        trials,
+        record,
+        tuple(front),
+        _importance(study, spec),
+    )
+
+
+def write_best(
+    result: SearchResult, path: Path, command: str, search: SearchSpec, note: str = ""
+) -> None:
+    """``studies/<name>.best.toml``, opening with its command and the score to expect."""
+    states = [trial.state for trial in result.trials]
+    lines = [
+        f"python cli.py cv --study {path}",
+        f"Chosen by `{command}`: trial {result.best.number} of {len(states)} "
+        f"({states.count('PRUNED')} pruned, {states.count('FAIL')} failed).",
+        f"Out-of-fold {search.metric} {result.best.value:.4f}, the best of all trials on these "
+        "images and folds:",
+        note or "expect somewhat worse on others; `tune --nested` measures by how much.",
+    ]
+    header = "".join(f"# {line}\n" for line in lines)
+    write_text(path, header + "\n" + result.spec.to_toml())
+
+
+def write_tuning(
+    result: SearchResult,
+    folder: Path,
+    search: SearchSpec,
+    optimism: Estimate | None = None,
+    nested: Mapping[str, Any] | None = None,
+) -> Path:
+    """``tuning.json`` of a search's folder. optimism : inner minus outer score."""
+    shown = [trial for trial in result.trials if trial.state != "WAITING"]
+    content: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "name": result.name,
+        "metric": search.metric,
+        "direction": direction(search.metric),
+        "sampler": search.sampler,
+        "pruner": search.pruner,
+        "space": search.model_dump(mode="json")["space"],
+        "trials": [_plain(trial) for trial in shown],
+        "best": result.best.number,
+        "front": list(result.front),
+        "importance": dict(result.importance),
+        "optimism": None,
+        "nested": nested,
+        "note": "" if optimism else OPTIMISTIC,
+    }
+    if optimism is not None:
+        content["optimism"] = {
+            "value": optimism.value,
+            "low": optimism.low,
+            "high": optimism.high,
+            "note": optimism.note,
+        }
+    write_json(folder / TUNING, content)
+    return folder / TUNING
+
+
+def take_record(study_file: Path | None, spec: StudySpec, run_folder: Path) -> str | None:
+    """Copy the record of the search that made a study into a run folder; its name if there is."""
+    if study_file is None or not spec.tuned_by:
+        return None
+    record = study_file.parent / STORE / spec.tuned_by / TUNING
+    if not record.is_file():
+        return None
+    json.loads(record.read_text(encoding="utf-8"))
+    shutil.copyfile(record, run_folder / TUNING)
+    return TUNING
+
+
+def _plain(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "value": trial.value,
+        "params": dict(trial.params),
+        "pruned_after": trial.pruned_after,
+        "seconds": trial.seconds,
+        "cost": trial.cost,
+        "failure": trial.failure,
+    }
+
+
+def _importance(study: optuna.Study, spec: StudySpec) -> dict[str, float]:
+    """Share of each parameter in the variance of scores (PED-ANOVA, Watanabe et al. 2023); empty
+    where too few trials are complete to say."""
+    complete = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.values]
+    if len(complete) < 5 or len({trial.values[0] for trial in complete}) < 2:
+        return {}
+    sign = 1 if direction(spec.search.metric) == "minimize" else -1
+    with experimental():
+        try:
+            found = optuna.importance.get_param_importances(
+                study,
+                evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
+                target=lambda trial: sign * float(trial.values[0]),
+            )
+        except (RuntimeError, ValueError):
+            return {}
+    return {name: float(value) for name, value in found.items()}
