@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def test_runs_that_cannot_be_compared_are_refused(make_run: MakeRun, plain_run: 
     with pytest.raises(RunError, match="same classes"):
         build_report(plain_run.folder, compare=[make_run("letters", other).folder])
     table = lesion_table(seed=4)
-    renamed = type(table)(**(vars(table) | {"image_ids": np.char.add("z", table.image_ids)}))
+    renamed = replace(table, image_ids=np.char.add("z", table.image_ids))
     away = make_run("away", renamed)
     with pytest.raises(RunError, match="no image in common"):
         build_report(plain_run.folder, compare=[away.folder])
