@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -41,6 +40,12 @@ def give(folder: Path, *options) -> subprocess.CompletedProcess:
     return subprocess.run(
         command(*options), cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def children_of(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def mistaken(capsys, *arguments) -> str:
@@ -101,8 +106,13 @@ def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
     while not finished.is_file():
         assert time.monotonic() < limit, "the first fold never finished"
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = children_of(process.pid)
+    assert workers
+    process.kill()
     process.wait()
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < limit, "a worker outlived its parent"
+        time.sleep(0.1)
     assert not (place / "runs/killed/fold_2/done.json").is_file(), "killed too late to tell"
     stamp = finished.stat().st_mtime_ns
     done = give(place, "--run", "killed")
