@@ -1,7 +1,6 @@
 """`python cli.py cv` as a user gives it: whole runs, kills, resumption, mistakes."""
 
 import json
-import os
 import subprocess
 import sys
 import time
