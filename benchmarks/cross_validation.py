@@ -3,8 +3,8 @@
     python benchmarks/cross_validation.py --data DIR --weights FILE [--depths 0 1 2 14]
         [--peer-folds 1]
 
-Both train 5 folds of 5 + 5 epochs at 150 px without augmentation, and each time is that of the whole
-process: start-up, decoding, training, predicting, saving. The peer's folds are alike, so
+Both train 5 folds of 5 + 5 epochs at 150 px without augmentation, and each time is that of the
+whole process: start-up, decoding, training, predicting, saving. The peer's folds are alike, so
 `--peer-folds 1` measures one and multiplies. "again" is a second run of ours of the same study with
 another dropout and rate: the stores are there. Prints a table of ratios.
 """

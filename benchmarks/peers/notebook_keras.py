@@ -8,6 +8,7 @@ seconds of each part as JSON.
 import argparse
 import json
 import os
+import pathlib
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -79,7 +80,7 @@ def main() -> None:
             model.fit(train_data, epochs=options.epochs[1], **fit)
         model.predict(held_data, verbose=0)
         model.save(f"/tmp/peer_fold_{os.getpid()}.keras")
-        os.remove(f"/tmp/peer_fold_{os.getpid()}.keras")
+        pathlib.Path(f"/tmp/peer_fold_{os.getpid()}.keras").unlink()
         seconds["folds"].append(time.perf_counter() - start)
     seconds["all"] = time.perf_counter() - began
     print(json.dumps(seconds))
