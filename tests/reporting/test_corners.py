@@ -64,4 +64,4 @@ def test_many_classes(make_run: MakeRun) -> None:
     names = tuple(f"class {k}" for k in range(n_classes))
     many = replace(table, labels=labels, class_names=names)
     page = render_page(build_report(make_run("many", many, guesses(many), folds_of(many)).folder))
-    assert page.count('id="roc-') == n_classes + 2
+    assert page.count('<figure id="roc-') == n_classes + 2

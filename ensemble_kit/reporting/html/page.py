@@ -179,7 +179,7 @@ def _top(picture: Picture, names: list[str], colours: dict[str, str]) -> list[tu
 def _p_words(p: float | None) -> str:
     if p is None:
         return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return "<\u00a00.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _embedded(report: Report) -> str:

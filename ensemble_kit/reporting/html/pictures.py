@@ -15,7 +15,7 @@ from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
 N_COLOURS = 10
-NARROW = 120.0
+NARROW = 104.0
 NONE = Number(value=None)
 
 
