@@ -66,9 +66,10 @@ def print_pruned(done: Pruned, *, dry_run: bool, as_json: bool) -> None:
 
 
 def _facts(stored: Stored) -> dict[str, Any]:
+    used = datetime.fromtimestamp(stored.used, UTC).isoformat(timespec="seconds")
     plain = {"kind": stored.kind, "name": stored.name, "state": stored.state, "busy": stored.busy,
              "bytes": stored.n_bytes, "unfinished_bytes": stored.partial_bytes,
-             "used": datetime.fromtimestamp(stored.used, UTC).isoformat(timespec="seconds")}  # fmt: skip
+             "used": used}  # fmt: skip
     return plain | stored.facts
 
 

@@ -39,8 +39,9 @@ class FoldModel:
         entry = self.whole.input if depth is None else self.backbone.boundary(self.whole, depth)
         part = keras.Model(entry, self.pooled)
         starts = range(0, len(inputs), BATCH)
-        batches = [part.predict_on_batch(inputs[start : start + BATCH]) for start in starts]
-        return np.concatenate([np.asarray(batch, np.float32) for batch in batches])
+        batches = [part(inputs[start : start + BATCH], training=False) for start in starts]
+        arrays = [keras.ops.convert_to_numpy(keras.ops.cast(b, "float32")) for b in batches]
+        return np.concatenate(arrays)
 
 
 def open_fold_model(path: Path, backbone: Backbone) -> FoldModel:

@@ -12,8 +12,8 @@ from ensemble_kit.errors import DataError
 from ensemble_kit.records import Floats
 
 SIDE = 160
-COLOURS = 128
-COVER = (0.15, 0.6)
+COLOURS = 256
+COVER = (0.1, 0.6)
 UNSEEN = 0.45
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
@@ -22,7 +22,7 @@ def draw_overlay(path: Path, heat: Floats, aspect: Aspect) -> bytes:
     """PNG of the whole image, its longer side 160 pixels, with the heat map where it belongs.
 
     heat : (h, w) in [0, 1] over the square that the model saw; enlarged bilinearly, drawn in
-    magma (even lightness steps, safe for colour-blind eyes), the more opaque the higher.
+    viridis (even lightness steps, safe for colour-blind eyes), the more opaque the higher.
     aspect : how the square was cut from the image; what the model never saw is grey and dark.
     Raises DataError where the image cannot be read.
     """
@@ -32,7 +32,7 @@ def draw_overlay(path: Path, heat: Floats, aspect: Aspect) -> bytes:
     square = Image.fromarray(decode(path, SIDE, "stretch"))
     photo = np.asarray(square.resize(size, Image.Resampling.BICUBIC), np.float64) / 255
     warmth, seen = _placed(heat, size, aspect)
-    colours = colormaps["magma"](warmth)[..., :3]
+    colours = colormaps["viridis"](warmth)[..., :3]
     cover = (COVER[0] + (COVER[1] - COVER[0]) * warmth)[..., None]
     grey = photo.mean(axis=2, keepdims=True) * UNSEEN
     drawn = np.where(seen[..., None], photo * (1 - cover) + colours * cover, grey)

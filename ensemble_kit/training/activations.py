@@ -9,6 +9,7 @@ import json
 import os
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -164,7 +165,10 @@ class ActivationStore:
 
 
 def open_store(store_dir: Path, key: ActivationKey) -> ActivationStore:
-    """The store of a key, complete or not; a folder that belongs to something else is refused."""
+    """The store of a key, complete or not; a folder that belongs to something else is refused.
+
+    The time of ``meta.json`` is that of the last use.
+    """
     folder = store_dir / FOLDER / key.digest[:16]
     meta = folder / "meta.json"
     described = {"format": FORMAT, "digest": key.digest, **asdict(key)}
@@ -173,6 +177,9 @@ def open_store(store_dir: Path, key: ActivationKey) -> ActivationStore:
         write_json(meta, described)
     elif not _same(meta, described):
         raise StoreError(f"{folder} is not a store of this program; remove it and start again")
+    else:
+        with suppress(OSError):
+            meta.touch()
     return ActivationStore(folder, key)
 
 
