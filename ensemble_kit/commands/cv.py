@@ -126,6 +126,8 @@ def cv(
     }  # fmt: skip
     spec = options.study_of(study, changes)
     check_model_spec(spec.model)
+    if tensorboard:
+        _check_tensorboard()
     table, draws = _data_and_folds(spec, store)
     machine = Machine(store, store_limit * 1e9, jobs, tensorboard)
     if dry_run:
@@ -137,6 +139,8 @@ def cv(
         result = cross_validate(table, draws, spec, folder, machine, tell=shown.tell)
         shown.tell("evaluating")
         evaluation = complete_run(result, table, draws[0], spec)
+    if spec.tuned_by:
+        _take_search(study, spec, folder)
     print_result(folder, table, draws[0], evaluation)
     if not quiet:
         note(f"report: python cli.py report {folder.name}")
@@ -152,6 +156,15 @@ def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[LesionTable, list[
     if spec.split.folds_file:
         return table, [read_folds_file(Path(spec.split.folds_file), table)]
     return table, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
+
+
+def _take_search(study: Path | None, spec: "StudySpec", folder: Path) -> None:
+    """Put the record of the search that made the study beside the run, for the report."""
+    from ensemble_kit.runs.manifest import record_files
+    from ensemble_kit.tuning.summary import take_record
+
+    if taken := take_record(study, spec, folder):
+        record_files(folder, [taken])
 
 
 def _run_folder(folder: Path, overwrite: bool) -> Path:
@@ -188,6 +201,18 @@ def _print_plan(table: "LesionTable", spec: "StudySpec", machine: "Machine") -> 
     weights = find_weights(spec)[1]
     plan = plan_stores(spec, facts, weights, machine.store_dir, machine.store_limit)
     print_plan(table, spec, pixels, plan)
+
+
+def _check_tensorboard() -> None:
+    from importlib.util import find_spec
+
+    from ensemble_kit.errors import StudyError
+
+    if find_spec("tensorboard") is None:
+        raise StudyError(
+            "--tensorboard needs the package tensorboard, which is not installed; "
+            "pip install 'ensemble-kit[tensorboard]', or leave the option out"
+        )
 
 
 def _data_name(spec: "StudySpec") -> str:

@@ -260,14 +260,17 @@ def _too_small(piece: Slice, part: Cases, level: float) -> Row:
 
 
 def _bias_noted(found: Estimate, drawn: Floats | None) -> Estimate:
-    """Say the bootstrap's estimate of the estimator's bias; an error is never below 0."""
+    """Say the bootstrap's estimate of the estimator's bias.
+
+    An error is never below 0, and the interval is widened to hold the value that it stands beside.
+    """
     if found.value is None or found.low is None or found.high is None or drawn is None:
         return found
     bias = float(np.nanmean(drawn)) - found.value
     note = f"bias of this estimator, by the bootstrap: {bias:+.4f} (the interval allows for it)"
     return Estimate(
-        found.value, found.low, found.high, found.level, found.method, found.unit,
-        found.n_groups, note,
+        found.value, max(0.0, min(found.low, found.value)), max(found.high, found.value),
+        found.level, found.method, found.unit, found.n_groups, note,
     )  # fmt: skip
 
 

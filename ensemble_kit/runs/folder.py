@@ -11,6 +11,7 @@ from ensemble_kit.errors import RunError, some
 from ensemble_kit.records import Folds, LesionTable, Predictions, Strings
 from ensemble_kit.runs.atomic import sha256_of_file, write_text
 from ensemble_kit.runs.manifest import FILE_NAME, Manifest, read_manifest
+from ensemble_kit.splits import check_folds
 
 FOLDS, IMAGES, OOF, STUDY = "folds.csv", "images.csv", "oof.csv", "study.toml"
 FOLD_COLUMNS = ("image", "lesion", "patient", "group", "label", "fold")
@@ -51,7 +52,8 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a finished run and check that its files are the ones its manifest recorded."""
+    """Read a finished run; check that its files are those its manifest recorded, and that no
+    group crosses a fold of a cross-validation."""
     manifest = read_manifest(folder)
     if manifest.status != "complete":
         raise RunError(
@@ -59,6 +61,9 @@ def read_run(folder: Path) -> Run:
         )
     _check_files(folder, manifest, (FOLDS, IMAGES, OOF))
     table, folds = read_folds(folder, manifest.class_names, manifest.data_root)
+    if manifest.kind == "cv":
+        for draw in folds:
+            check_folds(table, draw)
     predictions = read_predictions(folder / OOF).in_order_of(table.image_ids)
     if predictions.class_names != manifest.class_names:
         raise RunError(f"{folder / OOF}: its classes are not the manifest's; the run is damaged")

@@ -42,7 +42,7 @@ def prepare(threads: int) -> Device:
         import keras
 
         backend = keras.backend.backend()
-    gpu = _has_gpu(backend, threads)
+        gpu = _has_gpu(backend, threads)
     precision = "mixed_bfloat16" if gpu else "float32"
     keras.mixed_precision.set_global_policy(precision)
     return Device(backend, "gpu" if gpu else "cpu", precision, threads, deterministic=not gpu)

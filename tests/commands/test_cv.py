@@ -1,6 +1,7 @@
 """`python cli.py cv` as a user gives it: whole runs, kills, resumption, mistakes."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -120,6 +121,40 @@ def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
     assert finished.stat().st_mtime_ns == stamp
     first, killed = ((place / "runs" / n / "oof.csv").read_bytes() for n in ("first", "killed"))
     assert first == killed
+
+
+@pytest.mark.slow
+def test_repeats_redraw_the_folds_and_are_averaged(place):
+    done = give(place, "--run", "twice", "--repeats", "2", "--tensorboard")
+    assert done.returncode == 0, done.stderr
+    run = place / "runs/twice"
+    folds = pd.read_csv(run / "folds.csv")
+    assert (folds["fold"] != folds["fold_1"]).any()
+    assert (folds.groupby("group")["fold_1"].nunique() == 1).all()
+    mean, first, second = (
+        pd.read_csv(run / name, index_col="image") for name in ("oof.csv", "oof_0.csv", "oof_1.csv")
+    )
+    pd.testing.assert_frame_equal(mean, (first + second) / 2)
+    assert (run / "repeat_1/fold_2/model.keras").is_file()
+    assert list((run / "fold_0/tensorboard").rglob("events.out.*"))
+
+
+def test_a_run_whose_folds_were_made_to_leak_is_not_read(place):
+    from ensemble_kit.errors import EnsembleKitError
+    from ensemble_kit.runs.folder import read_run
+    from ensemble_kit.runs.manifest import record_files
+
+    leaky = place / "runs/leaky"
+    shutil.copytree(place / "runs/first", leaky)
+    folds = pd.read_csv(leaky / "folds.csv", dtype=str)
+    folds.loc[0, "fold"] = str((int(folds.loc[0, "fold"]) + 1) % 3)
+    folds.to_csv(leaky / "folds.csv", index=False)
+    with pytest.raises(EnsembleKitError, match="not the file the run wrote"):
+        read_run(leaky)
+    record_files(leaky, ["folds.csv"])
+    with pytest.raises(EnsembleKitError, match="L000"):
+        read_run(leaky)
+    shutil.rmtree(leaky)
 
 
 def test_a_finished_run_given_again_trains_nothing(place):
