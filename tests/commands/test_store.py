@@ -159,9 +159,10 @@ def test_only_stores_are_ever_removed(place: Path) -> None:
     inside.write_text("mine")
     copied = place / "activations" / "copied"
     shutil.copytree(folder_of(place, "activations2"), copied)
-    target = place.parent / "target"
-    shutil.move(str(folder_of(place, "pixels")), target)
-    (place / "pixels" / target.name).symlink_to(target)
+    pixels, target = folder_of(place, "pixels"), place.parent / "target"
+    shutil.copytree(pixels, place / "pixels" / "copied")
+    shutil.move(str(pixels), target)
+    pixels.symlink_to(target)
     (place / "pixels" / "sources").mkdir(exist_ok=True)
     done = store("prune", "--all")
     assert len(done["removed"]) == 1
@@ -170,6 +171,7 @@ def test_only_stores_are_ever_removed(place: Path) -> None:
     assert inside.is_file()
     assert (copied / "meta.json").is_file()
     assert (target / "pixels.u8").is_file()
+    assert (place / "pixels" / "copied" / "pixels.u8").is_file()
     assert (place / "pixels" / "sources").is_dir()
 
 
