@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from ensemble_kit.commands.console import note, progress, results
+from ensemble_kit.errors import count
 from ensemble_kit.space import PARAMETERS, SearchSpec
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.costs import SpaceCost
@@ -18,7 +19,7 @@ from ensemble_kit.tuning.sampling import readable
 from ensemble_kit.tuning.summary import SearchResult
 from ensemble_kit.tuning.trials import TrialRecord
 
-ROWS_SHOWN = 30
+ROWS_SHOWN, PIPE_WIDTH = 30, 200
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 
 
@@ -179,7 +180,8 @@ def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -
 
 def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     """The trials, what was chosen, and what to do with it."""
-    results.print(trial_table(result.trials, search, f"search {result.name}"))
+    width = None if results.is_terminal else PIPE_WIDTH
+    results.print(trial_table(result.trials, search, f"search {result.name}"), width=width)
     states = [trial.state for trial in result.trials]
     after = sorted({t.pruned_after for t in result.trials if t.pruned_after})
     pruned = ", ".join(
@@ -231,7 +233,7 @@ def _outcome(trial: TrialRecord) -> str:
     score = "" if trial.value is None else f" at {trial.value:.4f}"
     took = "" if trial.seconds is None else f" in {trial.seconds:.0f} s"
     if trial.state == "PRUNED":
-        return f"pruned after {trial.pruned_after} folds{score}{took}"
+        return f"pruned after {count(trial.pruned_after or 0, 'fold')}{score}{took}"
     if trial.state == "FAIL":
         return f"failed ({trial.failure})"
     return f"{trial.state.lower()}{score}{took}"

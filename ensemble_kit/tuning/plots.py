@@ -10,32 +10,28 @@ import optuna
 from ensemble_kit.atomic import write_bytes
 from ensemble_kit.space import SearchSpec
 from ensemble_kit.tuning.storage import experimental
-from ensemble_kit.tuning.trials import complete_trials
+from ensemble_kit.tuning.summary import FEWEST_FOR_IMPORTANCE
+from ensemble_kit.tuning.trials import judged_study
 
 
 def write_plots(study: optuna.Study, search: SearchSpec, folder: Path) -> tuple[Path, ...]:
-    """History, slices, importance and parallel coordinates; those that need more complete trials
-    than there are (two; for importance, different scores) are left out."""
+    """History, slices, parallel coordinates and, of eight different scores or more, importance.
+    All but the history count a pruned trial with the score it had."""
     import matplotlib
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
     from optuna.visualization import matplotlib as pictures
 
-    def target(trial: Any) -> float:
-        return float(trial.values[0])
-
-    several = {"target": target, "target_name": search.metric} if search.cost else {}
+    judged, named = judged_study(study), {"target_name": search.metric}
+    several = {"target": _score, **named} if search.cost else named
     drawn: dict[str, Callable[[], Any]] = {
         "history": lambda: pictures.plot_optimization_history(study, **several),
-        "slice": lambda: pictures.plot_slice(study, **several),
-        "parallel_coordinate": lambda: pictures.plot_parallel_coordinate(study, **several),
-        "importance": lambda: pictures.plot_param_importances(study, **several),
+        "slice": lambda: pictures.plot_slice(judged, **named),
+        "parallel_coordinate": lambda: pictures.plot_parallel_coordinate(judged, **named),
+        "importance": lambda: pictures.plot_param_importances(judged, **named),
     }
-    complete = complete_trials(study)
-    if len(complete) < 2:
-        drawn = {"history": drawn["history"]}
-    elif len({trial.values[0] for trial in complete}) < 2:
+    if len({trial.value for trial in judged.trials}) < FEWEST_FOR_IMPORTANCE:
         del drawn["importance"]
     written = []
     settings = {"svg.hashsalt": study.study_name, "svg.fonttype": "none"}
@@ -53,3 +49,7 @@ def _svg(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _score(trial: Any) -> float:
+    return float(trial.values[0])

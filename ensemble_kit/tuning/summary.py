@@ -1,6 +1,7 @@
 """What a search leaves behind: the best study as a file, and its record for reports."""
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from ensemble_kit.tuning.losses import direction
 from ensemble_kit.tuning.sampling import with_params
 from ensemble_kit.tuning.search import failures
 from ensemble_kit.tuning.storage import experimental
-from ensemble_kit.tuning.trials import TrialRecord, best_trial, read_trials
+from ensemble_kit.tuning.trials import TrialRecord, best_trial, judged_study, read_trials
 
 TUNING, STORE = "tuning.json", "store"
 FORMAT_VERSION = 1
+FEWEST_FOR_IMPORTANCE = 8
 OPTIMISTIC = (
     "The best score was chosen among all trials on these very images and folds, so it flatters; "
     "`tune --nested` measures by how much."
@@ -150,19 +152,16 @@ def _plain(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _importance(study: optuna.Study, spec: StudySpec) -> dict[str, float]:
-    """Share of each parameter in the variance of scores (PED-ANOVA, Watanabe et al. 2023); empty
-    where too few trials are complete to say."""
-    complete = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.values]
-    if len(complete) < 5 or len({trial.values[0] for trial in complete}) < 2:
+    """Share of each parameter in reaching the better quarter (PED-ANOVA, Watanabe et al. 2023) of
+    all judged trials; empty where there are too few of them to say."""
+    judged = judged_study(study)
+    if len({trial.values[0] for trial in judged.trials}) < FEWEST_FOR_IMPORTANCE:
         return {}
     sign = 1 if direction(spec.search.metric) == "minimize" else -1
     with experimental():
-        try:
-            found = optuna.importance.get_param_importances(
-                study,
-                evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
-                target=lambda trial: sign * float(trial.values[0]),
-            )
-        except (RuntimeError, ValueError):
-            return {}
-    return {name: float(value) for name, value in found.items()}
+        found = optuna.importance.get_param_importances(
+            judged,
+            evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25),
+            target=lambda trial: sign * float(trial.values[0]),
+        )
+    return {name: float(value) for name, value in found.items() if math.isfinite(value)}

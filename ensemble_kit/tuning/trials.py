@@ -61,6 +61,21 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     return list(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
 
+def judged_study(study: optuna.Study) -> optuna.Study:
+    """A copy in memory in which every trial with a score counts as complete, a pruned one with the
+    score of its folds: for pictures and importance, which otherwise see survivors alone."""
+    copy = optuna.create_study(study_name=study.study_name, direction=study.directions[0])
+    for trial in current_trials(study):
+        value = trial.values[0] if trial.values else trial.user_attrs.get(SCORE)
+        if value is not None and trial.state.is_finished():
+            copy.add_trial(
+                optuna.create_trial(
+                    value=value, params=trial.params, distributions=trial.distributions
+                )
+            )
+    return copy
+
+
 def keep_losses(trial: optuna.Trial, fold: int, loss: FoldLoss) -> None:
     """Store a fold's loss with its groups, in parts that every database holds."""
     text = pack(loss)
