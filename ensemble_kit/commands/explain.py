@@ -61,14 +61,13 @@ def explain(
     from ensemble_kit.errors import RunError, count, some
     from ensemble_kit.explain.explaining import explain_run
     from ensemble_kit.runs.folder import find_run, read_run
-    from ensemble_kit.training.workers import available_cores
     from ensemble_kit.training.workshop import warm_up
 
     if data is not None and not data.is_dir():
         raise RunError(f"{data} is no folder: --data names the folder of the images")
     found = read_run(find_run(run, runs_dir))
     chosen = _chosen(found, images)
-    warm_up(available_cores())
+    warm_up(0)
     with bar("explaining", len(chosen), show=not (quiet or no_progress)) as advance:
         done = explain_run(
             found, chosen, of=of.value, store_dir=store, images_dir=data, tell=advance
