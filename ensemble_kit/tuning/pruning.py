@@ -73,10 +73,10 @@ def make_rival(best: Sequence[FoldLoss], others: Sequence[Sequence[FoldLoss]]) -
 def judge(losses: Sequence[FoldLoss], rival: Rival, error: float = ERROR) -> Verdict:
     """Compare a trial's folds so far with the rival's same folds.
 
-    The level: ``error`` bounds the chance that the best of all trials is stopped wrongly. It is spent
-    over the looks in proportion to the folds a stop would save, and divided by the number of
-    trials the rival may be the luckiest of (Bonferroni: the best trial would have to lose against
-    one of them). The standard error joins the sampling of groups with the spread between folds,
+    The level: ``error`` bounds the chance that the best of all trials is stopped wrongly. It is
+    spent over the looks in proportion to the folds a stop would save, and divided by the number
+    of trials the rival may be the luckiest of (Bonferroni: the best trial would have to lose
+    against one of them). The standard error joins the sampling of groups with the spread between folds,
     with Satterthwaite's degrees of freedom. After the last fold the level is 0.
     """
     folds, total = len(losses), len(rival.losses)

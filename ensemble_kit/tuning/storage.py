@@ -58,8 +58,9 @@ def open_storage(place: StoragePlace) -> Any:
 
 @contextmanager
 def experimental() -> Iterator[None]:
-    """Use a part of Optuna that it calls experimental, on purpose."""
+    """Use a part of Optuna that it calls experimental or gives hints about, on purpose."""
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
 
@@ -137,6 +138,7 @@ def _is_free(path: Path) -> bool:
 def _open_database(place: StoragePlace) -> Any:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
     try:
         url = make_url(place.url)
@@ -151,7 +153,7 @@ def _open_database(place: StoragePlace) -> Any:
         with experimental():
             return optuna.storages.RDBStorage(
                 url.render_as_string(hide_password=False),
-                engine_kwargs={"pool_pre_ping": True},
+                engine_kwargs={"poolclass": NullPool},
                 heartbeat_interval=place.heartbeat,
                 grace_period=GRACE * place.heartbeat,
                 heartbeat_stale_trial_callback=retry,

@@ -151,6 +151,11 @@ def _plain(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
+def evaluator() -> optuna.importance.BaseImportanceEvaluator:
+    """Judges what it takes to reach the better quarter; less must be better."""
+    return optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+
+
 def _importance(study: optuna.Study, spec: StudySpec) -> dict[str, float]:
     """Share of each parameter in reaching the better quarter (PED-ANOVA, Watanabe et al. 2023) of
     all judged trials; empty where there are too few of them to say."""
@@ -161,7 +166,7 @@ def _importance(study: optuna.Study, spec: StudySpec) -> dict[str, float]:
     with experimental():
         found = optuna.importance.get_param_importances(
             judged,
-            evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25),
+            evaluator=evaluator(),
             target=lambda trial: sign * float(trial.values[0]),
         )
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}

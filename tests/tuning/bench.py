@@ -74,7 +74,7 @@ class DrawnEvaluator:
             self._before(spec, fold)
             self.trained.append((spec.training.head_lr, fold))
             held = folds.held_out(fold)
-            probabilities[held] = self._drawn(spec)[held]
+            probabilities[held] = self._drawn(spec, folds)[held]
             known |= held
             labels, codes = self.table.labels[held], self.table.group_codes[held]
             loss = fold_loss(self._metric, labels, probabilities[held], codes)
@@ -86,20 +86,31 @@ class DrawnEvaluator:
 
         held = folds.held_out(fold)
         return Predictions(
-            self.table.image_ids[held], self.table.class_names, self._drawn(spec)[held]
+            self.table.image_ids[held], self.table.class_names, self._drawn(spec, folds)[held]
         )
 
-    def _drawn(self, spec):
+    def _drawn(self, spec, folds):
         edge = 3.0 - abs(np.log10(spec.training.head_lr) + 2)
-        rng = np.random.default_rng(int(spec.training.head_lr * 1e12) % 2**32)
+        seed = int(spec.training.head_lr * 1e12) % 2**32
+        rng = np.random.default_rng([seed, int(folds.digest[:8], 16)])
         logits = rng.normal(0, 1, (len(self.table), self.table.n_classes))
         logits[np.arange(len(self.table)), self.table.labels] += edge
         odds = np.exp(logits)
         return odds / odds.sum(axis=1, keepdims=True)
 
 
-def search(folder: Path, spec, *, url="", table=None, before=lambda spec, fold: None,
-           resume=False, name="bench", tell=lambda kind, **facts: None, **request):
+def search(
+    folder: Path,
+    spec,
+    *,
+    url="",
+    table=None,
+    before=lambda spec, fold: None,
+    resume=False,
+    name="bench",
+    tell=lambda kind, **facts: None,
+    **request,
+):
     """Open and run a search; the study and the evaluator it used."""
     table = small_table() if table is None else table
     folds = make_folds(table, spec.split.folds, spec.split.seed)[0]

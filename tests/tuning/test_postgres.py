@@ -1,0 +1,125 @@
+"""A real PostgreSQL server: two workers, one killed in the middle of a trial."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from ensemble_kit.tuning.storage import StoragePlace, open_storage
+from ensemble_kit.tuning.trials import read_trials
+from tests.tuning.bench import small_study, worker
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+
+def binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    named = shutil.which("initdb")
+    return found[-1].parent if found else Path(named).parent if named else None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a server of our own, on a Unix socket; no port is opened."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed (pip install '.[test]')")
+    place = binaries()
+    if place is None:
+        pytest.skip("no PostgreSQL server is installed here (initdb not found)")
+    folder = tmp_path_factory.mktemp("pg")
+    account: dict[str, object] = {}
+    if os.geteuid() == 0:
+        import pwd
+
+        names = {entry.pw_name for entry in pwd.getpwall()}
+        owner = next((name for name in ("postgres", "nobody") if name in names), None)
+        if owner is None:
+            pytest.skip("PostgreSQL refuses to run as root and no other account is here")
+        ids = pwd.getpwnam(owner)
+        home = Path("/tmp") / f"ek-pg-{os.getpid()}"
+        home.mkdir(mode=0o700)
+        os.chown(home, ids.pw_uid, ids.pw_gid)
+        folder = home
+        account = {"user": ids.pw_uid, "group": ids.pw_gid, "extra_groups": []}
+
+    def give(*words: str) -> None:
+        subprocess.run(words, check=True, capture_output=True, timeout=120, cwd=folder, **account)
+
+    data = str(folder / "data")
+    give(str(place / "initdb"), "-D", data, "-U", "ek", "-A", "trust", "--no-sync")
+    settings = f"-c listen_addresses='' -k {folder} -c fsync=off"
+    give(
+        str(place / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", settings, "start"
+    )
+    try:
+        give(str(place / "createdb"), "-h", str(folder), "-U", "ek", "search")
+        yield f"postgresql+psycopg://ek@/search?host={folder}"
+    finally:
+        give(str(place / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(folder: Path, url: str, name: str, trials: int, pause: float):
+    process = multiprocessing.get_context("spawn").Process(
+        target=worker, args=(str(folder), url, name, trials, pause)
+    )
+    process.start()
+    return process
+
+
+def wait_for(true, seconds: float) -> None:
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.1)
+
+
+def load(folder: Path, url: str, name: str) -> optuna.Study | None:
+    try:
+        return optuna.load_study(study_name=name, storage=open_storage(StoragePlace(folder, url)))
+    except KeyError:
+        return None
+
+
+def test_two_workers_one_killed_no_trial_lost_or_doubled(server, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    wanted = 10
+    workers = [start(folder, server, "shared", wanted, 0.25) for folder in folders]
+
+    def both_at_work() -> bool:
+        study = load(tmp_path, server, "shared")
+        running = study.get_trials(states=(optuna.trial.TrialState.RUNNING,)) if study else []
+        return len({t.user_attrs.get("worker") for t in running} - {None}) == 2
+
+    wait_for(both_at_work, 90)
+    workers[0].kill()
+    workers[0].join()
+    workers[1].join(150)
+    assert workers[1].exitcode == 0
+    study = load(tmp_path, server, "shared")
+    trials = read_trials(study)
+    assert [t.state for t in trials] == ["COMPLETE"] * wanted
+    slots = [t.user_attrs["slot"] for t in study.get_trials() if t.state.name == "COMPLETE"]
+    assert sorted(slots) == list(range(wanted)), "each asked-for trial once"
+    killed = [t for t in study.get_trials() if t.state.name == "FAIL"]
+    assert len(killed) == 1, "the one trial of the killed worker"
+    again = next(t for t in study.get_trials() if t.state.name == "COMPLETE"
+                 and t.user_attrs["slot"] == killed[0].user_attrs["slot"])  # fmt: skip
+    assert killed[0].params.items() <= again.params.items(), "with the parameters it had"
+    assert trials[0].params.keys() or trials[0].params == {}
+
+
+def test_two_workers_that_begin_together_make_one_study(server, tmp_path):
+    workers = [start(tmp_path / str(n), server, "together", 6, 0.02) for n in range(2)]
+    for process in workers:
+        process.join(120)
+        assert process.exitcode == 0
+    study = load(tmp_path, server, "together")
+    assert len(read_trials(study)) == 6
+    assert {t.state for t in read_trials(study)} == {"COMPLETE"}
+    first = next(t for t in study.get_trials() if t.user_attrs["slot"] == 0)
+    assert first.params["head_lr"] == small_study().training.head_lr
