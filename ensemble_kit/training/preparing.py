@@ -190,7 +190,10 @@ def _earlier_cuts(job: FillJob) -> list[ActivationKey]:
     same = ("pixels", "backbone", "weights", "backend", "preprocessing", "rows")
     found = []
     for folder in stores_in(job.store_dir):
-        key = key_in(folder)
+        try:
+            key = key_in(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
         if key in job.keys or key.depth == 0:
             continue
         if all(getattr(key, name) == getattr(pooled, name) for name in same):

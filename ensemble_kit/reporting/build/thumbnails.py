@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 SIDE, QUALITY = 120, 72
 LARGEST = 200_000_000
@@ -31,11 +31,11 @@ def make_thumbnail(root: str, path: str, side: int = SIDE) -> Thumbnail | None:
     if not file.is_relative_to(base) or not file.is_file():
         return None
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=("JPEG", "PNG")) as image:
             if image.width * image.height > LARGEST:
                 return None
             image.draft("RGB", (2 * side, 2 * side))
-            small = image.convert("RGB")
+            small = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
     scale = side / max(small.size)
