@@ -126,9 +126,9 @@ def tune(
     }  # fmt: skip
     spec = options.study_of(study, changes)
     check_space(spec)
-    check_jobs(jobs, _memory())
     for sentence in spec.search.warnings():
         note(f"warning: {sentence}")
+    check_jobs(jobs, _memory())
     table, drawn = _data_and_folds(spec, store)
     planned = cost_of_space(table, spec, Machine(store, store_limit * 1e9, jobs))
     print_space_cost(planned, spec, len(table))

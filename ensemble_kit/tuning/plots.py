@@ -9,7 +9,6 @@ import optuna
 
 from ensemble_kit.atomic import write_bytes
 from ensemble_kit.space import SearchSpec
-from ensemble_kit.tuning.losses import direction
 from ensemble_kit.tuning.storage import experimental
 from ensemble_kit.tuning.summary import FEWEST_FOR_IMPORTANCE, evaluator
 from ensemble_kit.tuning.trials import judged_study
@@ -26,13 +25,12 @@ def write_plots(study: optuna.Study, search: SearchSpec, folder: Path) -> tuple[
 
     judged, named = judged_study(study), {"target_name": search.metric}
     several = {"target": _score, **named} if search.cost else named
-    sign = 1 if direction(search.metric) == "minimize" else -1
     drawn: dict[str, Callable[[], Any]] = {
         "history": lambda: pictures.plot_optimization_history(study, **several),
         "slice": lambda: pictures.plot_slice(judged, **named),
         "parallel_coordinate": lambda: pictures.plot_parallel_coordinate(judged, **named),
         "importance": lambda: pictures.plot_param_importances(
-            judged, evaluator=evaluator(), target=lambda t: sign * _score(t), **named
+            judged, evaluator=evaluator(), target=_score, **named
         ),
     }
     if len({trial.value for trial in judged.trials}) < FEWEST_FOR_IMPORTANCE:

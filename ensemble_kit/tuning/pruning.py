@@ -76,8 +76,8 @@ def judge(losses: Sequence[FoldLoss], rival: Rival, error: float = ERROR) -> Ver
     The level: ``error`` bounds the chance that the best of all trials is stopped wrongly. It is
     spent over the looks in proportion to the folds a stop would save, and divided by the number
     of trials the rival may be the luckiest of (Bonferroni: the best trial would have to lose
-    against one of them). The standard error joins the sampling of groups with the spread between folds,
-    with Satterthwaite's degrees of freedom. After the last fold the level is 0.
+    against one of them). The standard error joins the sampling of groups with the spread between
+    folds, with Satterthwaite's degrees of freedom. After the last fold the level is 0.
     """
     folds, total = len(losses), len(rival.losses)
     known = rival.losses[:folds]

@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 
 from ensemble_kit.atomic import write_json, write_text
-from ensemble_kit.errors import SearchError, some
+from ensemble_kit.errors import SearchError, count, some
 from ensemble_kit.records import Estimate, LesionTable
 from ensemble_kit.space import SearchSpec
 from ensemble_kit.study import StudySpec
@@ -69,7 +69,7 @@ def summarise(study: optuna.Study, name: str, spec: StudySpec, table: LesionTabl
         trials,
         record,
         tuple(front),
-        _importance(study, spec),
+        _importance(study),
     )
 
 
@@ -80,6 +80,7 @@ def write_best(
     states = [trial.state for trial in result.trials]
     lines = [
         f"python cli.py cv --study {path}",
+        f"About {_minutes(result.best)} on the machine that searched. Expect the score below.",
         f"Chosen by `{command}`: trial {result.best.number} of {len(states)} "
         f"({states.count('PRUNED')} pruned, {states.count('FAIL')} failed).",
         f"Out-of-fold {search.metric} {result.best.value:.4f}, the best of all trials on these "
@@ -138,6 +139,10 @@ def take_record(study_file: Path | None, spec: StudySpec, run_folder: Path) -> s
     return TUNING
 
 
+def _minutes(trial: TrialRecord) -> str:
+    return count(max(1, round((trial.seconds or 0.0) / 60)), "minute")
+
+
 def _plain(trial: TrialRecord) -> dict[str, Any]:
     return {
         "number": trial.number,
@@ -152,21 +157,20 @@ def _plain(trial: TrialRecord) -> dict[str, Any]:
 
 
 def evaluator() -> optuna.importance.BaseImportanceEvaluator:
-    """Judges what it takes to reach the better quarter; less must be better."""
-    return optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+    """Share of each parameter in the variance of scores (fANOVA, Hutter et al. 2014); parameters
+    that apply to some trials only are left out."""
+    return optuna.importance.FanovaImportanceEvaluator(seed=0)
 
 
-def _importance(study: optuna.Study, spec: StudySpec) -> dict[str, float]:
-    """Share of each parameter in reaching the better quarter (PED-ANOVA, Watanabe et al. 2023) of
-    all judged trials; empty where there are too few of them to say."""
+def _importance(study: optuna.Study) -> dict[str, float]:
+    """Of all judged trials; empty where there are too few of them to say."""
     judged = judged_study(study)
     if len({trial.values[0] for trial in judged.trials}) < FEWEST_FOR_IMPORTANCE:
         return {}
-    sign = 1 if direction(spec.search.metric) == "minimize" else -1
     with experimental():
         found = optuna.importance.get_param_importances(
             judged,
             evaluator=evaluator(),
-            target=lambda trial: sign * float(trial.values[0]),
+            target=lambda trial: float(trial.values[0]),
         )
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}

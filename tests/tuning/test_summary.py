@@ -26,7 +26,8 @@ def test_the_best_study_opens_with_its_command_and_what_to_expect(searched, tmp_
     result = summarise(study, "bench", spec, table)
     path = tmp_path / "bench.best.toml"
     write_best(result, path, "python cli.py tune --study x.toml", spec.search)
-    head = path.read_text().splitlines()[:4]
+    head = path.read_text().splitlines()[:5]
+    assert "About 1 minute" in head.pop(1)
     assert head[0] == f"# python cli.py cv --study {path}"
     assert "tune --study x.toml" in head[1]
     assert f"{study.best_value:.4f}" in head[2]
