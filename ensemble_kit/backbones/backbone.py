@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,15 @@ def resolve_weights(backbone: Backbone, weights: str) -> Path | None:
     except Exception as error:
         raise WeightsError(
             f"the ImageNet weights of {backbone.name} could not be downloaded "
-            f"({type(error).__name__}: {str(error).splitlines()[0][:200]}); check the network, or "
-            "give --weights FILE with a copy, or --weights none"
+            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); check the network, "
+            "or give --weights FILE with a copy, or --weights none"
         ) from None
 
 
 def weights_digest(path: Path | None, seed: int) -> str:
     """Digest of the weights a base starts from: of the file, or of the seed of random ones."""
     if path is None:
-        return f"random-{seed}"
+        return f"random-{seed}-keras-{metadata.version('keras')}"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

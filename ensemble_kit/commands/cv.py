@@ -128,15 +128,17 @@ def cv(
     check_model_spec(spec.model)
     if tensorboard:
         _check_tensorboard()
-    table, draws = _data_and_folds(spec, store)
+    spec, table, draws = _data_and_folds(spec, store)
     machine = Machine(store, store_limit * 1e9, jobs, tensorboard)
     if dry_run:
         _print_plan(table, spec, machine)
         return
     name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
-    folder = _run_folder(runs_dir / name, overwrite)
+    folder = _run_folder(runs_dir, name)
     with TrainingProgress(spec, len(draws), bars=not (quiet or no_progress), quiet=quiet) as shown:
-        result = cross_validate(table, draws, spec, folder, machine, tell=shown.tell)
+        result = cross_validate(
+            table, draws, spec, folder, machine, tell=shown.tell, overwrite=overwrite
+        )
         shown.tell("evaluating")
         evaluation = complete_run(result, table, draws[0], spec)
     if spec.tuned_by:
@@ -146,16 +148,20 @@ def cv(
         note(f"report: python cli.py report {folder.name}")
 
 
-def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[LesionTable, list[Folds]]":
+def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[StudySpec, LesionTable, list[Folds]]":
     from ensemble_kit.data.dataset import data_or_default, load_table
+    from ensemble_kit.errors import StudyError
     from ensemble_kit.splits import make_folds, read_folds_file
 
     duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
     path = data_or_default(spec.data.path or None)
     table = load_table(path, duplicates=duplicates, sample_dir=store / "sample")
     if spec.split.folds_file:
-        return table, [read_folds_file(Path(spec.split.folds_file), table)]
-    return table, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
+        if spec.split.repeats > 1:
+            raise StudyError("a folds file holds one draw of folds; leave --repeats out")
+        given = read_folds_file(Path(spec.split.folds_file), table)
+        return spec.override({"split": {"folds": given.n_folds}}), table, [given]
+    return spec, table, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
 
 
 def _take_search(study: Path | None, spec: "StudySpec", folder: Path) -> None:
@@ -167,22 +173,23 @@ def _take_search(study: Path | None, spec: "StudySpec", folder: Path) -> None:
         record_files(folder, [taken])
 
 
-def _run_folder(folder: Path, overwrite: bool) -> Path:
-    """The folder to write to; an old run is set aside and removed when that is asked for."""
-    import shutil
+def _run_folder(runs_dir: Path, name: str) -> Path:
+    """The folder a run goes to; one that is there and holds something else is refused."""
+    import re
 
     from ensemble_kit.errors import RunError
     from ensemble_kit.runs.manifest import FILE_NAME
 
-    if not folder.exists():
-        return folder
-    if not (folder / FILE_NAME).is_file() and any(folder.iterdir()):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise RunError(
+            f"run name {name!r}: letters, digits, '.', '_' and '-', the first a letter or digit; "
+            "give another --run NAME"
+        )
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise RunError(f"{runs_dir} is a file, not a folder; give another --runs-dir")
+    folder = runs_dir / name
+    if folder.exists() and not (folder / FILE_NAME).is_file():
         raise RunError(f"{folder} is there and is no run; give another --run NAME")
-    if overwrite:
-        doomed = folder.with_name(f".{folder.name}.replaced")
-        shutil.rmtree(doomed, ignore_errors=True)
-        folder.rename(doomed)
-        shutil.rmtree(doomed)
     return folder
 
 

@@ -45,7 +45,12 @@ StoreDir = Annotated[
 ]
 StoreLimit = Annotated[
     float,
-    typer.Option("--store-limit", min=0.001, metavar="GB", help="Most the activations may take."),
+    typer.Option(
+        "--store-limit",
+        min=0.001,
+        metavar="GB",
+        help="Most the activations of this study may take.",
+    ),
 ]
 
 

@@ -69,17 +69,19 @@ def prune(
     store: options.StoreDir = Path("store"),
     as_json: options.Json = False,
 ) -> None:  # fmt: skip
-    """Give disk space back. Stores in use are left alone, and so is all that is no store."""
+    """Give disk space back. Refused while a run reads them; what is no store is left alone."""
     from ensemble_kit.commands.store_tables import print_pruned
     from ensemble_kit.errors import StoreError, some
     from ensemble_kit.training.store_care import Choice, list_stores, prune_stores
+    from ensemble_kit.training.stores_in_use import stores_alone
 
     if (keep_gb is not None) + everything + partial != 1:
         raise StoreError("say what to remove: one of --keep-gb GB, --all and --partial")
     choice: Choice | float = "all" if everything else "partial"
     if keep_gb is not None:
         choice = keep_gb * GB
-    done = prune_stores(store, list_stores(store), choice, dry_run=dry_run)
+    with stores_alone(store):
+        done = prune_stores(store, list_stores(store), choice, dry_run=dry_run)
     print_pruned(done, dry_run=dry_run, as_json=as_json)
     if done.busy:
         note(f"in use by another process, left alone: {some(s.folder for s in done.busy)}")

@@ -162,8 +162,8 @@ def _search(
     nested: bool,
     plots: bool,
 ) -> Any:
+    from ensemble_kit.training.stores_in_use import stores_in_use
     from ensemble_kit.training.workers import Workers
-    from ensemble_kit.training.workshop import warm_up
     from ensemble_kit.tuning.evaluating import Evaluator
     from ensemble_kit.tuning.nested import run_nested
     from ensemble_kit.tuning.plots import write_plots
@@ -173,8 +173,11 @@ def _search(
     study = open_study(request, table, folds)
     folder = request.place.folder
     events = folder / f".events-{_worker_number()}"
-    with Workers(machine.jobs, events, lambda event: shown.tell(**event)) as workers:
-        workers.submit(warm_up, workers.threads)
+    with (
+        stores_in_use(machine.store_dir),
+        Workers(machine.jobs, events, lambda event: shown.tell(**event)) as workers,
+    ):
+        workers.alone().warm_up()
         evaluator = Evaluator(table, request.spec, machine, workers, folder / "folds", shown.tell)
         run_search(study, request, evaluator, folds, shown.tell)
         result = summarise(study, request.name, request.spec, table)

@@ -42,10 +42,10 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
         for folder in (runs_dir / name, Path(name)):
             if (folder / FILE_NAME).is_file():
                 return folder
-        known = sorted(path.parent.name for path in runs_dir.glob(f"*/{FILE_NAME}"))
+        known = sorted(path.parent.name for path in runs_dir.glob(f"[!.]*/{FILE_NAME}"))
         there = f"there are: {some(known)}" if known else f"{runs_dir} has no runs yet"
         raise RunError(f"no run named {name!r} in {runs_dir}; {there}")
-    manifests = list(runs_dir.glob(f"*/{FILE_NAME}"))
+    manifests = list(runs_dir.glob(f"[!.]*/{FILE_NAME}"))
     if not manifests:
         raise RunError(f"no run in {runs_dir} yet: make one with `python cli.py cv` or `evaluate`")
     return max(manifests, key=lambda path: (read_manifest(path.parent).created, path)).parent
@@ -84,6 +84,11 @@ def write_folds(folder: Path, table: LesionTable, folds: list[Folds]) -> None:
     for repeat, draw in enumerate(folds):
         frame["fold" if repeat == 0 else f"fold_{repeat}"] = draw.fold
     write_text(folder / FOLDS, frame.to_csv(index=False))
+    write_images(folder, table)
+
+
+def write_images(folder: Path, table: LesionTable) -> None:
+    """Write ``images.csv``: path and metadata of every image."""
     images = pd.DataFrame({"image": table.image_ids, "path": table.paths} | dict(table.slices))
     write_text(folder / IMAGES, images.to_csv(index=False))
 

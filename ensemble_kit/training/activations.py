@@ -21,7 +21,7 @@ from ensemble_kit.atomic import write_json
 from ensemble_kit.errors import StoreError
 from ensemble_kit.records import Ints, digest_of
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "activations"
 Part = Literal["high", "low"]
 
@@ -31,7 +31,8 @@ class ActivationKey:
     """All that stored activations depend on, and nothing else.
 
     pixels : digest of the pixel store. weights : digest of the base's weights. depth : the cut;
-    0 for pooled features (always float32). shape : of one row. backend : whose arithmetic.
+    0 for pooled features (always float32). shape : of one row. backend, precision : the
+    arithmetic.
     """
 
     pixels: str
@@ -39,6 +40,7 @@ class ActivationKey:
     preprocessing: str
     weights: str
     backend: str
+    precision: str
     depth: int
     dtype: Literal["float16", "float32"]
     shape: tuple[int, ...]
@@ -85,11 +87,11 @@ class ActivationStore:
     def parts(self, view: int) -> tuple[Part, ...]:
         return self.key.parts if view == 0 else ("high",)
 
-    def ready(self, view: int) -> bool:
+    def ready(self, view: int, *, mend: bool = False) -> bool:
         """Whether a view is complete and its files are the ones that were written.
 
-        A file whose size or time differs from the record is read and compared by checksum; one
-        that fails is forgotten, so that the next fill makes it again.
+        A file whose size or time differs from the record is read and compared by checksum. With
+        ``mend`` (whoever fills, under the store's lock) a view that fails is forgotten.
         """
         done = self.done_path(view)
         if not done.is_file():
@@ -99,14 +101,19 @@ class ActivationStore:
             stamps = {part: self.stamp(view, part) for part in self.parts(view)}
             if record["stamps"] == stamps:
                 return True
-            intact = self.checksums(view, record["batch"]) == record["checksums"]
+            intact = bool(self.checksums(view, record["batch"]) == record["checksums"])
         except (OSError, ValueError, KeyError, TypeError, StoreError):
             intact = False
-        if intact:
+        if mend and intact:
             write_json(done, record | {"stamps": stamps})
-            return True
-        self.forget(view)
-        return False
+        elif mend:
+            self.forget(view)
+        return intact
+
+    def bytes_there(self) -> int:
+        """Bytes that the files of all views already take on the disk."""
+        files = self.folder.glob(f"view_*.{self.key.dtype}")
+        return sum(path.stat().st_blocks * 512 for path in files)
 
     def stamp(self, view: int, part: Part) -> list[int]:
         status = self.path(view, part).stat()
@@ -155,7 +162,13 @@ class ActivationStore:
 
     def _file(self, view: int, part: Part) -> int:
         if (view, part) not in self._files:
-            self._files[view, part] = os.open(self.path(view, part), os.O_RDONLY)
+            try:
+                self._files[view, part] = os.open(self.path(view, part), os.O_RDONLY)
+            except FileNotFoundError:
+                raise StoreError(
+                    f"{self.path(view, part)} was removed while it was being read; give the same "
+                    "command again to make it anew"
+                ) from None
         return self._files[view, part]
 
     def close(self) -> None:

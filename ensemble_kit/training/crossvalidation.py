@@ -1,8 +1,10 @@
 """The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,19 @@ import numpy as np
 
 from ensemble_kit.atomic import write_text
 from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.errors import some
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.records import Folds, LesionTable, Predictions, digest_of
 from ensemble_kit.runs.evaluated import write_evaluation
-from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.runs.folder import (
+    FOLDS,
+    IMAGES,
+    OOF,
+    STUDY,
+    write_folds,
+    write_images,
+    write_oof,
+)
 from ensemble_kit.runs.manifest import (
     FILE_NAME,
     Manifest,
@@ -35,9 +46,9 @@ from ensemble_kit.training.preparing import (
     fold_job,
     prepare_study,
 )
-from ensemble_kit.training.resuming import refuse_other_run
+from ensemble_kit.training.resuming import only_worker_on, refuse_other_run, remove_run
+from ensemble_kit.training.stores_in_use import stores_in_use
 from ensemble_kit.training.workers import Workers
-from ensemble_kit.training.workshop import warm_up
 
 STOPPING_NOTES = {
     "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
@@ -70,24 +81,33 @@ def cross_validate(
     machine: Machine,
     *,
     tell: Callable[..., None],
+    overwrite: bool = False,
 ) -> CrossValidated:
     """Train every fold that is not finished and write ``oof.csv``; the manifest is left running.
 
     draws : one ``Folds`` for each repeat, checked here against the table. tell : receives ``kind``
     and facts of each step and event. A run folder of another study, data set or split is refused.
-    The folder is made once pixels and activations are there: a damaged image leaves no run behind.
+    The folder is made once pixels and activations are there: a damaged image leaves no run behind,
+    and with ``overwrite`` the old run stays until then. One process at a time may work on a run.
     """
     began = time.perf_counter()
     for folds in draws:
         check_folds(table, folds)
     digest = digest_of(*(folds.digest for folds in draws))
-    if (folder / FILE_NAME).is_file():
+    if (folder / FILE_NAME).is_file() and not overwrite:
         refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
     events = machine.store_dir / "events" / f"{folder.name}-{os.getpid()}"
-    with Workers(machine.jobs, events, lambda event: tell(**event)) as workers:
-        workers.submit(warm_up, workers.threads)
+    with (
+        ExitStack() as locks,
+        Workers(machine.jobs, events, lambda event: tell(**event)) as workers,
+    ):
+        locks.enter_context(stores_in_use(machine.store_dir))
+        workers.alone().warm_up()
         prepared = prepare_study(table, spec, machine, workers, tell=tell)
+        locks.enter_context(only_worker_on(folder))
+        if overwrite:
+            remove_run(folder)
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, folds) for r, folds in enumerate(draws))
@@ -100,7 +120,7 @@ def cross_validate(
             write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
             names.append(f"oof_{r}.csv")
     facts = read_manifest(folder).facts | _facts(prepared, done)
-    facts["seconds"] = facts.get("seconds", 0.0) + time.perf_counter() - began
+    facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
     return CrossValidated(folder, predictions, repeats)
 
@@ -108,13 +128,20 @@ def cross_validate(
 def complete_run(
     result: CrossValidated, table: LesionTable, folds: Folds, spec: StudySpec
 ) -> Evaluation:
-    """Evaluate the out-of-fold rows, write the numbers and declare the run complete."""
+    """Evaluate the out-of-fold rows, write the numbers and declare the run complete.
+
+    What a repeated command may change without training (intervals, slices, corrected metadata) is
+    written anew, and a report made before is removed.
+    """
+    write_text(result.folder / STUDY, spec.to_toml())
+    write_images(result.folder, table)
+    (result.folder / "report.json").unlink(missing_ok=True)
     evaluation = evaluate(table, folds, result.predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(result.folder, evaluation)
     manifest = read_manifest(result.folder)
     record_files(
         result.folder,
-        names,
+        [STUDY, IMAGES, *names],
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
@@ -133,6 +160,12 @@ def _warnings(manifest: Manifest, table: LesionTable, spec: StudySpec) -> tuple[
             "This study was tuned on the same data set: its figures are optimistic; "
             "`tune --nested` estimates by how much."
         )
+    threads = {fold.get("threads") for fold in manifest.facts["folds"]}
+    if len(threads) > 1:
+        warnings.append(
+            f"The folds were trained with different numbers of threads ({some(sorted(threads))}): "
+            "the same command will not give the same bytes."
+        )
     if manifest.device.get("training_deterministic") == "False":
         warnings.append("Trained on a device whose arithmetic is not repeatable to the bit.")
     return tuple(warnings)
@@ -143,9 +176,6 @@ def _begin(
 ) -> None:
     if (folder / FILE_NAME).is_file():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_folds(folder, table, draws)
-    write_text(folder / STUDY, spec.to_toml())
     manifest = Manifest(
         kind="cv",
         name=folder.name,
@@ -157,8 +187,14 @@ def _begin(
         data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
-    write_manifest(folder, manifest)
-    record_files(folder, [FOLDS, IMAGES, STUDY])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
+        fresh = Path(place) / folder.name
+        write_folds(fresh, table, draws)
+        write_text(fresh / STUDY, spec.to_toml())
+        write_manifest(fresh, manifest)
+        record_files(fresh, [FOLDS, IMAGES, STUDY])
+        fresh.replace(folder)
 
 
 def _train(
@@ -220,6 +256,7 @@ def _facts(prepared: Prepared, done: list[FoldDone]) -> dict[str, Any]:
                 "seconds": fold.seconds,
                 "images_per_second": fold.images_per_second,
                 "peak_memory": fold.peak_memory,
+                "threads": fold.device["threads"],
             }
             for fold in sorted(done, key=lambda fold: (fold.repeat, fold.fold))
         ],

@@ -54,7 +54,7 @@ def fill_stores(
         for store in sorted(stores, key=lambda store: store.key.digest):
             locks.enter_context(FileLock(store.folder / "lock"))
         for view in range(views):
-            wanting = [store for store in stores if not store.ready(view)]
+            wanting = [store for store in stores if not store.ready(view, mend=True)]
             if not wanting:
                 continue
             source = _earlier_cut([*stores, *(related or [])], wanting, view)
@@ -77,9 +77,19 @@ def fill_stores(
 def _earlier_cut(
     stores: list[ActivationStore], wanting: list[ActivationStore], view: int
 ) -> ActivationStore | None:
-    """A complete store of an earlier cut, from which all that is wanting can be computed."""
+    """A complete float32 store of an earlier cut, from which all that is wanting can be computed.
+
+    A float16 one would give other bytes than a pass from pixels, under the same key.
+    """
     deepest = max(store.key.depth for store in wanting)
-    usable = [s for s in stores if s.key.depth > deepest and s not in wanting and s.ready(view)]
+    usable = [
+        store
+        for store in stores
+        if store.key.depth > deepest
+        and store.key.dtype == "float32"
+        and store not in wanting
+        and store.ready(view)
+    ]
     return min(usable, key=lambda store: store.key.depth) if usable else None
 
 

@@ -109,6 +109,8 @@ def train_fold(job: FoldJob) -> FoldDone:
                      job.views, job.spec.training)  # fmt: skip
     scratch = job.folder / f".best-{os.getpid()}.weights.h5"
     board = job.folder / "tensorboard" if job.tensorboard else None
+    for left in (*job.folder.glob(".best-*.weights.h5"), *job.folder.glob(".*.keras")):
+        left.unlink()
     history += run_phase(
         model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
     )
@@ -210,8 +212,11 @@ def _finish(
     names = [HISTORY, PREDICTIONS]
     if job.keep_model:
         temporary = job.folder / f".{os.getpid()}.keras"
-        shop.staged.whole.save(temporary)
-        temporary.replace(job.folder / MODEL)
+        try:
+            shop.staged.whole.save(temporary)
+            temporary.replace(job.folder / MODEL)
+        finally:
+            temporary.unlink(missing_ok=True)
         names.append(MODEL)
     phases: tuple[Literal["head", "fine_tune"], ...] = ("head", "fine_tune")
     of_phase = {p: [r for r in history if r.phase == p] for p in phases}

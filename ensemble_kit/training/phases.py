@@ -111,8 +111,29 @@ def run_phase(
         _callbacks(plan, checkpoint, watching, tensorboard), model=model, epochs=plan.epochs
     )
     model.stop_training = False
-    history: list[EpochRecord] = []
     callbacks.on_train_begin()
+    try:
+        history = _epochs(model, source, rows, plan, seed, callbacks, on_epoch)
+        callbacks.on_train_end()
+        if checkpoint.is_file():
+            model.load_weights(checkpoint)
+        elif start is not None:
+            model.set_weights(start)
+    finally:
+        checkpoint.unlink(missing_ok=True)
+    return history
+
+
+def _epochs(
+    model: Any,
+    source: Source,
+    rows: Rows,
+    plan: PhasePlan,
+    seed: FoldSeed,
+    callbacks: Any,
+    on_epoch: Callable[[EpochRecord], None] | None,
+) -> list[EpochRecord]:
+    history: list[EpochRecord] = []
     for epoch in range(plan.epochs):
         callbacks.on_epoch_begin(epoch)
         record = _run_epoch(model, source, rows, plan, seed, epoch)
@@ -120,17 +141,11 @@ def run_phase(
         if on_epoch is not None:
             on_epoch(record)
         logs: dict[str, float | None] = {"loss": record.loss, "learning_rate": record.lr}
-        if watching:
+        if record.val_loss is not None:
             logs |= {"val_loss": record.val_loss, "val_auc": record.val_auc}
         callbacks.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
-    callbacks.on_train_end()
-    if checkpoint.is_file():
-        model.load_weights(checkpoint)
-        checkpoint.unlink()
-    elif start is not None:
-        model.set_weights(start)
     return history
 
 

@@ -50,6 +50,7 @@ def plan_stores(
     store_dir: Path,
     limit_bytes: float,
     depths: Sequence[int] | None = None,
+    precision: str = "float32",
 ) -> StorePlan:
     """Choose stores, views and sources for a study.
 
@@ -73,6 +74,7 @@ def plan_stores(
             preprocessing=backbone.preprocessing,
             weights=weights_digest,
             backend=configured_backend(),
+            precision=precision,
             depth=depth,
             dtype="float32" if depth == 0 else spec.training.store_dtype,
             shape=backbone.cut_shape(spec.model.image_size, depth),
@@ -111,7 +113,8 @@ def plan_stores(
         for v in range(views)
         if not states[v]
     )
-    _check_disk(store_dir, missing)
+    complete = total - missing
+    _check_disk(store_dir, missing + complete - sum(store.bytes_there() for store in stores))
     passes = pixels.rows * sum(not all(states[v] for states in ready) for v in range(views))
     speed = backbone.speed * (128 / spec.model.image_size) ** 2
     in_store = bool(cut_keys) and spec.model.unfreeze_depth < backbone.n_blocks

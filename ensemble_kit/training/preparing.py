@@ -11,6 +11,7 @@ from ensemble_kit.backbones import check_model_spec
 from ensemble_kit.backbones.backbone import resolve_weights, weights_digest
 from ensemble_kit.data.filling import PIXELS
 from ensemble_kit.data.pixels import PixelStore, fill_pixels
+from ensemble_kit.errors import SplitError
 from ensemble_kit.records import Folds, Ints, LesionTable, digest_of
 from ensemble_kit.splits import hold_out_groups
 from ensemble_kit.study import StudySpec
@@ -28,7 +29,11 @@ INNER = 104
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how fast, which no result depends on. store_limit in bytes."""
+    """Where and how fast. store_limit in bytes.
+
+    Two settings have a bearing on results, and the manifest records both: a small ``store_limit``
+    stores fewer views, and ``jobs`` divides the threads, which rounds sums differently.
+    """
 
     store_dir: Path
     store_limit: float
@@ -46,6 +51,7 @@ class Prepared:
     weights_digest: str
     plan: StorePlan
     machine: Machine
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,11 @@ def prepare_study(
         on_progress=lambda n: tell("pixels_step", n=n),
     )
     facts = PixelFacts(pixels.digest, len(table))
-    plan = plan_stores(spec, facts, digest, machine.store_dir, machine.store_limit, depths)
+    filler = workers.alone()
+    precision = filler.device().precision
+    plan = plan_stores(
+        spec, facts, digest, machine.store_dir, machine.store_limit, depths, precision
+    )
     tell("plan", plan=plan)
     if plan.passes:
         job = FillJob(
@@ -111,12 +121,12 @@ def prepare_study(
             keys=plan.keys,
             views=plan.views,
             events=workers.events / "fill.jsonl",
-            threads=workers.threads,
+            threads=filler.threads,
         )
         tell("fill", total=plan.passes)
-        done = workers.finish([workers.submit(fill_task, job)])[0]
+        done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
-    return Prepared(table, pixels, weights, digest, plan, machine)
+    return Prepared(table, pixels, weights, digest, plan, machine, precision)
 
 
 def fill_task(job: FillJob) -> FillDone:
@@ -159,8 +169,13 @@ def fold_job(
     if spec.training.early_stopping == "inner":
         inner = hold_out_groups(table, train, spec.training.inner_share, seed.number(INNER))
         train, watched = train[~inner], train[inner]
+        if not len(watched):
+            raise SplitError(
+                f"fold {seed.fold}: no group of its training part can be held out to choose the "
+                "epoch by; give --early-stopping none or validation"
+            )
     digest = digest_of(spec.digest, folds.digest, prepared.pixels.digest, prepared.weights_digest,
-                       prepared.plan.views, table.digest)  # fmt: skip
+                       prepared.plan.views, table.digest, prepared.precision)  # fmt: skip
     return FoldJob(
         spec=spec,
         seed=seed,

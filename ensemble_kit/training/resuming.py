@@ -1,7 +1,12 @@
 """A run folder is resumed by the same study on the same data, or not at all."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ensemble_kit.errors import RunError, some
 from ensemble_kit.records import LesionTable
@@ -27,6 +32,30 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: LesionTable, folds_di
             f"run {manifest.name!r} exists and differs: {some(differences)}; give --run NAME for "
             "a new run, or --overwrite to replace this one"
         )
+
+
+@contextmanager
+def only_worker_on(folder: Path) -> Iterator[None]:
+    """Hold the run's lock, or raise RunError where another process holds it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise RunError(
+            f"another process is working on run {folder.name!r}; wait for it, or give --run NAME"
+        ) from None
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run that is to be replaced; a folder that holds no run is left and refused."""
+    if not folder.exists():
+        return
+    doomed = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def spec_differences(there: StudySpec, here: StudySpec) -> list[str]:

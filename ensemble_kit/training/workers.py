@@ -14,7 +14,9 @@ from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ensemble_kit.errors import RunError
+from ensemble_kit.training.device import Device
 from ensemble_kit.training.events import Event, EventReader
+from ensemble_kit.training.workshop import warm_up
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
@@ -32,7 +34,8 @@ class Workers:
         self.jobs, self.events = jobs, events
         self.threads = max(1, available_cores() // jobs)
         self._watch, self._reader = watch, EventReader(events)
-        self._executor: Any = None
+        self._device: Future[Device] | None = None
+        self._begun: list[Any] = []
 
     def __enter__(self) -> Self:
         self.events.mkdir(parents=True, exist_ok=True)
@@ -46,8 +49,8 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=kind is not None)
+        for executor in self._begun:
+            executor.shutdown(wait=True, kill_workers=kind is not None)
         for path in self.events.glob("*.jsonl"):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
@@ -58,6 +61,25 @@ class Workers:
         """Hand ``work`` (a module's function, plain arguments) to the next free process."""
         future: Future[T] = self._running().submit(work, *arguments)
         return future
+
+    def warm_up(self) -> None:
+        """Let a process load the framework while others decode."""
+        self._device = self.submit(warm_up, self.threads)
+
+    def device(self) -> Device:
+        """What the processes train on."""
+        if self._device is None:
+            self.warm_up()
+        assert self._device is not None
+        return self.finish([self._device])[0]
+
+    def alone(self) -> "Workers":
+        """One process with all cores, in place of these until they are asked again."""
+        if self.jobs == 1:
+            return self
+        single = Workers(1, self.events, self._watch)
+        single._begun = self._begun
+        return single
 
     def finish(
         self, futures: "Sequence[Future[T]]", on_done: Callable[[T], None] | None = None
@@ -94,19 +116,19 @@ class Workers:
             self._watch(event)
 
     def _running(self) -> Any:
-        if self._executor is None:
-            threads = str(self.threads)
-            self._executor = get_reusable_executor(
-                max_workers=self.jobs,
-                timeout=IDLE_SECONDS,
-                initializer=_begin_process,
-                env={
-                    "OMP_NUM_THREADS": threads,
-                    "TF_NUM_INTRAOP_THREADS": threads,
-                    "TF_CPP_MIN_LOG_LEVEL": "3",
-                },
-            )
-        return self._executor
+        threads = str(self.threads)
+        executor = get_reusable_executor(
+            max_workers=self.jobs,
+            timeout=IDLE_SECONDS,
+            initializer=_begin_process,
+            env={
+                "OMP_NUM_THREADS": threads,
+                "TF_NUM_INTRAOP_THREADS": threads,
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
+        )
+        self._begun[:] = [executor]
+        return executor
 
 
 def _begin_process() -> None:
