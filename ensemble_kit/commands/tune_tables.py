@@ -180,8 +180,7 @@ def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -
 
 def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     """The trials, what was chosen, and what to do with it."""
-    width = None if results.is_terminal else PIPE_WIDTH
-    results.print(trial_table(result.trials, search, f"search {result.name}"), width=width)
+    _print_wide(trial_table(result.trials, search, f"search {result.name}"))
     states = [trial.state for trial in result.trials]
     after = sorted({t.pruned_after for t in result.trials if t.pruned_after})
     pruned = ", ".join(
@@ -206,6 +205,15 @@ def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     )
     results.print(f"best study: {path}", markup=False)
     results.print(f"next: python cli.py cv --study {path}", markup=False)
+
+
+def _print_wide(table: Table) -> None:
+    """In full where stdout is no terminal, which has no width of its own."""
+    kept = results.width
+    if not results.is_terminal:
+        results.width = max(kept, PIPE_WIDTH)
+    results.print(table)
+    results.width = kept
 
 
 def print_nested(nested: Nested, search: SearchSpec) -> None:
