@@ -32,7 +32,9 @@ class DataSpec(Section):
 class SplitSpec(Section):
     folds: int = Field(5, ge=2, le=100, description="number of folds")
     repeats: int = Field(1, ge=1, le=100, description="times the folds are redrawn")
-    seed: int = Field(0, ge=0, description="seed of the first draw and of the training")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="seed of the first draw and of the training"
+    )
     folds_file: str = Field("", description="CSV (image, fold) with folds made elsewhere")
 
 

@@ -198,6 +198,10 @@ def test_folds_files(tmp_path: Path) -> None:
     write(["0", "0", "1", "0", "1", "x"])
     with pytest.raises(SplitError, match=r"fold 'x' \(i00005\) is not a number"):
         read_folds_file(path, table)
+    for number in ("7", "-1", "7777777777", "9" * 20, "9" * 5000):
+        write(["0", "0", "1", "0", "1", number])
+        with pytest.raises(SplitError, match=rf"fold '{number}' \(i00005\) is not a number"):
+            read_folds_file(path, table)
     write(["0"] * 6, ["i00000"] * 6)
     with pytest.raises(SplitError, match="i00000 listed more than once"):
         read_folds_file(path, table)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def check(
     data: options.Data = None,
     folds: Annotated[int, typer.Option(help="Folds to draw.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="First seed tried for the draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="First seed tried for the draw.")
+    ] = 0,
     split: Annotated[
         Path | None,
         typer.Option(

@@ -1,11 +1,12 @@
 """Reading a table of text as it stands: no guessed types, no silent repair."""
 
+import csv
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
-from ensemble_kit.errors import DataError, some
+from ensemble_kit.errors import DataError, count, some
 
 MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown"})
 """What metadata columns say (in any case) where they know nothing."""
@@ -34,6 +35,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 def _parse(path: Path, text: str) -> pd.DataFrame:
     first = text.split("\n", 1)[0]
     separator = "\t" if "\t" in first and "," not in first else ","
+    _check_cells(path, text, separator)
     try:
         frame = pd.read_csv(
             StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
@@ -53,6 +55,29 @@ def _parse(path: Path, text: str) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path}: no rows below the header; a data set needs images")
     return frame
+
+
+def _check_cells(path: Path, text: str, separator: str) -> None:
+    """Every row has as many cells as the header: a shorter one would be filled up in silence."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+    n_cells = 0
+    wrong = []
+    try:
+        for row in reader:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            n_cells = n_cells or len(row)
+            if len(row) != n_cells:
+                wrong.append(f"line {reader.line_num} ({len(row)})")
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: not a table (line {reader.line_num}: {error}); mend that line"
+        ) from None
+    if wrong:
+        raise DataError(
+            f"{path}: not a table: the header has {count(n_cells, 'cell')}, otherwise "
+            f"{some(wrong)}; give every row as many cells, empty where nothing is known"
+        )
 
 
 def without_missing(values: "pd.Series[str]") -> "pd.Series[str]":

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ensemble_kit.data.csvfiles import read_rows, without_missing
 from ensemble_kit.data.images import strip_extension
-from ensemble_kit.data.rows import ALIASES
+from ensemble_kit.data.rows import ALIASES, slice_names
 from ensemble_kit.errors import DataError, PredictionsError, count, some
 from ensemble_kit.records import Floats, Ints, Predictions, Strings
 
@@ -18,6 +18,8 @@ PREFIXES = ("prob_", "p_", "pred_", "score_")
 NOT_CLASSES = frozenset({"fold", "group", "score_weight", "validation_weight", "predicted"})
 ROUNDING = 0.01
 """Largest distance of a row's sum from 1 that is taken for rounding."""
+MOST_FOLDS = 100
+"""Highest fold number of a file with fewer images than that (one fold's alone, say)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,11 @@ def read_given(path: Path) -> GivenPredictions:
     known = _known_columns(frame, key)
     classes = _class_columns(frame, key, known, path)
     ids = np.array([strip_extension(name) for name in frame[key]], dtype=np.str_)
+    if "image" in [name.lower() for name in _bare(classes)]:
+        raise PredictionsError(
+            f"{path}: 'image' cannot name a class: tables of probabilities call their first column "
+            "so; rename the class"
+        )
     values, notes = _normalised(_numbers(frame, classes, ids, path), ids, path)
     try:
         predictions = Predictions(ids, tuple(_bare(classes)), values)
@@ -68,7 +75,7 @@ def read_given(path: Path) -> GivenPredictions:
         fold=None if fold is None else _folds(fold, ids, path),
         lesions=lesions,
         patients=patients,
-        slices=text,
+        slices={name: text[column] for column, name in slice_names(text).items()},
         notes=tuple(notes),
     )
 
@@ -213,17 +220,18 @@ def _as_classes(labels: Strings, predictions: Predictions, path: Path) -> String
 
 
 def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
-    wrong = np.array([not _whole(value) for value in text])
+    most = max(len(ids), MOST_FOLDS)
+    wrong = np.array([not _whole(value, most) for value in text])
     if wrong.any():
         rows = [f"'{v}' ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
-        raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0")
+        raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0 to {most}")
     fold = np.array([int(float(value)) for value in text], dtype=np.int64)
     return np.asarray(fold - fold.min(), dtype=np.int64)
 
 
-def _whole(value: str) -> bool:
+def _whole(value: str, most: int) -> bool:
     try:
         number = float(value)
     except ValueError:
         return False
-    return number >= 0 and number == int(number)
+    return 0 <= number <= most and number == int(number)

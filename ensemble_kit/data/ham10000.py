@@ -52,8 +52,8 @@ def fetch_ham10000(
     archives = [fetch_file(published, name, downloads, begin) for name in _archives(published)]
     metadata = _metadata(published, downloads, begin)
     _unpack(archives, downloads / "images", begin_unpacking)
-    (downloads / "images").rename(images)
     write_bytes(table, metadata.read_bytes())
+    (downloads / "images").rename(images)
     n_images = len(load_table(folder))
     if not keep_archives:
         shutil.rmtree(downloads)

@@ -47,14 +47,14 @@ def find_images(root: Path) -> dict[str, str]:
     """Image id -> path relative to ``root`` (posix) of every JPEG and PNG up to two folders deep.
 
     Files of the same stem must hold the same bytes (Kaggle ships both parts twice); the first in
-    sorted order is taken. Raises DataError where they differ.
+    sorted order is taken. Raises DataError where they differ or one cannot be read.
     """
     found: dict[str, str] = {}
     differing = []
     for relative in sorted(_image_files(root)):
         stem = strip_extension(PurePosixPath(relative).name)
         first = found.setdefault(stem, relative)
-        if first != relative and not filecmp.cmp(root / first, root / relative, shallow=False):
+        if first != relative and not _same(root, first, relative):
             differing.append(f"{first} and {relative}")
     if differing:
         raise DataError(
@@ -75,6 +75,16 @@ def paths_of(ids: Iterable[str], found: Mapping[str, str], root: Path, source: s
             "<image_id>.jpg or .png; add the files or drop the rows"
         )
     return [found[name] for name in ids]
+
+
+def _same(root: Path, first: str, second: str) -> bool:
+    try:
+        return filecmp.cmp(root / first, root / second, shallow=False)
+    except OSError as error:
+        raise DataError(
+            f"{root}: {first} and {second} have one name and cannot be compared ({error.filename}: "
+            f"{error.strerror}); mend or remove the broken one"
+        ) from None
 
 
 def _is_plain(name: str) -> bool:

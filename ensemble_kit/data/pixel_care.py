@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ensemble_kit.data.filling import good_rows
+from ensemble_kit.data.filling import BEGUN, PIXELS, ROWS, good_rows
 from ensemble_kit.data.pixels import META, read_meta
 from ensemble_kit.errors import StoreError, some
 
@@ -56,12 +56,30 @@ def verify_pixels(store_dir: Path, key: str) -> list[int]:
     return [int(row) for row in np.flatnonzero(~good)]
 
 
+def is_pixel_store(folder: Path) -> bool:
+    """Whether a folder holds a store's files and nothing else, and its key is the folder's name."""
+    known = {PIXELS, ROWS, BEGUN, META}
+    if folder.is_symlink():
+        return False
+    for path in folder.iterdir():
+        temporary = any(path.name.startswith(f".{name}.") for name in known)
+        if path.is_symlink() or not path.is_file() or not (path.name in known or temporary):
+            return False
+    try:
+        meta = read_meta(folder)
+        key = meta["key"] if meta else (folder / BEGUN).read_text(encoding="utf-8")
+    except (OSError, ValueError, KeyError):
+        return False
+    return str(key)[:16] == folder.name
+
+
 def prune_pixels(store_dir: Path, keys: Collection[str] | None = None) -> list[StoredPixels]:
     """Remove the stores named (default: the incomplete ones); returns what was removed.
 
-    A store that is being filled just now is left alone; an unknown key is a StoreError.
+    A store that is being filled just now is left alone, and so is a folder that is no store; an
+    unknown key is a StoreError.
     """
-    stores = list_pixels(store_dir)
+    stores = [store for store in list_pixels(store_dir) if is_pixel_store(store.folder)]
     unknown = sorted(set(keys or ()) - {store.key for store in stores})
     if unknown:
         raise StoreError(

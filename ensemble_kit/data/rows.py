@@ -1,5 +1,6 @@
 """One canonical table from every way the CSVs name things."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from ensemble_kit.data.csvfiles import read_rows, without_missing
 from ensemble_kit.data.images import strip_extension
 from ensemble_kit.data.layouts import Layout
-from ensemble_kit.errors import DataError, some
+from ensemble_kit.errors import DataError, count, some
 
 ALIASES = {
     "image_id": ("image_id", "image", "image_name", "isic_id"),
@@ -29,6 +30,8 @@ ALIASES = {
 }
 CORE = ("image_id", "dx", "lesion_id", "patient_id")
 NOT_CLASSES = ("score_weight", "validation_weight")
+RESERVED = ("image", "path")
+"""Columns with a meaning of their own in a run's tables."""
 KNOWN = frozenset({"akiec", "ak", "bcc", "bkl", "df", "mel", "nv", "scc", "unk", "vasc"})
 """ISIC's and HAM10000's diagnoses; a table that uses two of them may use no other name."""
 
@@ -45,6 +48,11 @@ def read_layout(layout: Layout) -> pd.DataFrame:
     for path in layout.extra:
         more = _renamed(read_rows(path), path)
         more["image_id"] = more["image_id"].map(strip_extension)
+        if not more["image_id"].isin(frame["image_id"]).any():
+            raise DataError(
+                f"{path}: names none of the {count(len(frame), 'image')} of {layout.table.name} "
+                f"(it has {some(more['image_id'])}): mend its image column or move the file away"
+            )
         fresh = [name for name in more.columns if name not in frame.columns]
         more = more.drop_duplicates("image_id")[["image_id", *fresh]]
         frame = frame.merge(more, on="image_id", how="left").fillna("")
@@ -59,6 +67,17 @@ def read_layout(layout: Layout) -> pd.DataFrame:
     if "age" in frame.columns:
         frame["age"] = _ages(frame, layout.table)
     return frame
+
+
+def slice_names(columns: Iterable[str]) -> dict[str, str]:
+    """Column -> its name as a slice: ``image`` and ``path``, which a run's tables use for
+    themselves, become ``image_column`` and ``path_column``."""
+    columns = list(columns)
+    names = {name: name for name in columns}
+    for name in set(RESERVED) & set(columns):
+        while names[name] in columns:
+            names[name] += "_column"
+    return names
 
 
 def _diagnoses(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -102,13 +121,19 @@ def _renamed(
             f"{path}: no column {wanted}; it has {some(frame.columns)}: name the column so, or "
             "give ISIC's ground truth with one column a class"
         )
-    return frame
+    return frame.rename(columns=slice_names(frame.columns))
 
 
 def _check_diagnoses(frame: pd.DataFrame, layout: Layout) -> None:
     blank = frame["image_id"][frame["dx"] == ""]
     if len(blank):
         raise DataError(f"{layout.table}: no dx for {some(blank)}: every image needs a diagnosis")
+    if "image" in set(frame["dx"]):
+        named = frame["image_id"][frame["dx"] == "image"]
+        raise DataError(
+            f"{layout.table}: dx 'image' ({some(named)}) cannot name a class: tables of "
+            "probabilities call their first column so; rename the class"
+        )
     listed = layout.root / "classes.txt"
     present = set(frame["dx"])
     allowed: set[str] | frozenset[str] = present

@@ -33,9 +33,13 @@ def read_folds_file(path: Path, table: LesionTable) -> Folds:
     if missing or extra:
         what = f"lacks {some(missing)}" if missing else f"lists {some(extra)}, not in the data set"
         raise SplitError(f"{path}: {what}: folds and data set must have the same images")
-    wrong = [f"{v!r} ({name})" for name, v in given.items() if not v.isdecimal()]
+    most = len(ids)
+    wrong = [f"{v!r} ({name})" for name, v in given.items() if not _is_fold(v, most)]
     if wrong:
-        raise SplitError(f"{path}: fold {some(wrong)} is not a number from 0")
+        raise SplitError(
+            f"{path}: fold {some(wrong)} is not a number from 0, or 1, to the number of images: "
+            "number the folds one after the other"
+        )
     fold = np.array([int(given[name]) for name in ids], dtype=np.int64)
     fold = fold - fold.min()
     folds = Folds(table.image_ids, table.groups, fold, int(fold.max()) + 1)
@@ -48,6 +52,10 @@ def read_image_list(path: Path) -> Strings:
     frame = _rows(path)
     names = [strip_extension(name) for name in frame[frame.columns[0]]]
     return np.asarray(names, dtype=np.str_)
+
+
+def _is_fold(value: str, most: int) -> bool:
+    return value.isdecimal() and len(value) < 19 and int(value) <= most
 
 
 def _rows(path: Path) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ensemble_kit.commands.app import main
+from ensemble_kit.errors import StudyError
+from ensemble_kit.study import parse_study
 from tests.data.folders import Rows, write_folder, write_table
 
 
@@ -77,6 +79,20 @@ def test_what_cannot_be_folded_is_refused(
     assert "does not exist" in capsys.readouterr().err
     assert run(monkeypatch, "check", "--data", tmp_path, "--json") == 2
     assert "cannot be in each of 5" in json.loads(capsys.readouterr().out)["problem"]
+
+
+def test_seeds_beyond_the_generators_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path)
+    words = ["check", "--data", tmp_path, "--folds", 2, "--seed"]
+    assert run(monkeypatch, *words, 2**31 - 1) == 0
+    assert run(monkeypatch, *words, 5_000_000_000) == 2
+    error = capsys.readouterr().err
+    assert "2147483647" in error
+    assert "Traceback" not in error
+    with pytest.raises(StudyError, match=r"split\.seed: .*less than or equal to 2147483647"):
+        parse_study("[split]\nseed = 5000000000", "study")
 
 
 def test_splits_made_elsewhere_are_audited(

@@ -9,6 +9,8 @@ import pytest
 from ensemble_kit.data.dataset import data_or_default, load_table
 from ensemble_kit.data.layouts import find_layout
 from ensemble_kit.errors import DataError
+from ensemble_kit.records import Folds
+from ensemble_kit.runs.folder import read_folds, write_folds
 from tests.data.folders import LAYOUTS, Rows, write_folder, write_image, write_isic, write_table
 
 IDS = [f"im_{number}" for number in range(1, 10)]
@@ -111,7 +113,23 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "not UTF-8": (_text(b"image_id,dx\nim_1,mel\xff\n"), "line 2 is not UTF-8"),
     "empty": (_text(""), "not a table"),
     "header only": (_text("image_id,dx\n"), "no rows below the header"),
-    "ragged": (_text("image_id,dx\nim_1,mel,3,4\n"), "not a table"),
+    "ragged": (_text("image_id,dx\nim_1,mel,3,4\n"), r"not a table.*line 2 \(4\)"),
+    "short rows": (
+        _text('image_id,dx,patient_id\nim_1,mel,"P,\n1"\n\nim_2,nv\nim_3,mel,P3\nim_4\n'),
+        r"header has 3 cells, otherwise line 5 \(2\), line 7 \(1\); give every row",
+    ),
+    "an endless cell": (
+        _text("image_id,dx\nim_1,mel\nim_2," + "n" * 200_000),
+        "line 3: field larger",
+    ),
+    "a class called image": (
+        _text("image_id,dx\nim_1,mel\nim_2,Image\n"),
+        r"dx 'image' \(im_2\) cannot name a class",
+    ),
+    "a broken link of an image's name": (
+        lambda root: (root / "im_1.png").symlink_to(root / "gone.png"),
+        r"im_1\.png and images/im_1\.jpg|images/im_1\.jpg and im_1\.png have one name and cannot",
+    ),
     "twice a column": (_text("image_id,dx,dx\nim_1,mel,nv\n"), "column dx appears twice"),
     "missing image": (lambda root: (root / "images" / "im_5.jpg").unlink(), "lists im_5 but"),
     "one class": (_text("image_id,dx\nim_1,mel\nim_2,mel\n"), "every image is 'mel'"),
@@ -147,6 +165,35 @@ def test_one_hot_rows_have_one_one(tmp_path: Path) -> None:
     truth.write_text(truth.read_text().replace("im_4,0.0,1.0", "im_4,1.0,1.0"))
     with pytest.raises(DataError, match="im_4 must have exactly one 1"):
         load_table(tmp_path)
+
+
+def test_extra_tables_name_some_of_the_images(tmp_path: Path) -> None:
+    extra = write_isic(tmp_path) / "ISIC_2019_Training_Metadata.csv"
+    lines = extra.read_text().splitlines()
+    extra.write_text("\n".join(lines[:3]))
+    assert sorted(load_table(tmp_path).patients.tolist()) == [""] * 7 + ["P1", "P1"]
+    extra.write_text("\n".join(lines).replace("im_", "ISIC_"))
+    with pytest.raises(DataError, match=r"names none of the 9 images of ISIC_2019.*it has ISIC_3"):
+        load_table(tmp_path)
+
+
+def test_columns_that_a_run_needs_for_itself_are_renamed(tmp_path: Path) -> None:
+    rows = Rows()
+    for row in rows.rows:
+        row |= {"image": "DSC", "path": "/old/place", "path_column": "kept"}
+    table = load_table(write_folder(tmp_path / "data", rows))
+    assert not {"image", "path"} & set(table.slices)
+    kept = {name: table.slices[name][0] for name in table.slices if "column" in name}
+    assert kept == {
+        "image_column": "DSC",
+        "path_column_column": "/old/place",
+        "path_column": "kept",
+    }
+    folds = Folds(table.image_ids, table.groups, np.arange(9) % 2, 2)
+    write_folds(tmp_path, table, [folds])
+    again, _ = read_folds(tmp_path, table.class_names)
+    assert again.paths.tolist() == table.paths.tolist()
+    assert set(again.slices) == set(table.slices)
 
 
 def test_listed_classes_allow_another_name(tmp_path: Path) -> None:

@@ -82,6 +82,21 @@ def test_what_has_come_is_kept_for_the_next_call(server: Server, tmp_path: Path)
     assert PARTS[0] not in [name for name, _ in server.requests]
 
 
+@pytest.mark.parametrize("place", ["ensemble_kit.data.ham10000.write_bytes", "pathlib.Path.rename"])
+def test_an_interrupt_at_the_end_is_gone_on_with(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetched(server, tmp_path / "dataset")
+    again = fetched(server, tmp_path / "dataset")
+    assert (again.n_images, again.fresh) == (9, True)
+
+
 def test_wrong_contents_are_thrown_away(server: Server, tmp_path: Path) -> None:
     whole = server.files[PARTS[0]]
     server.md5[PARTS[0]] = "f" * 32

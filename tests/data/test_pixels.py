@@ -282,8 +282,13 @@ def test_care(table: LesionTable, place: Path) -> None:
     with (old.folder / "pixels.u8").open("r+b") as file:
         file.seek(5 * SIZE * SIZE * 3)
         file.write(b"\x00\x01\x02\x03")
+    (place / "pixels" / "mine").mkdir()
+    (place / "pixels" / "mine" / "thesis.txt").write_text("years of work")
+    (place / "pixels" / "empty").mkdir()
+    with pytest.raises(StoreError, match="no pixel store named mine"):
+        prune_pixels(place, ["mine"])
     assert verify_pixels(place, old.folder.name) == [5]
     with pytest.raises(StoreError, match="not a complete pixel store"):
         verify_pixels(place, old.folder.name)
     assert [store.key for store in prune_pixels(place)] == [old.folder.name]
-    assert list_pixels(place) == []
+    assert {store.key for store in list_pixels(place)} == {"mine", "empty"}

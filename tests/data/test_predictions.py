@@ -64,6 +64,13 @@ def test_a_common_prefix_is_dropped(tmp_path: Path) -> None:
     assert found.predictions.class_names == ("x", "y")
 
 
+def test_columns_that_a_run_needs_for_itself_are_renamed(tmp_path: Path) -> None:
+    found = read_given(write(tmp_path, "image_id,image,path,x,y\na,DSC,/old,0.7,0.3\n"))
+    assert {name: column.tolist() for name, column in found.slices.items()} == {
+        "image_column": ["DSC"], "path_column": ["/old"],
+    }  # fmt: skip
+
+
 def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     frame = pd.DataFrame({"image": ["a", "b"], "dx": ["x", "y"], "x": [0.7, 0.2], "y": [0.3, 0.8]})
@@ -92,6 +99,11 @@ def test_parquet(tmp_path: Path) -> None:
         ("image,fold,x,y\na,one,0.5,0.5\n", r"fold 'one' \(a\) is not a whole number"),
         ("image,x,y\n", "no rows"),
         ("", "not a table"),
+        ("image,fold,x,y\na,inf,0.5,0.5\n", r"fold 'inf' \(a\) is not a whole number from 0 to"),
+        ("image,fold,x,y\na,7777777777,0.5,0.5\n", r"fold '7777777777' \(a\) is not a whole"),
+        ("image_id,Image,y\na,0.5,0.5\n", "'image' cannot name a class"),
+        ("image_id,prob_image,prob_y\na,0.5,0.5\n", "'image' cannot name a class"),
+        ("image,x,y,site\na,0.5,0.5\n", r"line 2 \(3\)"),
     ],
 )
 def test_what_bad_input_gets(tmp_path: Path, text: str, message: str) -> None:
