@@ -233,3 +233,54 @@ def test_an_unknown_setting_in_a_study_is_named(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.toml").write_text("[model]\ndropuot = 0.1\n")
     assert "model.dropuot is not a setting" in mistaken(capsys, "cv", "--study", "s.toml")
+
+
+def test_overwriting_with_a_mistake_loses_nothing(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    before = {p: p.stat().st_mtime_ns for p in (place / "runs/first").rglob("*")}
+    settings = [word if word != "none" else "nowhere.h5" for word in SETTINGS]
+    mistaken(capsys, "cv", "--data", "squares", *settings, "--run", "first", "--overwrite")
+    assert before == {p: p.stat().st_mtime_ns for p in (place / "runs/first").rglob("*")}
+
+
+def test_a_run_name_stays_in_its_folder(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    for name in ("../up", "a/b", ".hidden"):
+        said = mistaken(capsys, "cv", "--data", "squares", *SETTINGS, "--run", name)
+        assert "run name" in said
+
+
+def test_two_processes_cannot_work_on_one_run(place):
+    from filelock import FileLock
+
+    with FileLock(place / "runs/.first.lock"):
+        done = give(place, "--run", "first")
+    assert done.returncode == 2
+    assert "another process is working on run 'first'" in done.stderr
+
+
+def test_intervals_may_change_without_training_and_the_study_says_so(place):
+    study = place / "again.toml"
+    study.write_text((place / "runs/first/study.toml").read_text().replace("0.95", "0.8"))
+    done = subprocess.run(
+        [sys.executable, "-m", "ensemble_kit.commands", "cv", "--study", str(study), "--run",
+         "first", "--data", "squares", "--no-progress"],
+        cwd=place, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "level = 0.8" in (place / "runs/first/study.toml").read_text()
+    assert "epoch" not in done.stderr
+
+
+def test_stores_are_not_pruned_under_a_run(place, capsys, monkeypatch):
+    from ensemble_kit.training.stores_in_use import stores_in_use
+
+    monkeypatch.chdir(place)
+    with stores_in_use(place / "store"):
+        assert "a run is reading" in mistaken(capsys, "store", "prune", "--all")
+
+
+def test_a_folds_file_is_one_draw(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    words = ["--folds-file", "runs/first/folds.csv", "--repeats", "2", "--run", "bad"]
+    assert "leave --repeats out" in mistaken(capsys, "cv", "--data", "squares", *SETTINGS, *words)

@@ -35,7 +35,7 @@ def store(*words: str) -> Any:
 def activations(place: Path, depth: int, views: int = 2) -> ActivationStore:
     """A store of random rows, written as a fill writes them."""
     shape = (128,) if depth == 0 else (4, 4, 16)
-    key = ActivationKey("p", "compact", "s", "w", "tensorflow", depth,
+    key = ActivationKey("p", "compact", "s", "w", "tensorflow", "float32", depth,
                         "float32" if depth == 0 else "float16", shape, ROWS)  # fmt: skip
     made = open_store(place, key)
     random = np.random.default_rng(depth)
