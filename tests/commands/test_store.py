@@ -233,5 +233,5 @@ def test_a_meta_that_says_nothing_is_foreign(place: Path, meta: str) -> None:
 
 def test_a_store_of_another_format_is_foreign(place: Path) -> None:
     meta = folder_of(place, "activations2") / "meta.json"
-    write_json(meta, json.loads(meta.read_text()) | {"format": 2})
+    write_json(meta, json.loads(meta.read_text()) | {"format": 99})
     assert named(store("list")) == ["activations0", "pixels"]
