@@ -13,9 +13,13 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from ensemble_kit.data.filling import BEGUN, PIXELS, ROWS
-from ensemble_kit.data.pixel_care import StoredPixels, list_pixels, prune_pixels, verify_pixels
-from ensemble_kit.data.pixels import META, read_meta
+from ensemble_kit.data.pixel_care import (
+    StoredPixels,
+    is_pixel_store,
+    list_pixels,
+    prune_pixels,
+    verify_pixels,
+)
 from ensemble_kit.errors import StoreError, count
 from ensemble_kit.training.activation_care import (
     LOCK,
@@ -199,7 +203,7 @@ def _busy(lock: Path) -> bool:
 
 
 def _pixels(stored: StoredPixels) -> Stored:
-    ours = _is_pixel_store(stored)
+    ours = is_pixel_store(stored.folder)
     state: State = "foreign" if not ours else "complete" if stored.complete else "partial"
     what = f"{count(stored.n_images, 'image')}, {stored.size} px, {stored.aspect}"
     facts = {"images": stored.n_images, "size": stored.size, "aspect": stored.aspect,
@@ -216,22 +220,6 @@ def _pixels(stored: StoredPixels) -> Stored:
         busy=_busy(stored.folder.with_suffix(".lock")),
         facts=facts if state == "complete" else {},
     )
-
-
-def _is_pixel_store(stored: StoredPixels) -> bool:
-    folder, known = stored.folder, {PIXELS, ROWS, BEGUN, META}
-    if folder.is_symlink():
-        return False
-    for path in folder.iterdir():
-        temporary = any(path.name.startswith(f".{name}.") for name in known)
-        if path.is_symlink() or not path.is_file() or not (path.name in known or temporary):
-            return False
-    try:
-        meta = read_meta(folder)
-        key = meta["key"] if meta else (folder / BEGUN).read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError):
-        return False
-    return str(key)[:16] == folder.name
 
 
 def _activations(folder: Path, found: StoredActivations | None) -> Stored:
