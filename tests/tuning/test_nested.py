@@ -58,6 +58,7 @@ def test_a_fold_of_no_number_is_neither_trained_on_nor_watched(tmp_path):
     inner = inner_folds(table, outer, 2, spec)
     prepared = SimpleNamespace(
         table=table, pixels=FakePixels(tmp_path), weights=None, weights_digest="",
+        precision="float32",
         plan=SimpleNamespace(keys=(), views=1),
         machine=SimpleNamespace(store_dir=tmp_path, tensorboard=False),
     )  # fmt: skip
