@@ -28,7 +28,7 @@ class Backbone:
         depth 0 is ``(features,)``.
     speed : images/s that two cores pass forward at 128 px, a first guess for plans.
     download : () -> path of published ImageNet weights, fetched if needed; None where there are
-        none.
+        none. fetched : () -> their path if they were fetched before, else None.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Backbone:
     cut_shape: Callable[[int, int], tuple[int, ...]]
     speed: float
     download: Callable[[], Path] | None = None
+    fetched: Callable[[], Path | None] | None = None
 
 
 def resolve_weights(backbone: Backbone, weights: str) -> Path | None:

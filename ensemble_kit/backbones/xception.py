@@ -48,9 +48,19 @@ def _cut_shape(size: int, depth: int) -> tuple[int, ...]:
 def _download() -> Path:
     import pooch
 
-    return Path(
-        pooch.retrieve(WEIGHTS_URL, WEIGHTS_HASH, path=pooch.os_cache("ensemble_kit") / "weights")
-    )
+    path = _cached()
+    return Path(pooch.retrieve(WEIGHTS_URL, WEIGHTS_HASH, fname=path.name, path=path.parent))
+
+
+def _cached() -> Path:
+    import pooch
+
+    return Path(pooch.os_cache("ensemble_kit")) / "weights" / "xception_imagenet_notop.h5"
+
+
+def _fetched() -> Path | None:
+    path = _cached()
+    return path if path.is_file() else None
 
 
 XCEPTION = Backbone(
@@ -64,4 +74,5 @@ XCEPTION = Backbone(
     cut_shape=_cut_shape,
     speed=40.0,
     download=_download,
+    fetched=_fetched,
 )

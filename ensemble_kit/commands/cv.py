@@ -130,11 +130,11 @@ def cv(
         _check_tensorboard()
     spec, table, draws = _data_and_folds(spec, store)
     machine = Machine(store, store_limit * 1e9, jobs, tensorboard)
+    name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
+    folder = _run_folder(runs_dir, name)
     if dry_run:
         _print_plan(table, spec, machine)
         return
-    name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
-    folder = _run_folder(runs_dir, name)
     with TrainingProgress(spec, len(draws), bars=not (quiet or no_progress), quiet=quiet) as shown:
         result = cross_validate(
             table, draws, spec, folder, machine, tell=shown.tell, overwrite=overwrite
@@ -197,7 +197,7 @@ def _print_plan(table: "LesionTable", spec: "StudySpec", machine: "Machine") -> 
     from ensemble_kit.commands.training_tables import print_plan
     from ensemble_kit.data.pixels import fill_pixels, pixels_ready, plan_pixels
     from ensemble_kit.training.plan import PixelFacts, plan_stores
-    from ensemble_kit.training.preparing import find_weights
+    from ensemble_kit.training.preparing import find_weights, known_weights
 
     size, aspect = spec.model.image_size, spec.model.aspect
     pixels = plan_pixels(table, size, aspect, machine.store_dir)
@@ -205,7 +205,9 @@ def _print_plan(table: "LesionTable", spec: "StudySpec", machine: "Machine") -> 
     if pixels_ready(table, size, aspect, machine.store_dir):
         digest = fill_pixels(table, size, aspect, machine.store_dir, jobs=1).digest
     facts = PixelFacts(digest, len(table))
-    weights = find_weights(spec)[1]
+    weights = find_weights(spec)[1] if known_weights(spec) else ""
+    if not weights:
+        note("the ImageNet weights are not on this machine yet: `cv` fetches them (84 MB)")
     plan = plan_stores(spec, facts, weights, machine.store_dir, machine.store_limit)
     print_plan(table, spec, pixels, plan)
 

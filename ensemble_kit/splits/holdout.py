@@ -37,7 +37,7 @@ def _chosen(sizes: Ints, share: float, seed: int) -> Bools:
     chosen = np.zeros(len(sizes), np.bool_)
     for group in order:
         after = held + sizes[group]
-        better = (((after - target) / scale) ** 2).sum() < (((held - target) / scale) ** 2).sum()
+        better = (((after - target) / scale) ** 2).sum() <= (((held - target) / scale) ** 2).sum()
         if better and (training_groups - (sizes[group] > 0) > 0)[total > 0].all():
             chosen[group], held = True, after
             training_groups = training_groups - (sizes[group] > 0)

@@ -81,6 +81,14 @@ def find_weights(spec: StudySpec) -> tuple[Path | None, str]:
     return path, weights_digest(path, spec.split.seed)
 
 
+def known_weights(spec: StudySpec) -> bool:
+    """Whether the first weights can be had without a download."""
+    backbone = check_model_spec(spec.model)
+    if spec.model.weights != "imagenet" or backbone.fetched is None:
+        return True
+    return backbone.fetched() is not None
+
+
 def prepare_study(
     table: LesionTable,
     spec: StudySpec,
