@@ -160,5 +160,21 @@ def _complaints(error: ValidationError) -> str:
             lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
         else:
             given = "" if item["type"] == "missing" else f" (given {item['input']!r})"
-            lines.append(f"{place}: {item['msg'].removeprefix('Value error, ')}{given}")
+            lines.append(f"{place} {_rule(item['type'], item.get('ctx', {}), item['msg'])}{given}")
     return "; ".join(lines[:10])
+
+
+def _rule(kind: str, facts: Mapping[str, Any], message: str) -> str:
+    """The rule that was broken, in words."""
+    rules = {
+        "greater_than_equal": "must be at least {ge}",
+        "greater_than": "must be more than {gt}",
+        "less_than_equal": "must be at most {le}",
+        "less_than": "must be less than {lt}",
+        "literal_error": "must be {expected}",
+        "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
+        "missing": "is missing",
+    }
+    if kind in rules:
+        return rules[kind].format(**facts)
+    return f"is not valid: {message.removeprefix('Value error, ')}"

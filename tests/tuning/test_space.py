@@ -40,7 +40,7 @@ def test_a_space_that_cannot_be_is_refused_with_the_name_and_the_rule(line, said
     [
         ("dropout = {low = 0.5, high = 0.9}", SearchError, "the first trial is the study"),
         ("dropout = {low = 0.0, high = 1.5}", StudyError, "less than 1"),
-        ("image_size = [48, 24]", StudyError, "greater than or equal to 32"),
+        ("image_size = [48, 24]", StudyError, "must be at least 32"),
         ("unfreeze_depth = {low = 1, high = 7}", StudyError, "exceeds the 5 blocks of compact"),
         ("backbone = ['compact', 'xception']", StudyError, "below the 71 px that xception needs"),
         ("backbone = ['compact', 'resnet']", StudyError, "'resnet' is not known"),

@@ -1,0 +1,48 @@
+"""The study file: what it takes, what it refuses and in which words."""
+
+import pytest
+
+from ensemble_kit.errors import StudyError
+from ensemble_kit.study import StudySpec, parse_study, read_study
+
+
+def test_a_study_written_out_reads_back_the_same():
+    spec = StudySpec().override({"model": {"dropout": 0.45}, "training": {"class_weights": 0.5}})
+    assert parse_study(spec.to_toml(), "again") == spec
+
+
+def test_the_digest_follows_what_determines_the_fold_models_alone():
+    spec = StudySpec()
+    assert spec.digest == spec.override({"evaluation": {"replicates": 10}}).digest
+    assert spec.digest == spec.model_copy(update={"name": "other"}).digest
+    for section, name, value in (("model", "dropout", 0.1), ("split", "seed", 3),
+                                 ("training", "views", 2)):  # fmt: skip
+        assert spec.digest != spec.override({section: {name: value}}).digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[split]\nfolds = 1", "split.folds must be at least 2 (given 1)"),
+        ("[model]\ndropout = 1.0", "model.dropout must be less than 1"),
+        ("[model]\naspect = 'foo'", "model.aspect must be 'crop', 'pad' or 'stretch'"),
+        ("[model]\ndropuot = 0.1", "model.dropuot is not a setting"),
+        ("[training]\nclass_weights = 2.0", "lies in (0, 1]"),
+        ("name = 'a/b'", "letters, digits"),
+        ("[model", "not valid TOML"),
+        ("[split]\nseed = 5000000000", "split.seed must be at most 2147483647"),
+    ],
+)
+def test_a_mistake_is_said_in_plain_words(text, said):
+    with pytest.raises(StudyError) as caught:
+        parse_study(text, "s.toml")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("s.toml: ")
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_study(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StudyError, match="not UTF-8"):
+        read_study(tmp_path / "binary.toml")
