@@ -16,6 +16,7 @@ from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.evaluating import Evaluator
 from ensemble_kit.tuning.losses import FoldLoss, direction
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
+from ensemble_kit.tuning.samplers import make_sampler
 from ensemble_kit.tuning.sampling import own_params, suggest
 from ensemble_kit.tuning.storage import (
     FAILURE,
@@ -121,27 +122,6 @@ def run_search(
                 attempt.close()
             if attempt.fatal is not None:
                 raise attempt.fatal
-
-
-def make_sampler(spec: StudySpec, states: list[TrialState]) -> optuna.samplers.BaseSampler:
-    """The sampler for the next trial: its seed follows from the study's seed and the trials begun,
-    so that a resumed search draws on and a lone one repeats."""
-    begun = sum(state != TrialState.WAITING for state in states)
-    alone = TrialState.RUNNING not in states
-    seed = (spec.split.seed * 100_003 + begun) % 2**31 if alone else None
-    if spec.search.sampler == "random":
-        return optuna.samplers.RandomSampler(seed)
-    if spec.search.sampler == "gp":
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            raise SearchError(
-                "the sampler 'gp' needs torch, which is not installed: pip install torch, or give "
-                "--sampler tpe"
-            ) from None
-        return optuna.samplers.GPSampler(seed=seed)
-    startup = max(3, min(10, spec.search.trials // 4))
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
 
 
 def inference_cost(spec: StudySpec) -> float:
