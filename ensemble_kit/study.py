@@ -75,6 +75,9 @@ class TrainingSpec(Section):
     store_dtype: Literal["float16", "float32"] = Field(
         "float16", description="precision of stored activations"
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
+    )
 
     @field_validator("class_weights")
     @classmethod

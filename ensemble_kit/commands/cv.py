@@ -88,6 +88,12 @@ def cv(
             help=f"Rows that pick the epoch: inner, validation, none; {STUDY_DEFAULT} inner."
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help=f"auto, float32, or bfloat16 (faster, 3 digits); {STUDY_DEFAULT} auto."
+        ),
+    ] = None,
     duplicates: options.Duplicates = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     runs_dir: options.RunsDir = Path("runs"),
@@ -122,7 +128,7 @@ def cv(
         "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
-                     "early_stopping": early_stopping},
+                     "early_stopping": early_stopping, "precision": precision},
     }  # fmt: skip
     spec = options.study_of(study, changes)
     check_model_spec(spec.model)

@@ -6,7 +6,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -43,9 +43,27 @@ def prepare(threads: int) -> Device:
 
         backend = keras.backend.backend()
         gpu = _has_gpu(backend, threads)
-    precision = "mixed_bfloat16" if gpu else "float32"
-    keras.mixed_precision.set_global_policy(precision)
-    return Device(backend, "gpu" if gpu else "cpu", precision, threads, deterministic=not gpu)
+    kind = "gpu" if gpu else "cpu"
+    return Device(backend, kind, policy_for("auto", kind), threads, deterministic=not gpu)
+
+
+def policy_for(precision: str, kind: str) -> str:
+    """Keras' dtype policy for a study's ``precision`` on a kind of device, "cpu" or "gpu".
+
+    Mixed bfloat16 multiplies in bfloat16 and sums, keeps weights and normalises in float32.
+    """
+    if precision == "auto":
+        precision = "bfloat16" if kind == "gpu" else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def use_precision(device: Device, precision: str) -> Device:
+    """Build what follows in a study's precision; the device as it then computes."""
+    import keras
+
+    policy = policy_for(precision, device.kind)
+    keras.mixed_precision.set_global_policy(policy)
+    return replace(device, precision=policy)
 
 
 @contextmanager

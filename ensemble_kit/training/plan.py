@@ -10,7 +10,7 @@ from ensemble_kit.backbones import check_model_spec
 from ensemble_kit.errors import StoreError
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.activations import FOLDER, ActivationKey, ActivationStore
-from ensemble_kit.training.device import configured_backend
+from ensemble_kit.training.device import configured_backend, policy_for
 
 GB = 1e9
 
@@ -50,10 +50,11 @@ def plan_stores(
     store_dir: Path,
     limit_bytes: float,
     depths: Sequence[int] | None = None,
-    precision: str = "float32",
+    kind: str = "cpu",
 ) -> StorePlan:
     """Choose stores, views and sources for a study.
 
+    kind : of the device that fills them, "cpu" or "gpu".
     depths : the cuts that several trials will ask for; by default the study's own. When the cut
     does not fit ``limit_bytes``, fewer views are stored; when one view does not fit, the second
     phase trains from pixels. Raises StoreError when even pooled features do not fit.
@@ -74,7 +75,7 @@ def plan_stores(
             preprocessing=backbone.preprocessing,
             weights=weights_digest,
             backend=configured_backend(),
-            precision=precision,
+            precision=policy_for(spec.training.precision, kind),
             depth=depth,
             dtype="float32" if depth == 0 else spec.training.store_dtype,
             shape=backbone.cut_shape(spec.model.image_size, depth),

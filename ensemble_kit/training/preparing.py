@@ -16,6 +16,7 @@ from ensemble_kit.records import Folds, Ints, LesionTable, digest_of
 from ensemble_kit.splits import hold_out_groups
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.activations import ActivationKey, key_in, open_store, stores_in
+from ensemble_kit.training.device import policy_for
 from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.events import EventLog
 from ensemble_kit.training.filling import FillReport, fill_stores
@@ -114,10 +115,8 @@ def prepare_study(
     )
     facts = PixelFacts(pixels.digest, len(table))
     filler = workers.alone()
-    precision = filler.device().precision
-    plan = plan_stores(
-        spec, facts, digest, machine.store_dir, machine.store_limit, depths, precision
-    )
+    kind = filler.device().kind
+    plan = plan_stores(spec, facts, digest, machine.store_dir, machine.store_limit, depths, kind)
     tell("plan", plan=plan)
     if plan.passes:
         job = FillJob(
@@ -134,7 +133,8 @@ def prepare_study(
         tell("fill", total=plan.passes)
         done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
-    return Prepared(table, pixels, weights, digest, plan, machine, precision)
+    return Prepared(table, pixels, weights, digest, plan, machine,
+                    policy_for(spec.training.precision, kind))
 
 
 def fill_task(job: FillJob) -> FillDone:

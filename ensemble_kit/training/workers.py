@@ -144,5 +144,5 @@ def _begin_process() -> None:
 def _end_with(parent: int) -> None:
     """End this process once its parent is gone, so that a killed run leaves no one training."""
     while os.getppid() == parent:
-        time.sleep(1)
+        time.sleep(POLL_SECONDS)
     os._exit(1)

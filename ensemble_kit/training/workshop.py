@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.device import Device, prepare
+from ensemble_kit.training.device import Device, prepare, use_precision
 from ensemble_kit.training.phases import compile_model
 from ensemble_kit.training.staged import StagedModel, build_staged
 
@@ -58,13 +58,15 @@ def open_workshop(spec: StudySpec, weights: Path | None, n_classes: int, threads
     device = warm_up(threads)
     training = spec.training
     key = (spec.model, weights, n_classes, spec.split.seed,
-           training.weight_decay, training.label_smoothing, training.batch_size)  # fmt: skip
+           training.weight_decay, training.label_smoothing, training.batch_size,
+           training.precision)  # fmt: skip
     if _warm.shop is None or _warm.key != key:
         import keras
 
         _warm.shop = None
         keras.backend.clear_session()
         gc.collect()
+        device = use_precision(device, training.precision)
         staged = build_staged(spec.model, weights, n_classes, spec.split.seed)
         _warm.shop, _warm.key = Workshop(device, staged, spec), key
     return _warm.shop

@@ -1,7 +1,9 @@
 """`python cli.py cv` as a user gives it: whole runs, kills, resumption, mistakes."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -95,24 +97,38 @@ def test_the_same_seed_gives_the_same_bytes_with_new_stores_and_two_jobs(place):
     assert first != seeded
 
 
-@pytest.mark.slow
-def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
+def begun(place: Path, name: str) -> subprocess.Popen:
+    """A run ``name`` in a process group of its own whose first fold has just been finished."""
     process = subprocess.Popen(
-        command("--run", "killed"), cwd=place, start_new_session=True,
+        command("--run", name), cwd=place, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    finished = place / "runs/killed/fold_0/done.json"
     limit = time.monotonic() + 120
-    while not finished.is_file():
+    while not (place / "runs" / name / "fold_0/done.json").is_file():
         assert time.monotonic() < limit, "the first fold never finished"
         time.sleep(0.02)
+    return process
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_parent(place):
+    process = begun(place, "orphaned")
     workers = children_of(process.pid)
     assert workers
     process.kill()
     process.wait()
+    limit = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in workers):
         assert time.monotonic() < limit, "a worker outlived its parent"
         time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
+    process = begun(place, "killed")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = place / "runs/killed/fold_0/done.json"
     assert not (place / "runs/killed/fold_2/done.json").is_file(), "killed too late to tell"
     stamp = finished.stat().st_mtime_ns
     done = give(place, "--run", "killed")

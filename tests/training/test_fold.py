@@ -81,6 +81,26 @@ def test_half_precision_stores_come_close(tmp_path, table, folds, spec):
     assert np.abs(exact - rounded).max() <= 5e-3
 
 
+def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, folds, spec):
+    calm = {"fine_tune_lr": 1e-4, "head_lr": 1e-3, "early_stopping": "none"}
+    exact = job_of(spec.override({"training": calm}), table, folds, tmp_path / "a")
+    short = spec.override({"training": calm | {"precision": "bfloat16"}})
+    rounded = job_of(short, table, folds, tmp_path / "a")
+    rounded = dataclasses.replace(rounded, folder=tmp_path / "short")
+    assert {key.digest for key in exact.keys}.isdisjoint(key.digest for key in rounded.keys)
+    gap = np.abs(probabilities(exact) - probabilities(rounded)).max()
+    assert 0 < gap <= 0.03
+    first = (rounded.folder / "predictions.csv").read_bytes()
+    probabilities(rounded)
+    assert (rounded.folder / "predictions.csv").read_bytes() == first
+    model = keras.models.load_model(rounded.folder / "model.keras")
+    whole = model.predict(np.asarray(rounded.pixels.open()[rounded.held]), verbose=0)
+    assert np.abs(whole - fold_predictions(rounded.folder).probabilities).max() <= 0.02
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    probabilities(exact)
+    assert keras.config.dtype_policy().name == "float32"
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize("depth", [0, 1, 2, 6])
