@@ -90,9 +90,7 @@ def cv(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(
-            help=f"auto, float32, or bfloat16 (faster, 3 digits); {STUDY_DEFAULT} auto."
-        ),
+        typer.Option(help=f"auto, float32, or bfloat16 (faster, 3 digits); {STUDY_DEFAULT} auto."),
     ] = None,
     duplicates: options.Duplicates = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,

@@ -133,8 +133,9 @@ def prepare_study(
         tell("fill", total=plan.passes)
         done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
-    return Prepared(table, pixels, weights, digest, plan, machine,
-                    policy_for(spec.training.precision, kind))
+    return Prepared(
+        table, pixels, weights, digest, plan, machine, policy_for(spec.training.precision, kind)
+    )
 
 
 def fill_task(job: FillJob) -> FillDone:
