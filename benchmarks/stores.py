@@ -35,7 +35,7 @@ class ArraySource:
     def drawn(self, rows, views, stream):
         return self.rows[rows]
 
-    def unturned(self, rows):
+    def seen(self, rows, view):
         return self.rows[rows]
 
 

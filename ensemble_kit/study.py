@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ensemble_kit.errors import StudyError
 from ensemble_kit.records import digest_of
@@ -64,6 +64,9 @@ class TrainingSpec(Section):
         "dihedral", description="flips and rotations of training images; 'online' adds colour"
     )
     views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
+    predict_views: int = Field(
+        1, ge=1, le=8, description="views of a held-out image whose probabilities are averaged"
+    )
     early_stopping: Literal["inner", "validation", "none"] = Field(
         "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
@@ -78,6 +81,16 @@ class TrainingSpec(Section):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
     )
+
+    @model_validator(mode="after")
+    def _views_are_there(self) -> "TrainingSpec":
+        there = {"none": 1, "dihedral": self.views, "online": 8}[self.augment]
+        if self.predict_views > there:
+            raise ValueError(
+                f"predict_views = {self.predict_views} asks for more than the {there} views there "
+                f"are with augment = {self.augment!r}; raise views or lower predict_views"
+            )
+        return self
 
     @field_validator("class_weights")
     @classmethod

@@ -82,6 +82,10 @@ def cv(
     views: Annotated[
         int | None, typer.Option(help=f"Dihedral views stored an image, 1-8; {STUDY_DEFAULT} 4.")
     ] = None,
+    predict_views: Annotated[
+        int | None,
+        typer.Option(help=f"Views averaged for a held-out image, 1-8; {STUDY_DEFAULT} 1."),
+    ] = None,
     early_stopping: Annotated[
         str | None,
         typer.Option(
@@ -126,7 +130,8 @@ def cv(
         "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
-                     "early_stopping": early_stopping, "precision": precision},
+                     "predict_views": predict_views, "early_stopping": early_stopping,
+                     "precision": precision},
     }  # fmt: skip
     spec = options.study_of(study, changes)
     check_model_spec(spec.model)

@@ -26,6 +26,8 @@ from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 from ensemble_kit.training.workshop import Workshop, open_workshop
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
+UNTURNED = "unturned.csv"
+"""Written beside the predictions when those are means over several views."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,9 @@ def train_fold(job: FoldJob) -> FoldDone:
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
-    probabilities = predict(model, source, job.held)
-    return _finish(job, shop, history, probabilities, began)
+    views = min(job.spec.training.predict_views, job.views)
+    by_view = [predict(model, source, job.held, view) for view in range(views)]
+    return _finish(job, shop, history, by_view, began)
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -153,6 +156,12 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
 def fold_predictions(folder: Path) -> Predictions:
     """The probabilities a finished fold gave to the images it held out."""
     return read_predictions(folder / PREDICTIONS)
+
+
+def unturned_predictions(folder: Path) -> Predictions:
+    """What the fold's saved model gives to those images as they are, unturned."""
+    path = folder / UNTURNED
+    return read_predictions(path if path.is_file() else folder / PREDICTIONS)
 
 
 def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -> Floats:
@@ -203,13 +212,17 @@ def _best(history: list[EpochRecord]) -> float | None:
 
 
 def _finish(
-    job: FoldJob, shop: Workshop, history: list[EpochRecord], probabilities: Floats, began: float
+    job: FoldJob, shop: Workshop, history: list[EpochRecord], by_view: list[Floats], began: float
 ) -> FoldDone:
     training_seconds = time.perf_counter() - began
     write_text(job.folder / HISTORY, _history_csv(history))
-    held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
-    write_text(job.folder / PREDICTIONS, predictions_csv(held))
-    names = [HISTORY, PREDICTIONS]
+    written = {PREDICTIONS: np.mean(by_view, axis=0)}
+    if len(by_view) > 1:
+        written[UNTURNED] = by_view[0]
+    for name, probabilities in written.items():
+        held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
+        write_text(job.folder / name, predictions_csv(held))
+    names = [HISTORY, *written]
     if job.keep_model:
         temporary = job.folder / f".{os.getpid()}.keras"
         try:

@@ -73,11 +73,11 @@ def compile_model(model: Any, spec: TrainingSpec) -> None:
     model.compile(optimizer=optimizer, loss=loss)
 
 
-def predict(model: Any, source: Source, rows: Ints) -> Floats:
-    """(m, C) probabilities of unturned rows; each row sums to 1."""
+def predict(model: Any, source: Source, rows: Ints, view: int = 0) -> Floats:
+    """(m, C) probabilities of rows in one view, by default unturned; each row sums to 1."""
     parts = [
         np.asarray(model.predict_on_batch(batch.inputs), np.float64)[: batch.size]
-        for batch in prediction_batches(source, rows, PREDICT_BATCH)
+        for batch in prediction_batches(source, rows, PREDICT_BATCH, view)
     ]
     if not parts:
         return np.empty((0, model.output_shape[-1]))

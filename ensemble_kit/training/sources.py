@@ -24,8 +24,8 @@ class Source(Protocol):
         """(m, ...) training rows in the views drawn; ``stream`` serves further augmentation."""
         ...
 
-    def unturned(self, rows: Ints) -> NDArray[Any]:
-        """(m, ...) rows as they are, for predictions."""
+    def seen(self, rows: Ints, view: int) -> NDArray[Any]:
+        """(m, ...) rows in one view, without further augmentation, for predictions."""
         ...
 
 
@@ -38,8 +38,10 @@ class StoredSource:
     def drawn(self, rows: Ints, views: Ints, stream: np.random.Generator) -> NDArray[Any]:
         return self.store.read(rows, views)
 
-    def unturned(self, rows: Ints) -> NDArray[Any]:
-        return self.store.read_exact(rows)
+    def seen(self, rows: Ints, view: int) -> NDArray[Any]:
+        if view == 0:
+            return self.store.read_exact(rows)
+        return self.store.read(rows, np.full(len(rows), view)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,8 @@ class PixelSource:
             images[chosen] = view_of(images[chosen], int(view))
         return _recoloured(images, stream) if self.online else images
 
-    def unturned(self, rows: Ints) -> NDArray[Any]:
-        return np.asarray(self.pixels[rows])
+    def seen(self, rows: Ints, view: int) -> NDArray[Any]:
+        return view_of(np.asarray(self.pixels[rows]), view)
 
 
 def _recoloured(images: NDArray[np.uint8], stream: np.random.Generator) -> NDArray[np.float32]:
@@ -105,13 +107,15 @@ def training_batches(
     return _ahead(read, range(0, len(draw.rows), batch_size))
 
 
-def prediction_batches(source: Source, rows: Ints, batch_size: int) -> Iterator[Batch]:
-    """Batches of unturned rows (targets and weights are empty)."""
+def prediction_batches(
+    source: Source, rows: Ints, batch_size: int, view: int = 0
+) -> Iterator[Batch]:
+    """Batches of rows in one view (targets and weights are empty)."""
     empty, none = np.empty((0, 0), np.float32), np.empty(0, np.float32)
 
     def read(start: int) -> Batch:
         chosen = rows[start : start + batch_size]
-        return _filled_up(source.unturned(chosen), empty, none, batch_size)
+        return _filled_up(source.seen(chosen, view), empty, none, batch_size)
 
     return _ahead(read, range(0, len(rows), batch_size))
 

@@ -9,9 +9,14 @@ import pytest
 
 from ensemble_kit.data.decode import decode
 from ensemble_kit.data.pixels import fill_pixels
-from ensemble_kit.errors import RunError
+from ensemble_kit.errors import RunError, StudyError
 from ensemble_kit.training.draws import FoldSeed
-from ensemble_kit.training.fold import fold_predictions, read_done, train_fold
+from ensemble_kit.training.fold import (
+    fold_predictions,
+    read_done,
+    train_fold,
+    unturned_predictions,
+)
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
     FillJob,
@@ -22,6 +27,7 @@ from ensemble_kit.training.preparing import (
     fold_job,
     pixel_file,
 )
+from ensemble_kit.training.views import view_of
 
 keras = pytest.importorskip("keras")
 
@@ -99,6 +105,26 @@ def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, fol
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     probabilities(exact)
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("end_to_end", [False, True])
+def test_predictions_can_be_means_over_views(tmp_path, table, folds, spec, end_to_end):
+    changes = {"augment": "dihedral", "views": 3, "predict_views": 3}
+    job = job_of(spec.override({"training": changes}), table, folds, tmp_path,
+                 end_to_end=end_to_end)  # fmt: skip
+    mean = probabilities(job)
+    model = keras.models.load_model(job.folder / "model.keras")
+    pixels = np.asarray(job.pixels.open()[job.held])
+    by_view = [model.predict(view_of(pixels, view), verbose=0) for view in range(3)]
+    assert np.abs(mean - np.mean(by_view, axis=0)).max() <= 1e-4
+    unturned = unturned_predictions(job.folder).probabilities
+    assert np.abs(unturned - by_view[0]).max() <= 1e-4
+    assert np.abs(mean - unturned).max() > 1e-3, "views that agree would hide a mistake"
+
+
+def test_no_more_views_can_be_averaged_than_there_are(spec):
+    with pytest.raises(StudyError, match="predict_views = 4 asks for more than the 2 views"):
+        spec.override({"training": {"augment": "dihedral", "views": 2, "predict_views": 4}})
 
 
 @pytest.mark.slow
