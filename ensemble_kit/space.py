@@ -91,7 +91,9 @@ class SearchSpec(_Part):
 
     metric: Metric = Field("log_loss", description="what trials are judged by, out of fold")
     sampler: Literal["tpe", "gp", "random"] = Field("tpe", description="Optuna sampler")
-    pruner: Literal["paired", "none"] = Field("paired", description="what stops poor trials")
+    pruner: Literal["paired", "median", "halving", "hyperband", "none"] = Field(
+        "paired", description="what stops poor trials: by folds 'paired', by epochs Optuna's"
+    )
     trials: int = Field(20, ge=1, le=100_000, description="trials, the study's defaults first")
     cost: bool = Field(False, description="also minimise the cost of inference")
     space: dict[str, Domain] = Field(default_factory=dict, description="setting -> domain")

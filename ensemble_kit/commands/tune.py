@@ -47,7 +47,8 @@ def tune(
     pruner: Annotated[
         str | None,
         typer.Option(
-            help=f"paired (stop what is worse beyond doubt) or none; {STUDY_DEFAULT} paired."
+            help="By folds: paired (stop what is worse beyond doubt); by epochs, Optuna's: median, "
+            f"halving, hyperband; or none; {STUDY_DEFAULT} paired."
         ),
     ] = None,
     cost: Annotated[
@@ -113,6 +114,7 @@ def tune(
     from ensemble_kit.commands.tune_tables import SearchProgress, print_space_cost
     from ensemble_kit.training.preparing import Machine
     from ensemble_kit.tuning.costs import check_jobs, cost_of_space
+    from ensemble_kit.tuning.epochs import check_pruner
     from ensemble_kit.tuning.sampling import check_space
     from ensemble_kit.tuning.search import SearchRequest
     from ensemble_kit.tuning.storage import StoragePlace, reachable
@@ -126,6 +128,7 @@ def tune(
     }  # fmt: skip
     spec = options.study_of(study, changes)
     check_space(spec)
+    check_pruner(spec)
     for sentence in spec.search.warnings():
         note(f"warning: {sentence}")
     check_jobs(jobs, _memory())

@@ -20,7 +20,7 @@ from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.activations import ActivationKey, open_store
 from ensemble_kit.training.device import peak_memory
 from ensemble_kit.training.draws import FoldSeed
-from ensemble_kit.training.events import EventLog
+from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 from ensemble_kit.training.workshop import Workshop, open_workshop
@@ -28,6 +28,13 @@ from ensemble_kit.training.workshop import Workshop, open_workshop
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 UNTURNED = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
+WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
+STOP = "stop"
+"""A file of this name in a fold's folder ends its training after the running epoch."""
+
+
+class FoldStoppedError(Exception):
+    """Whoever ordered the fold wants no more of it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ def train_fold(job: FoldJob) -> FoldDone:
     def told(record: EpochRecord) -> None:
         facts = asdict(record) | {"fold": job.seed.fold, "repeat": job.seed.repeat}
         log.emit("epoch", **facts)
+        if (job.folder / STOP).exists():
+            raise FoldStoppedError
 
     model, source = _head(job, shop)
     plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
@@ -156,6 +165,19 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
 def fold_predictions(folder: Path) -> Predictions:
     """The probabilities a finished fold gave to the images it held out."""
     return read_predictions(folder / PREDICTIONS)
+
+
+def fold_epochs(folder: Path, seed: FoldSeed) -> list[Event]:
+    """The epochs of a finished fold as the events that were told of them."""
+    with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    place = {"kind": "epoch", "fold": seed.fold, "repeat": seed.repeat}
+    return [
+        place
+        | {"phase": row["phase"], "epoch": int(row["epoch"])}
+        | {name: float(row[name]) if row[name] else None for name in WATCHED}
+        for row in rows
+    ]
 
 
 def unturned_predictions(folder: Path) -> Predictions:

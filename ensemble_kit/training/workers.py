@@ -82,9 +82,13 @@ class Workers:
         return single
 
     def finish(
-        self, futures: "Sequence[Future[T]]", on_done: Callable[[T], None] | None = None
+        self,
+        futures: "Sequence[Future[T]]",
+        on_event: Callable[[Event], None] | None = None,
     ) -> list[T]:
         """Wait for all, passing events on as they come; results in the order given.
+
+        on_event : hears them too.
 
         The first failure cancels what has not begun and is raised.
         """
@@ -92,11 +96,12 @@ class Workers:
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                self._pass_on()
+                for event in self._reader.new():
+                    self._watch(event)
+                    if on_event is not None:
+                        on_event(event)
                 for future in done:
-                    result = future.result()
-                    if on_done is not None:
-                        on_done(result)
+                    future.result()
         except TerminatedWorkerError as error:
             self._executor = None
             raise RunError(
@@ -110,10 +115,6 @@ class Workers:
             for future in waiting:
                 future.cancel()
         return [future.result() for future in futures]
-
-    def _pass_on(self) -> None:
-        for event in self._reader.new():
-            self._watch(event)
 
     def _running(self) -> Any:
         threads = str(self.threads)

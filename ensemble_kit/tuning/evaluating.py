@@ -9,13 +9,22 @@ import numpy as np
 from ensemble_kit.records import Bools, Floats, Folds, LesionTable, Predictions
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.draws import FoldSeed
-from ensemble_kit.training.fold import fold_predictions, read_done, train_fold
+from ensemble_kit.training.events import Event
+from ensemble_kit.training.fold import (
+    STOP,
+    FoldStoppedError,
+    fold_epochs,
+    fold_predictions,
+    read_done,
+    train_fold,
+)
 from ensemble_kit.training.preparing import Machine, Prepared, fold_job, prepare_study
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.losses import FoldLoss, fold_loss, score
 from ensemble_kit.tuning.sampling import values_of
 
 Tell = Callable[..., None]
+Heard = Callable[[Event], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +59,21 @@ class Evaluator:
         self._workers, self._scratch, self._tell = workers, scratch, tell
         self._prepared: dict[tuple[object, ...], Prepared] = {}
 
-    def looks(self, spec: StudySpec, folds: Folds) -> Iterator[Looked]:
-        """The study after one fold, after two, and so on; folds of one wave train side by side."""
+    def looks(self, spec: StudySpec, folds: Folds, heard: Heard | None = None) -> Iterator[Looked]:
+        """The study after one fold, after two, and so on; folds of one wave train side by side.
+
+        heard : gets every epoch's event, also of folds trained before; once it says True the
+        training ends and FoldStoppedError is raised.
+        """
         prepared = self._stores(spec)
         known = np.zeros(len(self.table), np.bool_)
         probabilities = np.zeros((len(self.table), self.table.n_classes))
         metric = self._space.search.metric
         for first in range(0, folds.n_folds, self._workers.jobs):
             wave = range(first, min(first + self._workers.jobs, folds.n_folds))
-            for fold, part in zip(wave, self._train(prepared, spec, folds, wave), strict=True):
+            for fold, part in zip(
+                wave, self._train(prepared, spec, folds, wave, heard), strict=True
+            ):
                 held = folds.held_out(fold)
                 probabilities[held] = part.in_order_of(self.table.image_ids[held]).probabilities
                 known |= held
@@ -72,7 +87,12 @@ class Evaluator:
         return self._train(self._stores(spec), spec, folds, range(fold, fold + 1))[0]
 
     def _train(
-        self, prepared: Prepared, spec: StudySpec, folds: Folds, wave: range
+        self,
+        prepared: Prepared,
+        spec: StudySpec,
+        folds: Folds,
+        wave: range,
+        heard: Heard | None = None,
     ) -> list[Predictions]:
         jobs = []
         for fold in wave:
@@ -81,12 +101,24 @@ class Evaluator:
                 prepared, spec, folds, seed, self._scratch, self._workers, keep_model=False
             )
             jobs.append(replace(job, folder=self._scratch / job.digest[:16] / f"fold_{fold}"))
-        waiting = [
-            self._workers.submit(train_fold, job)
-            for job in jobs
-            if read_done(job.folder, job.digest) is None
-        ]
-        self._workers.finish(waiting)
+        missing = [job for job in jobs if read_done(job.folder, job.digest) is None]
+        for job in jobs:
+            if job not in missing:
+                for event in fold_epochs(job.folder, job.seed):
+                    if heard is not None and heard(event):
+                        raise FoldStoppedError
+        for job in missing:
+            (job.folder / STOP).unlink(missing_ok=True)
+
+        def listen(event: Event) -> None:
+            if heard is not None and heard(event):
+                for job in missing:
+                    job.folder.mkdir(parents=True, exist_ok=True)
+                    (job.folder / STOP).touch()
+
+        self._workers.finish([self._workers.submit(train_fold, job) for job in missing], listen)
+        if any((job.folder / STOP).exists() for job in missing):
+            raise FoldStoppedError
         return [fold_predictions(job.folder) for job in jobs]
 
     def _stores(self, spec: StudySpec) -> Prepared:

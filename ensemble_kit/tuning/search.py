@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from ensemble_kit.backbones import find_backbone
 from ensemble_kit.errors import SearchError, StoreError, WeightsError, count, some
 from ensemble_kit.records import Folds, LesionTable, digest_of
 from ensemble_kit.study import StudySpec
-from ensemble_kit.tuning.evaluating import Evaluator
+from ensemble_kit.training.fold import FoldStoppedError
+from ensemble_kit.tuning.epochs import EpochWatch, make_pruner, prunes_epochs
+from ensemble_kit.tuning.evaluating import Evaluator, Looked
 from ensemble_kit.tuning.losses import FoldLoss, direction
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
 from ensemble_kit.tuning.samplers import make_sampler
@@ -114,6 +116,7 @@ def run_search(
                 time.sleep(WAIT_SECONDS)
                 continue
             study.sampler = make_sampler(request.spec, states)
+            study.pruner = make_pruner(request.spec)
             try:
                 study.optimize(attempt, n_trials=1, catch=(Exception,))
             except optuna.exceptions.UpdateFinishedTrialError:
@@ -186,15 +189,16 @@ class _Attempt:
         search, cost = self._request.spec.search, inference_cost(spec)
         self._tell("trial_started", number=trial.number, spec=spec, params=dict(trial.params))
         rival = self._rival(cost if search.cost else None)
+        watch = EpochWatch(trial, self._request.spec) if prunes_epochs(spec) else None
         losses: list[FoldLoss] = []
         look = None
-        for look in self._evaluator.looks(spec, self._folds):
+        for look in self._looks(trial, spec, watch):
             losses.append(look.loss)
             keep_losses(trial, look.folds - 1, look.loss)
             trial.set_user_attr(SCORE, look.score)
             trial.set_user_attr(FOLDS, look.folds)
             self._tell("fold_judged", number=trial.number, folds=look.folds, score=look.score)
-            if not search.cost:
+            if not search.cost and watch is None:
                 trial.report(look.score, look.folds)
             if look.folds == self._folds.n_folds:
                 break
@@ -206,8 +210,24 @@ class _Attempt:
         assert look is not None
         return (look.score, cost) if search.cost else look.score
 
+    def _looks(
+        self, trial: optuna.Trial, spec: StudySpec, watch: EpochWatch | None
+    ) -> Iterator[Looked]:
+        """The trial's folds one after another, until one of Optuna's pruners stops an epoch."""
+        if watch is None:
+            yield from self._evaluator.looks(spec, self._folds)
+            return
+        folds = 0
+        try:
+            for look in self._evaluator.looks(spec, self._folds, watch.heard):
+                folds = look.folds
+                yield look
+        except FoldStoppedError:
+            trial.set_user_attr(PRUNED_AFTER, folds)
+            raise optuna.TrialPruned from None
+
     def _rival(self, within_cost: float | None) -> Rival | None:
-        if self._request.spec.search.pruner == "none":
+        if self._request.spec.search.pruner != "paired":
             return None
         best = best_trial(self._study, within_cost)
         if best is None:

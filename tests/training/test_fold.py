@@ -12,6 +12,9 @@ from ensemble_kit.data.pixels import fill_pixels
 from ensemble_kit.errors import RunError, StudyError
 from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.fold import (
+    STOP,
+    FoldStoppedError,
+    fold_epochs,
     fold_predictions,
     read_done,
     train_fold,
@@ -105,6 +108,23 @@ def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, fol
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     probabilities(exact)
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_fold_nobody_wants_any_more_ends_after_its_epoch(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    job.folder.mkdir(parents=True)
+    (job.folder / STOP).touch()
+    with pytest.raises(FoldStoppedError):
+        train_fold(job)
+    assert [path.name for path in job.folder.iterdir()] == [STOP]
+    epochs = [line for line in job.events.read_text().splitlines() if '"epoch"' in line]
+    assert len(epochs) == 1
+    (job.folder / STOP).unlink()
+    train_fold(job)
+    told = [json.loads(line) for line in job.events.read_text().splitlines()]
+    told = [event for event in told if event["kind"] == "epoch"][1:]
+    for event, kept in zip(told, fold_epochs(job.folder, job.seed), strict=True):
+        assert {name: event[name] for name in kept} == kept
 
 
 @pytest.mark.parametrize("end_to_end", [False, True])

@@ -1,0 +1,80 @@
+"""Optuna's own pruners, asked after every epoch: they compare learning curves of whole trials."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+
+from ensemble_kit.errors import SearchError
+from ensemble_kit.space import Metric
+from ensemble_kit.study import StudySpec
+from ensemble_kit.tuning.sampling import values_of
+
+WATCHED: Mapping[Metric, str] = {
+    "log_loss": "val_loss",
+    "macro_auc": "val_auc",
+    "balanced_accuracy": "val_accuracy",
+}
+"""What an epoch's watched rows say that goes with each metric and in its direction."""
+STARTUP_TRIALS = 4
+
+
+def prunes_epochs(spec: StudySpec) -> bool:
+    return spec.search.pruner not in ("paired", "none")
+
+
+def check_pruner(spec: StudySpec) -> None:
+    """Raise SearchError where the study gives Optuna's pruners nothing to compare."""
+    search = spec.search
+    if not prunes_epochs(spec):
+        return
+    if spec.training.early_stopping == "none":
+        raise SearchError(
+            f"the pruner {search.pruner!r} compares epochs by rows that are watched, and "
+            "training.early_stopping is 'none': set it to 'inner', or give --pruner paired"
+        )
+    if search.cost:
+        raise SearchError(
+            f"the pruner {search.pruner!r} knows one objective and --cost asks for two: give "
+            "--pruner paired, or --no-cost"
+        )
+
+
+def make_pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
+    """The Optuna pruner of a study; none that ever prunes for "paired" and "none"."""
+    last = spec.split.folds * sum(_most_epochs(spec))
+    if spec.search.pruner == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
+    if spec.search.pruner == "halving":
+        return optuna.pruners.SuccessiveHalvingPruner()
+    if spec.search.pruner == "hyperband":
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=last)
+    return optuna.pruners.NopPruner()
+
+
+class EpochWatch:
+    """Reports a trial's epochs to Optuna, in their order, until its pruner says to stop.
+
+    A step is an epoch's place in fold 0's head phase, its fine-tuning, fold 1's head phase and so
+    on, by the most epochs that the space allows: equal steps are equal stages in every trial.
+    """
+
+    def __init__(self, trial: optuna.Trial, spec: StudySpec) -> None:
+        self._trial = trial
+        self._figure = WATCHED[spec.search.metric]
+        self._head, self._fine = _most_epochs(spec)
+        self.stopped = False
+
+    def heard(self, event: Mapping[str, Any]) -> bool:
+        """Take note of an event; True once the trial should stop."""
+        value = event.get(self._figure) if event["kind"] == "epoch" else None
+        if value is not None and not self.stopped:
+            stage = 0 if event["phase"] == "head" else self._head
+            step = event["fold"] * (self._head + self._fine) + stage + event["epoch"] + 1
+            self._trial.report(float(value), step)
+            self.stopped = self._trial.should_prune()
+        return self.stopped
+
+
+def _most_epochs(spec: StudySpec) -> tuple[int, int]:
+    return max(values_of(spec, "head_epochs")), max(values_of(spec, "fine_tune_epochs"))
