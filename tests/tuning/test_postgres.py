@@ -1,9 +1,12 @@
 """A real PostgreSQL server: two workers, one killed in the middle of a trial."""
 
+import json
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +17,28 @@ from ensemble_kit.tuning.storage import StoragePlace, open_storage
 from ensemble_kit.tuning.trials import read_trials
 from tests.tuning.bench import small_study, worker
 
+SQUARES = """
+name = "squares"
+[data]
+path = "squares"
+[split]
+folds = 3
+[model]
+backbone = "compact"
+weights = "none"
+image_size = 48
+unfreeze_depth = 1
+[training]
+head_epochs = 4
+fine_tune_epochs = 4
+batch_size = 16
+[search]
+pruner = "none"
+trials = 6
+[search.space]
+head_lr = { low = 1e-4, high = 1e-1, log = true }
+fine_tune_lr = { low = 1e-5, high = 1e-3, log = true }
+"""
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
@@ -123,3 +148,46 @@ def test_two_workers_that_begin_together_make_one_study(server, tmp_path):
     assert {t.state for t in read_trials(study)} == {"COMPLETE"}
     first = next(t for t in study.get_trials() if t.user_attrs["slot"] == 0)
     assert first.params["head_lr"] == small_study().training.head_lr
+
+
+def tuner(folder: Path, url: str) -> subprocess.Popen:
+    """`tune` as a user gives it, in a folder of its own as on a machine of its own."""
+    from tests.training.conftest import write_squares
+
+    write_squares(folder / "squares")
+    (folder / "squares.toml").write_text(SQUARES, encoding="utf-8")
+    command = [sys.executable, "-m", "ensemble_kit.commands", "tune", "--study", "squares.toml",
+               "--storage", url, "--heartbeat", "1", "--resume", "--no-progress"]  # fmt: skip
+    with (folder / "said.txt").open("wb") as said:
+        return subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+
+
+def test_two_commands_that_train_one_killed(server, tmp_path):
+    pytest.importorskip("keras")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    commands = [tuner(folder, server) for folder in folders]
+    try:
+
+        def both_train() -> bool:
+            study = load(tmp_path, server, "squares")
+            running = study.get_trials(states=(optuna.trial.TrialState.RUNNING,)) if study else []
+            return len({t.user_attrs.get("worker") for t in running} - {None}) == 2
+
+        wait_for(both_train, 120)
+        commands[0].kill()
+        commands[0].wait()
+        assert commands[1].wait(240) == 0, (folders[1] / "said.txt").read_text()
+    finally:
+        for command in commands:
+            if command.poll() is None:
+                os.killpg(command.pid, signal.SIGKILL)
+    study = load(tmp_path, server, "squares")
+    assert [t.state for t in read_trials(study)] == ["COMPLETE"] * 6
+    complete = [t for t in study.get_trials() if t.state.name == "COMPLETE"]
+    assert sorted(t.user_attrs["slot"] for t in complete) == list(range(6))
+    assert {t.state.name for t in study.get_trials()} == {"COMPLETE", "FAIL"}
+    assert json.loads((folders[1] / "studies/store/squares/tuning.json").read_text())["trials"]
+    assert "6 complete" in (folders[1] / "said.txt").read_text()
