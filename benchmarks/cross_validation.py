@@ -4,13 +4,14 @@
         [--peer-folds 1] [--peer-epochs 2]
 
 Both train 5 folds of 5 + 5 epochs at 150 px without augmentation, and each time is that of the
-whole process: start-up, decoding, training, predicting, saving. Folds of the peer are alike, and so
-are the epochs of a phase: it trains ``--peer-folds`` with ``--peer-epochs`` of each phase and the
-rest is multiplied. "again" is a second run of ours of the same study with another dropout and rate
-(depths 0 and 1): the stores are there. "bfloat16" is ours from nothing with ``--precision bfloat16``. "bare" is
-what cannot be spared: one forward pass over the images and the training steps of the last blocks on
-an array in memory, at the rates measured here in this run. With everything trained (depth 14) ours
-is stopped after its first fold and multiplied as well. Prints a table of seconds and ratios.
+whole process: start-up, decoding, training, predicting, saving. Folds of the peer are alike, and
+so are the epochs of a phase: it trains ``--peer-folds`` with ``--peer-epochs`` of each phase and
+the rest is multiplied. "again" is a second run of ours of the same study with another dropout and
+rate (depths 0 and 1): the stores are there. "bfloat16" is ours from nothing with ``--precision
+bfloat16``. "bare" is what cannot be spared: one forward pass over the images and the training
+steps of the last blocks on an array in memory, at the rates measured here in this run. With
+everything trained (depth 14) ours is stopped after its first fold and multiplied as well. Prints
+a table of seconds and ratios.
 """
 
 import argparse
