@@ -35,9 +35,9 @@ SETTINGS = ["--folds", str(FOLDS), "--fine-tune-epochs", str(EPOCHS),
 def command(options: argparse.Namespace, depth: int, store: Path, run: str) -> list[str]:
     return [
         sys.executable, str(HERE.parent / "cli.py"), "cv", "--data", options.data,
-        "--weights", options.weights, "--image-size", str(options.size), "--unfreeze-depth",
-        str(depth), "--head-epochs", str(EPOCHS if depth else 2 * EPOCHS), "--store", str(store), "--runs-dir", str(store / "runs"), "--run", run,
-        *SETTINGS,
+        "--weights", options.weights, "--image-size", str(options.size),
+        "--unfreeze-depth", str(depth), "--head-epochs", str(EPOCHS if depth else 2 * EPOCHS),
+        "--store", str(store), "--runs-dir", str(store / "runs"), "--run", run, *SETTINGS,
     ]  # fmt: skip
 
 

@@ -175,7 +175,8 @@ def _complaints(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
         else:
-            given = "" if item["type"] == "missing" else f" (given {item['input']!r})"
+            whole = item["type"] == "missing" or isinstance(item["input"], (dict, BaseModel))
+            given = "" if whole else f" (given {item['input']!r})"
             lines.append(f"{place} {_rule(item['type'], item.get('ctx', {}), item['msg'])}{given}")
     return "; ".join(lines[:10])
 

@@ -162,7 +162,7 @@ def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -
         if trial.state == "COMPLETE" and trial.value is not None:
             best = trial.value if best is None else pick(best, trial.value)
         state = trial.state.lower()
-        if trial.pruned_after:
+        if trial.pruned_after is not None:
             state = f"pruned after {trial.pruned_after}"
         row = [
             str(trial.number),
@@ -182,7 +182,7 @@ def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     """The trials, what was chosen, and what to do with it."""
     _print_wide(trial_table(result.trials, search, f"search {result.name}"))
     states = [trial.state for trial in result.trials]
-    after = sorted({t.pruned_after for t in result.trials if t.pruned_after})
+    after = sorted({t.pruned_after for t in result.trials if t.pruned_after is not None})
     pruned = ", ".join(
         f"{sum(t.pruned_after == n for t in result.trials)} after {n}" for n in after
     )

@@ -54,6 +54,7 @@ def find_inputs(
 def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationStore | None:
     """The latest cut stored of the run's images that all its fold models share."""
     facts, found = run.manifest.facts, []
+    precision = run.manifest.device.get("training_precision")
     for folder in stores_in(store_dir):
         try:
             key = key_in(folder)
@@ -63,6 +64,7 @@ def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationS
             key.pixels == facts.get("pixels_digest")
             and key.weights == facts.get("weights_digest")
             and key.backbone == model.backbone
+            and precision in (None, key.precision)
             and key.rows == len(run.table)
             and key.depth >= max(1, model.unfreeze_depth)
             and folder.name == key.digest[:16]

@@ -119,7 +119,7 @@ def cross_validate(
         for r, repeat in enumerate(repeats):
             write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
             names.append(f"oof_{r}.csv")
-    facts = read_manifest(folder).facts | _facts(prepared, done)
+    facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
     return CrossValidated(folder, predictions, repeats)
@@ -240,11 +240,12 @@ def _fold_files(folder: Path, draws: list[Folds]) -> list[str]:
     return names
 
 
-def _facts(prepared: Prepared, done: list[FoldDone]) -> dict[str, Any]:
+def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[str, Any]:
     return {
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
+        "predict_views": min(spec.training.predict_views, prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Device:
     """What trains: Keras' backend, "cpu" or "gpu", precision policy, threads, repeatability."""
 
     backend: str
-    kind: str
+    kind: Literal["cpu", "gpu"]
     precision: str
     threads: int
     deterministic: bool
@@ -43,7 +44,7 @@ def prepare(threads: int) -> Device:
 
         backend = keras.backend.backend()
         gpu = _has_gpu(backend, threads)
-    kind = "gpu" if gpu else "cpu"
+    kind: Literal["cpu", "gpu"] = "gpu" if gpu else "cpu"
     return Device(backend, kind, policy_for("auto", kind), threads, deterministic=not gpu)
 
 

@@ -29,8 +29,6 @@ MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.c
 UNTURNED = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
-STOP = "stop"
-"""A file of this name in a fold's folder ends its training after the running epoch."""
 
 
 class FoldStoppedError(Exception):
@@ -55,6 +53,7 @@ class FoldJob:
     train, watched, held : (m,) int rows of the table; labels : (n,) int.
     keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
     not among them trains from pixels.
+    stop : once this file exists, the training ends with its running epoch.
     folder : where the fold's files go. digest : of the study, folds and pixels behind it.
     """
 
@@ -77,6 +76,7 @@ class FoldJob:
     threads: int
     keep_model: bool = True
     tensorboard: bool = False
+    stop: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,10 @@ def train_fold(job: FoldJob) -> FoldDone:
     history: list[EpochRecord] = []
 
     def told(record: EpochRecord) -> None:
-        facts = asdict(record) | {"fold": job.seed.fold, "repeat": job.seed.repeat}
+        place = {"fold": job.seed.fold, "repeat": job.seed.repeat, "job": job.digest}
+        facts: dict[str, Any] = asdict(record) | place
         log.emit("epoch", **facts)
-        if (job.folder / STOP).exists():
+        if job.stop is not None and job.stop.exists():
             raise FoldStoppedError
 
     model, source = _head(job, shop)
@@ -167,11 +168,11 @@ def fold_predictions(folder: Path) -> Predictions:
     return read_predictions(folder / PREDICTIONS)
 
 
-def fold_epochs(folder: Path, seed: FoldSeed) -> list[Event]:
+def fold_epochs(job: FoldJob) -> list[Event]:
     """The epochs of a finished fold as the events that were told of them."""
-    with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
+    with (job.folder / HISTORY).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    place = {"kind": "epoch", "fold": seed.fold, "repeat": seed.repeat}
+    place = {"kind": "epoch", "fold": job.seed.fold, "repeat": job.seed.repeat, "job": job.digest}
     return [
         place
         | {"phase": row["phase"], "epoch": int(row["epoch"])}

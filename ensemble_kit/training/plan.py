@@ -13,6 +13,7 @@ from ensemble_kit.training.activations import FOLDER, ActivationKey, ActivationS
 from ensemble_kit.training.device import configured_backend, policy_for
 
 GB = 1e9
+KINDS: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,21 @@ def plan_stores(
     store_dir: Path,
     limit_bytes: float,
     depths: Sequence[int] | None = None,
-    kind: str = "cpu",
+    *,
+    kind: Literal["cpu", "gpu"] | None = None,
 ) -> StorePlan:
     """Choose stores, views and sources for a study.
 
-    kind : of the device that fills them, "cpu" or "gpu".
+    kind : of the device that fills them; where it is not known yet (None), the one that finds
+    more of its stores there.
     depths : the cuts that several trials will ask for; by default the study's own. When the cut
     does not fit ``limit_bytes``, fewer views are stored; when one view does not fit, the second
     phase trains from pixels. Raises StoreError when even pooled features do not fit.
     """
+    if kind is None:
+        place = store_dir, limit_bytes, depths
+        plans = [plan_stores(spec, pixels, weights_digest, *place, kind=k) for k in KINDS]
+        return min(plans, key=lambda plan: plan.missing_bytes)
     backbone = check_model_spec(spec.model)
     wanted_views = {"none": 1, "dihedral": spec.training.views, "online": 0}[spec.training.augment]
     fine_tuning = spec.model.unfreeze_depth > 0 and spec.training.fine_tune_epochs > 0
@@ -105,6 +112,11 @@ def plan_stores(
             f"{views} of {wanted_views} views are stored: more would exceed the limit of "
             f"{limit_bytes / GB:.1f} GB (--store-limit)"
         )
+        if spec.training.predict_views > views:
+            notes.append(
+                f"predictions are means over {views} views, not the {spec.training.predict_views} "
+                "asked for: no more are stored"
+            )
     keys = (pooled, *cut_keys)
     stores = [ActivationStore(store_dir / FOLDER / k.digest[:16], k) for k in keys]
     ready = [[bool(pixels.digest) and store.ready(v) for v in range(views)] for store in stores]

@@ -116,7 +116,9 @@ def prepare_study(
     facts = PixelFacts(pixels.digest, len(table))
     filler = workers.alone()
     kind = filler.device().kind
-    plan = plan_stores(spec, facts, digest, machine.store_dir, machine.store_limit, depths, kind)
+    plan = plan_stores(
+        spec, facts, digest, machine.store_dir, machine.store_limit, depths, kind=kind
+    )
     tell("plan", plan=plan)
     if plan.passes:
         job = FillJob(
@@ -211,7 +213,7 @@ def fold_job(
 def _earlier_cuts(job: FillJob) -> list[ActivationKey]:
     """Keys of stores that differ from the wanted ones in their cut alone, and come before it."""
     pooled = job.keys[0]
-    same = ("pixels", "backbone", "weights", "backend", "preprocessing", "rows")
+    same = ("pixels", "backbone", "weights", "backend", "precision", "preprocessing", "rows")
     found = []
     for folder in stores_in(job.store_dir):
         try:

@@ -1,4 +1,4 @@
-"""Optuna's own pruners, asked after every epoch: they compare learning curves of whole trials."""
+"""Optuna's own pruners, asked after every epoch: they compare the learning curves of fold 0."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,11 @@ def check_pruner(spec: StudySpec) -> None:
     search = spec.search
     if not prunes_epochs(spec):
         return
-    if spec.training.early_stopping == "none":
+    if spec.training.early_stopping != "inner":
         raise SearchError(
-            f"the pruner {search.pruner!r} compares epochs by rows that are watched, and "
-            "training.early_stopping is 'none': set it to 'inner', or give --pruner paired"
+            f"the pruner {search.pruner!r} compares epochs by rows held out of training, and "
+            f"training.early_stopping is {spec.training.early_stopping!r}: set it to 'inner', or "
+            "give --pruner paired"
         )
     if search.cost:
         raise SearchError(
@@ -42,7 +43,7 @@ def check_pruner(spec: StudySpec) -> None:
 
 def make_pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
     """The Optuna pruner of a study; none that ever prunes for "paired" and "none"."""
-    last = spec.split.folds * sum(_most_epochs(spec))
+    last = sum(_most_epochs(spec))
     if spec.search.pruner == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
     if spec.search.pruner == "halving":
@@ -55,23 +56,24 @@ def make_pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
 class EpochWatch:
     """Reports a trial's epochs to Optuna, in their order, until its pruner says to stop.
 
-    A step is an epoch's place in fold 0's head phase, its fine-tuning, fold 1's head phase and so
-    on, by the most epochs that the space allows: equal steps are equal stages in every trial.
+    Only fold 0 is reported: a later fold begins anew, and its first epochs would be compared with
+    finished models. A step is an epoch's place in fold 0's head phase and then its fine-tuning, by
+    the most epochs that the space allows.
     """
 
     def __init__(self, trial: optuna.Trial, spec: StudySpec) -> None:
         self._trial = trial
         self._figure = WATCHED[spec.search.metric]
-        self._head, self._fine = _most_epochs(spec)
+        self._head, _ = _most_epochs(spec)
         self.stopped = False
 
     def heard(self, event: Mapping[str, Any]) -> bool:
         """Take note of an event; True once the trial should stop."""
-        value = event.get(self._figure) if event["kind"] == "epoch" else None
+        first = event["kind"] == "epoch" and event["fold"] == 0
+        value = event.get(self._figure) if first else None
         if value is not None and not self.stopped:
             stage = 0 if event["phase"] == "head" else self._head
-            step = event["fold"] * (self._head + self._fine) + stage + event["epoch"] + 1
-            self._trial.report(float(value), step)
+            self._trial.report(float(value), stage + event["epoch"] + 1)
             self.stopped = self._trial.should_prune()
         return self.stopped
 

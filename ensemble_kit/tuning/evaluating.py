@@ -1,17 +1,20 @@
 """A study judged on fixed folds, one fold after another, every fold trained at most once."""
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from ensemble_kit.records import Bools, Floats, Folds, LesionTable, Predictions
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
-    STOP,
+    FoldJob,
     FoldStoppedError,
     fold_epochs,
     fold_predictions,
@@ -101,25 +104,35 @@ class Evaluator:
                 prepared, spec, folds, seed, self._scratch, self._workers, keep_model=False
             )
             jobs.append(replace(job, folder=self._scratch / job.digest[:16] / f"fold_{fold}"))
-        missing = [job for job in jobs if read_done(job.folder, job.digest) is None]
+        missing = []
         for job in jobs:
-            if job not in missing:
-                for event in fold_epochs(job.folder, job.seed):
-                    if heard is not None and heard(event):
-                        raise FoldStoppedError
-        for job in missing:
-            (job.folder / STOP).unlink(missing_ok=True)
+            if read_done(job.folder, job.digest) is None:
+                missing.append(job)
+            elif heard is not None and any(heard(event) for event in fold_epochs(job)):
+                raise FoldStoppedError
+        self._order(missing, heard)
+        return [fold_predictions(job.folder) for job in jobs]
+
+    def _order(self, jobs: Sequence[FoldJob], heard: Heard | None) -> None:
+        """Have folds trained. None of them is left at work, whatever ends the wait, but Ctrl-C."""
+        stop = self._workers.events / f"stop-{uuid.uuid4().hex}"
+        mine = {job.digest for job in jobs}
+        orders = [self._workers.submit(train_once, replace(job, stop=stop)) for job in jobs]
 
         def listen(event: Event) -> None:
-            if heard is not None and heard(event):
-                for job in missing:
-                    job.folder.mkdir(parents=True, exist_ok=True)
-                    (job.folder / STOP).touch()
+            if heard is not None and event.get("job") in mine and heard(event):
+                stop.touch()
 
-        self._workers.finish([self._workers.submit(train_fold, job) for job in missing], listen)
-        if any((job.folder / STOP).exists() for job in missing):
-            raise FoldStoppedError
-        return [fold_predictions(job.folder) for job in jobs]
+        try:
+            self._workers.finish(orders, listen)
+            if stop.exists():
+                raise FoldStoppedError
+        except Exception:
+            stop.touch()
+            wait(orders)
+            raise
+        finally:
+            stop.unlink(missing_ok=True)
 
     def _stores(self, spec: StudySpec) -> Prepared:
         """Pixels and activations for a study, with every cut the search can ask for at its size."""
@@ -131,3 +144,14 @@ class Evaluator:
                 self.table, spec, self._machine, self._workers, depths=depths, tell=self._tell
             )
         return self._prepared[key]
+
+
+def train_once(job: FoldJob) -> None:
+    """Train a fold unless another worker of the search just has; runs in a worker.
+
+    Two workers may be given the same point: the second waits and finds the fold done.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(job.folder / ".lock"):
+        if read_done(job.folder, job.digest) is None:
+            train_fold(job)

@@ -34,6 +34,8 @@ def check_space(spec: StudySpec) -> None:
     names = ("backbone", "image_size", "unfreeze_depth")
     for values in product(*(values_of(spec, name) for name in names)):
         check_model_spec(with_params(spec, dict(zip(names, values, strict=True))).model)
+    for augment, views in product(values_of(spec, "augment"), values_of(spec, "views")):
+        with_params(spec, {"augment": augment, "views": views})
     for name, domain in space.items():
         for value in (domain.low, domain.high) if isinstance(domain, Range) else domain:
             with_params(spec, {name: _typed(name, value)})

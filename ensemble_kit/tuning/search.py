@@ -246,6 +246,7 @@ def _identity(spec: StudySpec, table: LesionTable, folds: Folds) -> Mapping[str,
         "folds": folds.digest,
         "search space": digest_of(space),
         "metric": search.metric + (" and cost" if search.cost else ""),
+        "kind of pruner": "by epochs" if prunes_epochs(spec) else "by folds",
         "settings": digest_of(spec.split.seed, spec.model.model_dump(), spec.training.model_dump()),
     }
 

@@ -66,7 +66,8 @@ def judged_study(study: optuna.Study) -> optuna.Study:
     score of its folds: for pictures and importance, which otherwise see survivors alone."""
     copy = optuna.create_study(study_name=study.study_name, direction=study.directions[0])
     for trial in current_trials(study):
-        value = trial.values[0] if trial.values else trial.user_attrs.get(SCORE)
+        complete = trial.state == TrialState.COMPLETE and trial.values
+        value = trial.values[0] if complete else trial.user_attrs.get(SCORE)
         if value is not None and trial.state.is_finished():
             copy.add_trial(
                 optuna.create_trial(

@@ -10,9 +10,9 @@ import pytest
 from ensemble_kit.data.decode import decode
 from ensemble_kit.data.pixels import fill_pixels
 from ensemble_kit.errors import RunError, StudyError
+from ensemble_kit.training.activations import open_store
 from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.fold import (
-    STOP,
     FoldStoppedError,
     fold_epochs,
     fold_predictions,
@@ -111,20 +111,40 @@ def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, fol
 
 
 def test_a_fold_nobody_wants_any_more_ends_after_its_epoch(tmp_path, table, folds, spec):
-    job = job_of(spec, table, folds, tmp_path)
-    job.folder.mkdir(parents=True)
-    (job.folder / STOP).touch()
+    stop = tmp_path / "stop"
+    stop.touch()
+    job = dataclasses.replace(job_of(spec, table, folds, tmp_path), stop=stop)
     with pytest.raises(FoldStoppedError):
         train_fold(job)
-    assert [path.name for path in job.folder.iterdir()] == [STOP]
-    epochs = [line for line in job.events.read_text().splitlines() if '"epoch"' in line]
-    assert len(epochs) == 1
-    (job.folder / STOP).unlink()
+    assert not list(job.folder.iterdir())
+    assert len(told_epochs(job)) == 1
+    stop.unlink()
     train_fold(job)
-    told = [json.loads(line) for line in job.events.read_text().splitlines()]
-    told = [event for event in told if event["kind"] == "epoch"][1:]
-    for event, kept in zip(told, fold_epochs(job.folder, job.seed), strict=True):
+    for event, kept in zip(told_epochs(job)[1:], fold_epochs(job), strict=True):
         assert {name: event[name] for name in kept} == kept
+
+
+def told_epochs(job):
+    events = [json.loads(line) for line in job.events.read_text().splitlines()]
+    return [event for event in events if event["kind"] == "epoch"]
+
+
+def test_no_cut_is_derived_from_a_store_of_other_arithmetic(tmp_path, table, folds, spec):
+    """A later cut may come from a stored earlier one, but not across precisions."""
+
+    def pooled(place, *precisions):
+        keys = []
+        for depth, precision in precisions:
+            changes = {"model": {"unfreeze_depth": depth}, "training": {"precision": precision}}
+            job = job_of(spec.override(changes), table, folds, place)
+            keys = job.keys
+        stores = [open_store(place / "store", key) for key in keys]
+        return [store.read(np.arange(len(table)), np.zeros(len(table), int)) for store in stores]
+
+    mixed = pooled(tmp_path / "mixed", (4, "bfloat16"), (1, "float32"))
+    alone = pooled(tmp_path / "alone", (1, "float32"))
+    for a, b in zip(mixed, alone, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("end_to_end", [False, True])

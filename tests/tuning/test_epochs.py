@@ -24,11 +24,11 @@ weights = "none"
 image_size = 32
 unfreeze_depth = 0
 [training]
-head_epochs = 6
+head_epochs = 40
+patience = 40
 batch_size = 16
 head_lr = 0.02
 augment = "none"
-patience = 6
 [search]
 pruner = "median"
 sampler = "random"
@@ -62,7 +62,7 @@ def test_a_curve_above_the_median_of_the_others_is_stopped_where_it_is_worse():
 
 def test_steps_are_equal_stages_whatever_the_trials_epochs():
     spec = asked("median")
-    head, fine = spec.training.head_epochs, spec.training.fine_tune_epochs
+    head = spec.training.head_epochs
     study = optuna.create_study()
     trial = study.ask()
     watch = EpochWatch(trial, spec)
@@ -70,7 +70,7 @@ def test_steps_are_equal_stages_whatever_the_trials_epochs():
     for event in curve("head", [0.5]) + curve("fine_tune", [0.4]) + curve("head", [0.3], fold=1):
         watch.heard(event)
     reported = study.get_trials()[0].intermediate_values
-    assert reported == {1: 0.5, head + 1: 0.4, head + fine + 1: 0.3}
+    assert reported == {1: 0.5, head + 1: 0.4}, "and later folds begin anew: not compared"
 
 
 def test_the_watched_figure_goes_with_the_metric():
@@ -85,6 +85,7 @@ def test_the_watched_figure_goes_with_the_metric():
     ("changes", "words"),
     [
         ({"training": {"early_stopping": "none"}}, "early_stopping is 'none': set it to 'inner'"),
+        ({"training": {"early_stopping": "validation"}}, "rows held out of training"),
         ({"search": {"cost": True}}, "knows one objective and --cost asks for two"),
     ],
 )
@@ -108,8 +109,12 @@ def test_a_hopeless_rate_is_stopped_in_its_first_fold(tmp_path):
     found = json.loads((place / "tuning.json").read_text())
     pruned = [t for t in found["trials"] if t["state"] == "PRUNED"]
     assert pruned
-    assert any(t["pruned_after"] == 0 for t in pruned)
+    assert all(t["pruned_after"] == 0 for t in pruned)
     best = min(t["value"] for t in found["trials"] if t["state"] == "COMPLETE")
     assert found["trials"][0]["value"] < 1.5 * best, "the study's own rate is a good one"
-    stopped = [stop.parent for stop in (place / "folds").glob("*/fold_*/stop")]
-    assert len(stopped) == len(pruned)
+    finished = list((place / "folds").glob("*/fold_0/done.json"))
+    assert len(finished) == 8 - len(pruned), "cut short"
+    again = subprocess.run([*tune, "--resume", "--pruner", "paired"], cwd=tmp_path,
+                           capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    assert again.returncode == 2
+    assert "was made with another kind of pruner" in again.stderr

@@ -29,8 +29,9 @@ weights = "none"
 image_size = 48
 unfreeze_depth = 1
 [training]
-head_epochs = 4
-fine_tune_epochs = 4
+head_epochs = 20
+fine_tune_epochs = 20
+early_stopping = "none"
 batch_size = 16
 [search]
 pruner = "none"
@@ -165,18 +166,22 @@ def tuner(folder: Path, url: str) -> subprocess.Popen:
         )  # fmt: skip
 
 
-def test_two_commands_that_train_one_killed(server, tmp_path):
+def test_two_commands_that_train_one_killed_amid_a_trial(server, tmp_path):
     pytest.importorskip("keras")
     folders = [tmp_path / "one", tmp_path / "two"]
     commands = [tuner(folder, server) for folder in folders]
     try:
 
-        def both_train() -> bool:
+        def first_is_amid_a_trial() -> bool:
             study = load(tmp_path, server, "squares")
             running = study.get_trials(states=(optuna.trial.TrialState.RUNNING,)) if study else []
-            return len({t.user_attrs.get("worker") for t in running} - {None}) == 2
+            mine = f"-{commands[0].pid}-"
+            return any(
+                mine in t.user_attrs.get("worker", "") and t.user_attrs.get("folds") == 1
+                for t in running
+            )
 
-        wait_for(both_train, 120)
+        wait_for(first_is_amid_a_trial, 120)
         commands[0].kill()
         commands[0].wait()
         assert commands[1].wait(240) == 0, (folders[1] / "said.txt").read_text()
