@@ -81,13 +81,10 @@ def report(
         from ensemble_kit.runs.folder import find_run
 
         folder = find_run(run, runs_dir)
-        view = build_report(
-            folder,
-            compare=[find_run(name, runs_dir) for name in compare or []],
-            external=find_run(external, runs_dir) if external else None,
-            n_images=images,
-            images_dir=data,
-        )
+        others = [find_run(name, runs_dir) for name in compare or []]
+        away = find_run(external, runs_dir) if external else None
+        _check_distinct(folder, others, away)
+        view = build_report(folder, compare=others, external=away, n_images=images, images_dir=data)
         write_report(folder / FILE_NAME, view)
         stem = folder.resolve().name
         if not quiet:
@@ -108,6 +105,23 @@ def report(
 
         if not webbrowser.open(page.resolve().as_uri()):
             note(f"no browser to open; the page is {page}")
+
+
+def _check_distinct(folder: Path, others: list[Path], away: Path | None) -> None:
+    """Refuse a run set beside itself, or named twice, however its path is spelled."""
+    from ensemble_kit.errors import RunError
+
+    seen = {folder.resolve()}
+    named = [("--compare", path) for path in others] + ([("--external", away)] if away else [])
+    for option, path in named:
+        if path.resolve() == folder.resolve():
+            raise RunError(
+                f"{option} {path}: that is the run reported itself, and nothing differs from "
+                "itself; name another run"
+            )
+        if path.resolve() in seen:
+            raise RunError(f"{option} {path}: that run is named already; name every run once")
+        seen.add(path.resolve())
 
 
 def _stem(path: Path) -> str:

@@ -95,6 +95,35 @@ def test_mistakes_get_a_sentence_and_leave_nothing(
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--compare", "only"], "the run reported itself"),
+        (["--compare", "runs/only"], "the run reported itself"),
+        (["--compare", "runs/../runs/only"], "the run reported itself"),
+        (["--compare", "linked"], "the run reported itself"),
+        (["--external", "./runs/only"], "the run reported itself"),
+        (["--compare", "other", "--compare", "runs/other"], "named already"),
+        (["--compare", "other", "--external", "other"], "named already"),
+    ],
+)
+def test_a_run_is_not_compared_with_itself_nor_named_twice(
+    words: list[str],
+    said: str,
+    make_run: MakeRun,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_run("only", runs_dir=tmp_path / "runs")
+    make_run("other", runs_dir=tmp_path / "runs")
+    (tmp_path / "linked").symlink_to(tmp_path / "runs" / "only")
+    with pytest.raises(RunError, match=said):
+        report("only", *words)
+    assert not (tmp_path / "reports").exists()
+    assert not (tmp_path / "runs" / "only" / "report.json").exists()
+
+
 def test_a_finished_report_takes_no_other_run(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
     report(plain_run.folder, "--out", tmp_path / "page.html")
     with pytest.raises(RunError, match="need the run it came from"):
