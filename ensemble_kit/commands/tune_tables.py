@@ -119,7 +119,9 @@ class SearchProgress:
 
     def _on_outer_fold(self, fold: int, folds: int) -> None:
         self._prefix, self._trials, self._began = f"outer fold {fold}, ", (), time.monotonic()
-        self._line(f"nested: searching inside the training part of outer fold {fold} of {folds}")
+        self._line(
+            f"nested: searching inside the training part of outer fold {fold} ({folds} in all)"
+        )
 
     def _on_outer_judged(self, fold: int, inner: float) -> None:
         self._line(f"nested: outer fold {fold} judged; its inner search reached {inner:.4f}")

@@ -43,6 +43,7 @@ def test_a_file_that_knows_everything(tmp_path: Path) -> None:
     assert found.patients is not None
     assert found.labels.tolist() == ["mel", "nv"]
     assert found.fold.tolist() == [0, 1]
+    assert "p.csv: its folds 1 to 2 are numbered 0 to 1 here" in found.notes[-1]
     assert found.lesions.tolist() == ["L1", ""]
     assert found.patients.tolist() == ["P1", "P1"]
     assert {name: column.tolist() for name, column in found.slices.items()} == {
