@@ -77,6 +77,14 @@ def print_plan(table: LesionTable, spec: StudySpec, pixels: PixelPlan, plan: Sto
         f"{spec.training.head_epochs} epochs of the head",
         markup=False,
     )
+    print_not_decoded()
+
+
+def print_not_decoded() -> None:
+    """What a dry run cannot know."""
+    results.print(
+        "a dry run decodes no image and writes nothing: `check` finds damaged files", markup=False
+    )
 
 
 def _size(n_bytes: float) -> str:
