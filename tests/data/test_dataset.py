@@ -115,8 +115,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "blank id": (_spoil(image_id=""), "image id '' cannot be used"),
     "NUL": (_text("image_id,dx\nim_1,mel\nim\0_2,nv\n"), "line 3 holds a NUL"),
     "not UTF-8": (_text(b"image_id,dx\nim_1,mel\xff\n"), "line 2 is not UTF-8"),
-    "empty": (_text(""), "not a table"),
-    "header only": (_text("image_id,dx\n"), "no rows below the header"),
+    "empty": (_text(""), "metadata.csv: the file is empty, but a table has a header line"),
+    "blank": (_text("\n \n\t\n"), "the file is empty"),
+    "byte-order mark": (_text(b"\xef\xbb\xbf"), "the file is empty"),
+    "header only": (_text("image_id,dx\n"), "a header with no rows below it"),
     "ragged": (_text("image_id,dx\nim_1,mel,3,4\n"), r"not a table.*line 2 \(4\)"),
     "short rows": (
         _text('image_id,dx,patient_id\nim_1,mel,"P,\n1"\n\nim_2,nv\nim_3,mel,P3\nim_4\n'),
