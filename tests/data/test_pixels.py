@@ -195,8 +195,10 @@ def test_unreadable_images_are_all_named_and_the_rest_is_kept(
     content = [path.read_bytes() for path in broken]
     for path, data in zip(broken, content, strict=True):
         path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"2 of 9 images cannot be used: .*im_3.*im_7"):
+    with pytest.raises(DataError, match=r"2 of 9 images cannot be used: .*im_3.*im_7") as raised:
         filled(table, place)
+    assert str(raised.value).count("restore") == 1, "one next step for all of them"
+    assert str(raised.value).endswith("; restore or replace these files, or drop their rows")
     assert not pixels_ready(table, SIZE, "crop", place)
     with pytest.raises(DataError, match="2 of 9"):
         filled(table, place)
