@@ -29,9 +29,19 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
         used = datetime.fromtimestamp(stored.used, UTC).strftime("%Y-%m-%d %H:%M")
         drawn.add_row(stored.name, f"{stored.kind}: {stored.what}", state,
                       _size(stored.n_bytes), used)  # fmt: skip
-    if stores:
-        results.print(drawn)
+    if not stores:
+        print_no_stores(place)
+        return
+    results.print(drawn)
     results.print(f"{place}: {count(len(stores), 'store')}, {_size(total)}", markup=False)
+
+
+def print_no_stores(place: Path) -> None:
+    results.print(
+        f"{place}: no store there; `cv` and `tune` make stores of decoded pixels and activations "
+        "in the folder that --store names (default: store/)",
+        markup=False,
+    )
 
 
 def print_verified(found: Verified, *, as_json: bool) -> None:
