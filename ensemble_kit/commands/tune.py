@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from ensemble_kit.tuning.search import SearchRequest
 
 INTERRUPTED = 130
+DEFAULT_STUDY = Path("studies/ham10000.toml")
 STUDY_DEFAULT = "default: the study's, else"
 
 
 def tune(
     study: Annotated[
-        Path,
-        typer.Option("--study", metavar="FILE.toml", help="Study file with a search space."),
-    ] = Path("studies/ham10000.toml"),
+        Path | None,
+        typer.Option(
+            "--study",
+            metavar="FILE.toml",
+            help=f"Study file with a search space; default: {DEFAULT_STUDY} below the working "
+            "directory.",
+            show_default=False,
+        ),
+    ] = None,
     data: options.Data = None,
     trials: Annotated[
         int | None,
@@ -132,7 +139,7 @@ def tune(
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "cost": cost},
     }  # fmt: skip
-    spec = options.study_of(study, changes)
+    spec = options.study_of(study or _default_study(), changes)
     check_space(spec)
     check_pruner(spec)
     for sentence in spec.search.warnings():
@@ -163,6 +170,17 @@ def tune(
                  "goes on from there")  # fmt: skip
             raise typer.Exit(INTERRUPTED) from None
     _finish(request, result, studies_dir)
+
+
+def _default_study() -> Path:
+    from ensemble_kit.errors import StudyError
+
+    if DEFAULT_STUDY.is_file():
+        return DEFAULT_STUDY
+    raise StudyError(
+        f"no study given, and there is no {DEFAULT_STUDY} in the working directory: `tune` needs a "
+        "study file with a search space; give --study FILE"
+    )
 
 
 def _search(

@@ -155,6 +155,9 @@ def test_mistakes_are_a_sentence_and_write_nothing(place, capsys, monkeypatch, t
     study.write_text(STUDY, encoding="utf-8")
     assert "--name" in mistaken(capsys, "--study", study, "--name", "../up")
     assert "cannot be read" in mistaken(capsys, "--study", "none.toml")
+    said = mistaken(capsys)
+    assert "no study given, and there is no studies/ham10000.toml" in said
+    assert "needs a study file with a search space; give --study FILE" in said
     assert "metric" in mistaken(capsys, "--study", study, "--metric", "accuracy")
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
     said = mistaken(capsys, "--study", study, "--storage", url)
