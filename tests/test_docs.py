@@ -42,6 +42,17 @@ def test_every_option_has_help():
             assert getattr(parameter, "help", ""), f"{name} {parameter.name}"
 
 
+def test_the_readme_is_true_about_downloads(project):
+    from ensemble_kit.study import ModelSpec
+
+    text = " ".join((project / "README.md").read_text(encoding="utf-8").split())
+    sample = read_study(project / "studies/sample.toml")
+    assert (sample.model.weights, ModelSpec().weights) == ("none", "imagenet")
+    assert "Up to here nothing is downloaded but packages" in text
+    assert "start from Xception's ImageNet weights unless told otherwise and download them" in text
+    assert text.index("Up to here nothing") > text.index("cv --study studies/sample.toml")
+
+
 def test_the_links_of_the_docs_lead_somewhere(project):
     pages = [project / "README.md", *(project / "docs").rglob("*.md")]
     for page in pages:
