@@ -7,13 +7,12 @@ import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note
+from ensemble_kit.commands.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
     from ensemble_kit.records import Folds, LesionTable
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.preparing import Machine
-
-STUDY_DEFAULT = "default: the study's, else"
 
 
 def cv(

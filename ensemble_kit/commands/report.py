@@ -19,7 +19,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    runs_dir: options.RunsDir = Path("runs"),
     compare: Annotated[
         list[str] | None,
         typer.Option(

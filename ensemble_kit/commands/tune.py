@@ -7,6 +7,7 @@ import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note
+from ensemble_kit.commands.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
     from ensemble_kit.commands.tune_tables import SearchProgress
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 DEFAULT_STUDY = Path("studies/ham10000.toml")
-STUDY_DEFAULT = "default: the study's, else"
 
 
 def tune(
