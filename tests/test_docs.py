@@ -42,6 +42,28 @@ def test_every_option_has_help():
             assert getattr(parameter, "help", ""), f"{name} {parameter.name}"
 
 
+def test_what_commands_share_is_worded_once(project):
+    own = {"predictions", "name", "seed", "images", "data", "run", "runs", "help"}
+    helps: dict[str, set[str]] = {}
+    for name in ("ensemble", "evaluate", "report"):
+        for parameter in COMMANDS[name].params:
+            if parameter.name not in own:
+                helps.setdefault(parameter.name, set()).add(parameter.help)
+    assert {"truth", "folds_file", "malignant", "level", "replicates", "runs_dir"} <= set(helps)
+    assert {name: said for name, said in helps.items() if len(said) > 1} == {}
+
+
+def test_the_readme_is_true_about_downloads(project):
+    from ensemble_kit.study import ModelSpec
+
+    text = " ".join((project / "README.md").read_text(encoding="utf-8").split())
+    sample = read_study(project / "studies/sample.toml")
+    assert (sample.model.weights, ModelSpec().weights) == ("none", "imagenet")
+    assert "Up to here nothing is downloaded but packages" in text
+    assert "start from Xception's ImageNet weights unless told otherwise and download them" in text
+    assert text.index("Up to here nothing") > text.index("cv --study studies/sample.toml")
+
+
 def test_the_links_of_the_docs_lead_somewhere(project):
     pages = [project / "README.md", *(project / "docs").rglob("*.md")]
     for page in pages:

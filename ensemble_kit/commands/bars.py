@@ -14,17 +14,10 @@ def bar(
     if not show or not progress.is_terminal:
         yield lambda by: None
         return
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import Progress
 
-    amount = DownloadColumn() if unit == "B" else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
-    with Progress(*columns, console=progress, transient=True) as drawn:
+    from ensemble_kit.commands.listening import bar_columns
+
+    with Progress(*bar_columns(unit=unit), console=progress, transient=True) as drawn:
         task = drawn.add_task(label, total=total)
         yield lambda by: drawn.advance(task, by)

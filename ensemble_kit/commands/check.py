@@ -85,13 +85,14 @@ def _layout_name(path: str, table: "LesionTable") -> str:
 
 
 def _unreadable(found: "Survey") -> Any:
+    from ensemble_kit.data.decode import MEND_ALL
     from ensemble_kit.errors import DataError, count, some
 
     if not found.unreadable:
         return None
     return DataError(
         f"{count(len(found.unreadable), 'image')} of {found.n_images:,} cannot be used: "
-        f"{some(found.unreadable)}; restore the files or drop their rows"
+        f"{some(found.unreadable)}; {MEND_ALL}"
     )
 
 

@@ -16,3 +16,8 @@ def complain(message: str) -> None:
 def note(message: str) -> None:
     """One plain line on stderr."""
     progress.print(message, markup=False, soft_wrap=True)
+
+
+def size_text(n_bytes: float) -> str:
+    """``0.32 GB`` from 100 MB on, ``12.5 MB`` below."""
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

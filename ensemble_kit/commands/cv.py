@@ -7,13 +7,12 @@ import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note
+from ensemble_kit.commands.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
     from ensemble_kit.records import Folds, LesionTable
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.preparing import Machine
-
-STUDY_DEFAULT = "default: the study's, else"
 
 
 def cv(
@@ -108,7 +107,8 @@ def cv(
         bool, typer.Option("--overwrite", help="Replace a run of the same name.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and stop before any training.")
+        bool,
+        typer.Option("--dry-run", help="Print the plan and stop; nothing is written or decoded."),
     ] = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -116,6 +116,7 @@ def cv(
 ) -> None:
     """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
     from ensemble_kit.backbones import check_model_spec
+    from ensemble_kit.commands.sample_folder import sample_folder
     from ensemble_kit.commands.training_progress import TrainingProgress
     from ensemble_kit.commands.training_tables import print_result
     from ensemble_kit.training.crossvalidation import complete_run, cross_validate
@@ -137,13 +138,14 @@ def cv(
     check_model_spec(spec.model)
     if tensorboard:
         _check_tensorboard()
-    spec, table, draws = _data_and_folds(spec, store)
     machine = Machine(store, store_limit * 1e9, jobs, tensorboard)
     name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
     folder = _run_folder(runs_dir, name)
-    if dry_run:
-        _print_plan(table, spec, machine)
-        return
+    with sample_folder(store, keep=not dry_run) as sample:
+        spec, table, draws = _data_and_folds(spec, sample)
+        if dry_run:
+            _print_plan(table, spec, machine)
+            return
     with TrainingProgress(spec, len(draws), bars=not (quiet or no_progress), quiet=quiet) as shown:
         result = cross_validate(
             table, draws, spec, folder, machine, tell=shown.tell, overwrite=overwrite
@@ -157,14 +159,16 @@ def cv(
         note(f"report: python cli.py report {folder.name}")
 
 
-def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[StudySpec, LesionTable, list[Folds]]":
+def _data_and_folds(
+    spec: "StudySpec", sample: Path
+) -> "tuple[StudySpec, LesionTable, list[Folds]]":
     from ensemble_kit.data.dataset import data_or_default, load_table
     from ensemble_kit.errors import StudyError
     from ensemble_kit.splits import make_folds, read_folds_file
 
     duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
     path = data_or_default(spec.data.path or None)
-    table = load_table(path, duplicates=duplicates, sample_dir=store / "sample")
+    table = load_table(path, duplicates=duplicates, sample_dir=sample)
     if spec.split.folds_file:
         if spec.split.repeats > 1:
             raise StudyError("a folds file holds one draw of folds; leave --repeats out")
@@ -204,16 +208,13 @@ def _run_folder(runs_dir: Path, name: str) -> Path:
 
 def _print_plan(table: "LesionTable", spec: "StudySpec", machine: "Machine") -> None:
     from ensemble_kit.commands.training_tables import print_plan
-    from ensemble_kit.data.pixels import fill_pixels, pixels_ready, plan_pixels
+    from ensemble_kit.data.pixels import plan_pixels
     from ensemble_kit.training.plan import PixelFacts, plan_stores
     from ensemble_kit.training.preparing import find_weights, known_weights
 
     size, aspect = spec.model.image_size, spec.model.aspect
-    pixels = plan_pixels(table, size, aspect, machine.store_dir)
-    digest = ""
-    if pixels_ready(table, size, aspect, machine.store_dir):
-        digest = fill_pixels(table, size, aspect, machine.store_dir, jobs=1).digest
-    facts = PixelFacts(digest, len(table))
+    pixels = plan_pixels(table, size, aspect, machine.store_dir, remember=False)
+    facts = PixelFacts(pixels.digest, len(table))
     weights = find_weights(spec)[1] if known_weights(spec) else ""
     if not weights:
         note("the ImageNet weights are not on this machine yet: `cv` fetches them (84 MB)")

@@ -10,7 +10,6 @@ from ensemble_kit.commands.console import note, results
 
 if TYPE_CHECKING:
     from ensemble_kit.chain.fitting import ChainSpec
-    from ensemble_kit.study import StudySpec
 
 METHODS = "mean|geometric|best|weights|log-weights|greedy|class-weights|calibrated-mean|stack|ranks"
 CALIBRATORS = (
@@ -31,18 +30,8 @@ def ensemble(
             show_default=False,
         ),
     ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV|DIR", help="Labels and groups for --predictions.", show_default=False
-        ),
-    ] = None,
-    folds_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV", help="Folds (image, fold) for --predictions.", show_default=False
-        ),
-    ] = None,
+    truth: options.Truth = None,
+    folds_file: options.PredictionsFolds = None,
     align: Annotated[
         bool, typer.Option("--align", help="Keep the images that all members have.")
     ] = False,
@@ -86,20 +75,12 @@ def ensemble(
         ),
     ] = "weighted",
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
-    runs_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path(
-        "runs"
-    ),
-    malignant: Annotated[
-        str, typer.Option(metavar="A,B,…", help="Classes of the malignant-versus-benign view.")
-    ] = "mel,bcc,akiec",
-    level: Annotated[float, typer.Option(help="Coverage of the intervals, 0.5 to 1.")] = 0.95,
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap replicates; 0 for no intervals.")
-    ] = 2000,
+    runs_dir: options.RunsDir = Path("runs"),
+    malignant: options.Malignant = "mel,bcc,akiec",
+    level: options.Level = 0.95,
+    replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run of that name made otherwise.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -119,7 +100,7 @@ def ensemble(
     from ensemble_kit.runs.members import gather
 
     _check(method, calibrate, objective, set_score, set_scope, set_unit, set_level)
-    study = _study(name, malignant, level, replicates, seed)
+    study = options.study_of_predictions(name, malignant, level, replicates, seed)
     folders = [find_run(run, runs_dir) for run in runs or ()]
     gathered = gather(folders, predictions or [], truth, folds_file, align, seed)
     for warning in gathered.warnings:
@@ -159,23 +140,6 @@ def _check(
             raise StudyError(f"{option} {value!r} is not known: give one of {known}")
     if not 0.5 <= level < 1:
         raise StudyError(f"--set-level {level}: coverage lies in [0.5, 1); give 0.9, say")
-
-
-def _study(name: str, malignant: str, level: float, replicates: int, seed: int) -> "StudySpec":
-    import tomli_w
-
-    from ensemble_kit.study import parse_study
-
-    values = {
-        "name": name,
-        "split": {"seed": seed},
-        "evaluation": {
-            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
-            "replicates": replicates,
-            "level": level,
-        },
-    }
-    return parse_study(tomli_w.dumps(values), "the options given")
 
 
 def _spec(

@@ -1,15 +1,12 @@
 """`evaluate`: numbers with intervals for predictions from anywhere, as a run folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note, results
-
-if TYPE_CHECKING:
-    from ensemble_kit.study import StudySpec
 
 
 def evaluate(
@@ -21,23 +18,8 @@ def evaluate(
             "with label, lesion_id, patient_id, fold and metadata. Repeat it to compare models.",
         ),
     ],
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV|DIR",
-            help="Labels, groups and metadata: ISIC's one-hot CSV, a metadata CSV or a data "
-            "folder; default: the prediction file's own columns.",
-            show_default=False,
-        ),
-    ] = None,
-    folds_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Folds (image, fold); default: the prediction file's column 'fold'.",
-            show_default=False,
-        ),
-    ] = None,
+    truth: options.Truth = None,
+    folds_file: options.PredictionsFolds = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -45,15 +27,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs are kept.")] = Path(
-        "runs"
-    ),
-    malignant: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,…", help="Classes of the malignant-versus-benign view; '' for none."
-        ),
-    ] = "mel,bcc,akiec",
+    runs_dir: options.RunsDir = Path("runs"),
+    malignant: options.Malignant = "mel,bcc,akiec",
     slice_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,10 +38,8 @@ def evaluate(
             "always). Repeatable.",
         ),
     ] = None,
-    level: Annotated[float, typer.Option(help="Coverage of the intervals, 0.5 to 1.")] = 0.95,
-    replicates: Annotated[
-        int, typer.Option(help="Bootstrap replicates; 0 for no intervals.")
-    ] = 2000,
+    level: options.Level = 0.95,
+    replicates: options.Replicates = 2000,
     interval: Annotated[
         str, typer.Option(metavar="percentile|bca", help="Kind of bootstrap interval.")
     ] = "percentile",
@@ -78,9 +51,7 @@ def evaluate(
             help="Also give the official ISIC scorer's Task 3 figures by its conventions.",
         ),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run of that name made otherwise.")
-    ] = False,
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -104,9 +75,12 @@ def evaluate(
         for line in matched.notes:
             note(line)
     studies = [
-        _study(member, name, len(predictions), malignant, slice_by, level, replicates, seed)
+        options.study_of_predictions(
+            _run_name(member, name, len(predictions)), malignant, level, replicates, seed,
+            slice_by or (),
+        )
         for member, _ in matched.members
-    ]
+    ]  # fmt: skip
     for study, (_, member) in zip(studies, matched.members, strict=True):
         check_name(runs_dir, study, matched.table, matched.folds, member, overwrite)
     spec = studies[0].evaluation
@@ -133,25 +107,10 @@ def evaluate(
         print_shown(matched, shown, comparison)
 
 
-def _study(
-    member: str, name: str | None, members: int, malignant: str, slices: list[str] | None,
-    level: float, replicates: int, seed: int,
-) -> "StudySpec":  # fmt: skip
-    """The study of one member: what the numbers depend on, under the run's name."""
-    import tomli_w
-
+def _run_name(member: str, name: str | None, members: int) -> str:
+    """The run of one member: by the name given, a prefix where there are several, or its own."""
     from ensemble_kit.runs.evaluating import run_name
-    from ensemble_kit.study import parse_study
 
-    run = run_name(member) if name is None else (name if members == 1 else f"{name}-{member}")
-    values = {
-        "name": run,
-        "split": {"seed": seed},
-        "evaluation": {
-            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
-            "replicates": replicates,
-            "level": level,
-            "slices": list(slices or ()),
-        },
-    }
-    return parse_study(tomli_w.dumps(values), "the options given")
+    if name is None:
+        return run_name(member)
+    return name if members == 1 else f"{name}-{member}"

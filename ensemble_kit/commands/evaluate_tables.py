@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ensemble_kit.commands.console import results
 from ensemble_kit.errors import count
@@ -49,6 +50,7 @@ def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | N
             _print(_isic(isic))
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
+        results.print(_sign_and_family(comparison), markup=False)
         _print(_differences(comparison))
         for line in _tests(comparison):
             results.print(line, markup=False)
@@ -141,14 +143,24 @@ def _isic(rows: list[Row]) -> Table:
     return table
 
 
+def _sign_and_family(comparison: Comparison) -> str:
+    """The title of the differences; a line of its own, which no narrow table can break."""
+    tests = f"{count(comparison.family, 'test')} of this table"
+    pairs = count(len(comparison.tests), "pair")
+    return (
+        "paired differences, A − B: first named minus second named; p (Holm) is corrected over the "
+        f"{tests} (figures × {pairs})"
+    )
+
+
 def _differences(comparison: Comparison) -> Table:
-    title = "paired differences (first minus second; p after Holm's correction)"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for heading in ("first", "second", "figure", "difference", "p", "p (Holm)"):
+    table = Table(box=None, pad_edge=False)
+    for heading in ("A − B", "figure", "class", "difference", "p", "p (Holm)"):
         table.add_column(heading)
     for d in comparison.differences:
-        shown = [_p(d.p_value), _p(d.adjusted)]
-        table.add_row(d.first, d.second, d.metric, with_interval(d.estimate, 4), *shown)
+        pair = Text(f"{d.first} − {d.second}")
+        shown = [with_interval(d.estimate, 4), _p(d.p_value), _p(d.adjusted)]
+        table.add_row(pair, d.metric, Text(d.class_name or "all"), *shown)
     return table
 
 
@@ -163,7 +175,8 @@ def _tests(comparison: Comparison) -> list[str]:
         )
         for figure, t in pair.over_folds.items():
             lines.append(
-                f"  over folds, corrected t (Nadeau–Bengio), {figure}: {t.mean:+.4f} "
+                f"  over folds, corrected resampled t-test (Nadeau–Bengio) of {figure}, "
+                f"{pair.first} − {pair.second}: {t.mean:+.4f} "
                 f"({t.low:+.4f} to {t.high:+.4f}), p {_p(t.p_value)}"
             )
     return lines

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ensemble_kit.study import StudySpec
+
+STUDY_DEFAULT = "default: the study's, else"
 
 Data = Annotated[
     str | None,
@@ -33,13 +37,49 @@ Verbose = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Draw no progress bars.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        "--truth",
+        metavar="CSV|DIR",
+        help="Labels, groups and metadata of --predictions: ISIC's one-hot CSV, a metadata CSV or "
+        "a data folder; default: the prediction file's own columns.",
+        show_default=False,
+    ),
+]
+PredictionsFolds = Annotated[
+    Path | None,
+    typer.Option(
+        "--folds-file",
+        metavar="CSV",
+        help="Folds of --predictions (image, fold); default: the prediction file's column 'fold'.",
+        show_default=False,
+    ),
+]
+Malignant = Annotated[
+    str,
+    typer.Option(
+        "--malignant",
+        metavar="A,B,…",
+        help="Classes of the malignant-versus-benign view; '' for none.",
+    ),
+]
+Level = Annotated[float, typer.Option("--level", help="Coverage of the intervals, 0.5 to 1.")]
+Replicates = Annotated[
+    int, typer.Option("--replicates", help="Bootstrap replicates; 0 for no intervals.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run of that name made otherwise.")
+]
 StudyFile = Annotated[
     Path | None,
     typer.Option(
         "--study", metavar="FILE.toml", help="Study file; options given beside it override it."
     ),
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of the run folders.")]
+RunsDir = Annotated[
+    Path, typer.Option("--runs-dir", metavar="DIR", help="Folder of the run folders.")
+]
 StoreDir = Annotated[
     Path, typer.Option("--store", help="Folder of decoded pixels and stored activations.")
 ]
@@ -59,3 +99,29 @@ def study_of(file: Path | None, changes: "Mapping[str, Mapping[str, Any]]") -> "
     from ensemble_kit.study import StudySpec, read_study
 
     return (read_study(file) if file else StudySpec()).override(changes)
+
+
+def study_of_predictions(
+    name: str,
+    malignant: str,
+    level: float,
+    replicates: int,
+    seed: int,
+    slices: "Sequence[str]" = (),
+) -> "StudySpec":
+    """The study of predictions made elsewhere: what the numbers depend on, under the run's name."""
+    import tomli_w
+
+    from ensemble_kit.study import parse_study
+
+    values = {
+        "name": name,
+        "split": {"seed": seed},
+        "evaluation": {
+            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
+            "replicates": replicates,
+            "level": level,
+            "slices": list(slices),
+        },
+    }
+    return parse_study(tomli_w.dumps(values), "the options given")

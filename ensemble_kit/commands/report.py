@@ -1,4 +1,4 @@
-"""`report`: the page of a run, and its numbers as report.json."""
+"""`report`: the page of a run, and its numbers as JSON."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    runs_dir: options.RunsDir = Path("runs"),
     compare: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,7 +38,10 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Page to write; default: reports/<run>.html.", show_default=False
+            metavar="FILE",
+            help="Page to write, its numbers beside it as .json; default: reports/<run>.html and "
+            "runs/<run>/report.json.",
+            show_default=False,
         ),
     ] = None,
     data: Annotated[
@@ -63,10 +66,20 @@ def report(
 ) -> None:
     """Write a run's report: one self-contained HTML page."""
     from ensemble_kit.errors import RunError
-    from ensemble_kit.reporting.storage import FILE_NAME, read_report, write_report
+    from ensemble_kit.reporting.storage import (
+        FILE_NAME,
+        check_replaceable,
+        read_report,
+        write_report,
+    )
 
     if out is not None and out.is_dir():
         raise RunError(f"{out} is a folder: --out names the page to write, such as {out}/run.html")
+    if out is not None and out.suffix == ".json":
+        raise RunError(
+            f"{out}: --out names the page, and its numbers go beside it as .json; name it "
+            f"{out.with_suffix('.html')}, say"
+        )
     if data is not None and not data.is_dir():
         raise RunError(f"{data} is no folder: --data names the folder of the images")
     given = Path(run) if run else None
@@ -81,17 +94,16 @@ def report(
         from ensemble_kit.runs.folder import find_run
 
         folder = find_run(run, runs_dir)
-        view = build_report(
-            folder,
-            compare=[find_run(name, runs_dir) for name in compare or []],
-            external=find_run(external, runs_dir) if external else None,
-            n_images=images,
-            images_dir=data,
-        )
-        write_report(folder / FILE_NAME, view)
+        numbers = out.with_suffix(".json") if out else folder / FILE_NAME
+        check_replaceable(numbers)
+        others = [find_run(name, runs_dir) for name in compare or []]
+        away = find_run(external, runs_dir) if external else None
+        _check_distinct(folder, others, away)
+        view = build_report(folder, compare=others, external=away, n_images=images, images_dir=data)
+        write_report(numbers, view)
         stem = folder.resolve().name
         if not quiet:
-            note(f"numbers: {folder / FILE_NAME}")
+            note(f"numbers: {numbers}")
     from ensemble_kit.atomic import write_text
     from ensemble_kit.reporting.html.page import render_page
 
@@ -108,6 +120,23 @@ def report(
 
         if not webbrowser.open(page.resolve().as_uri()):
             note(f"no browser to open; the page is {page}")
+
+
+def _check_distinct(folder: Path, others: list[Path], away: Path | None) -> None:
+    """Refuse a run set beside itself, or named twice, however its path is spelled."""
+    from ensemble_kit.errors import RunError
+
+    seen = {folder.resolve()}
+    named = [("--compare", path) for path in others] + ([("--external", away)] if away else [])
+    for option, path in named:
+        if path.resolve() == folder.resolve():
+            raise RunError(
+                f"{option} {path}: that is the run reported itself, and nothing differs from "
+                "itself; name another run"
+            )
+        if path.resolve() in seen:
+            raise RunError(f"{option} {path}: that run is named already; name every run once")
+        seen.add(path.resolve())
 
 
 def _stem(path: Path) -> str:

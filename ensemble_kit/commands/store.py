@@ -33,11 +33,14 @@ def verify(
     """Read everything and compare checksums; damaged parts are forgotten and made again when
     needed. Exit code 2 if there were any."""
     from ensemble_kit.commands.bars import bar
-    from ensemble_kit.commands.store_tables import print_verified
+    from ensemble_kit.commands.store_tables import print_no_stores, print_verified
     from ensemble_kit.errors import StoreError, some
     from ensemble_kit.training.store_care import list_stores, verify_stores
 
     stores = list_stores(store)
+    if not (stores or as_json):
+        print_no_stores(store)
+        return
     total = sum(stored.n_bytes for stored in stores if stored.state != "foreign")
     with bar("reading stores", total, unit="B", show=not no_progress) as advance:
         found = verify_stores(store, stores, advance)

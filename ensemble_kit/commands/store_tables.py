@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ensemble_kit.commands.console import results
+from ensemble_kit.commands.console import results, size_text
 from ensemble_kit.errors import count
 from ensemble_kit.training.store_care import Pruned, Stored, Verified
 
@@ -28,10 +28,20 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
         state = f"{stored.state}, in use" if stored.busy else stored.state
         used = datetime.fromtimestamp(stored.used, UTC).strftime("%Y-%m-%d %H:%M")
         drawn.add_row(stored.name, f"{stored.kind}: {stored.what}", state,
-                      _size(stored.n_bytes), used)  # fmt: skip
-    if stores:
-        results.print(drawn)
-    results.print(f"{place}: {count(len(stores), 'store')}, {_size(total)}", markup=False)
+                      size_text(stored.n_bytes), used)  # fmt: skip
+    if not stores:
+        print_no_stores(place)
+        return
+    results.print(drawn)
+    results.print(f"{place}: {count(len(stores), 'store')}, {size_text(total)}", markup=False)
+
+
+def print_no_stores(place: Path) -> None:
+    results.print(
+        f"{place}: no store there; `cv` and `tune` make stores of decoded pixels and activations "
+        "in the folder that --store names (default: store/)",
+        markup=False,
+    )
 
 
 def print_verified(found: Verified, *, as_json: bool) -> None:
@@ -60,9 +70,9 @@ def print_pruned(done: Pruned, *, dry_run: bool, as_json: bool) -> None:
         return
     verb = "would be removed" if dry_run else "removed"
     for stored, n_bytes in done.removed:
-        results.print(f"{_name(stored)}: {verb}, {_size(n_bytes)}", markup=False)
+        results.print(f"{_name(stored)}: {verb}, {size_text(n_bytes)}", markup=False)
     freed = "would be freed" if dry_run else "freed"
-    results.print(f"{_size(done.freed)} {freed}, {_size(done.left)} left", markup=False)
+    results.print(f"{size_text(done.freed)} {freed}, {size_text(done.left)} left", markup=False)
 
 
 def _facts(stored: Stored) -> dict[str, Any]:
@@ -75,10 +85,6 @@ def _facts(stored: Stored) -> dict[str, Any]:
 
 def _name(stored: Stored) -> str:
     return f"{stored.kind}/{stored.name}"
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
 
 
 def _print_json(content: Any) -> None:

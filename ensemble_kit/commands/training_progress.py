@@ -1,18 +1,18 @@
 """How training looks while it runs: bars on a terminal, a plain line an epoch elsewhere."""
 
 import time
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TextColumn
 
-from ensemble_kit.commands.console import note, progress
+from ensemble_kit.commands.console import progress
+from ensemble_kit.commands.listening import PHASE_NAMES, Listener, bar_columns
 from ensemble_kit.study import StudySpec
 
-PHASE_NAMES = {"head": "head", "fine_tune": "last blocks"}
+LABEL_WIDTH = 28
 
 
-class TrainingProgress:
+class TrainingProgress(Listener):
     """Receives what :func:`cross_validate` tells."""
 
     def __init__(self, spec: StudySpec, repeats: int, *, bars: bool, quiet: bool) -> None:
@@ -20,41 +20,18 @@ class TrainingProgress:
         self._epochs = spec.training.head_epochs + fine
         self._head_epochs = spec.training.head_epochs
         self._folds = spec.split.folds * repeats
-        self._quiet = quiet
         self._bars = self._new_bars() if bars and progress.is_terminal else None
+        super().__init__(self._bars, quiet=quiet)
         self._tasks: dict[str, Any] = {}
         self._last_line = 0.0
 
     def _new_bars(self) -> Progress:
         return Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            *bar_columns(label_width=LABEL_WIDTH),
             TextColumn("{task.fields[told]}", style="dim"),
             console=progress,
             transient=True,
         )
-
-    def __enter__(self) -> Self:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def tell(self, kind: str, **facts: Any) -> None:
-        """Take note of one step or event; unknown kinds are ignored."""
-        listener = getattr(self, f"_on_{kind}", None)
-        if listener is not None:
-            listener(**facts)
 
     def _on_pixels(self, total: int) -> None:
         self._line(f"pixels: {total:,} images, decoded once")
@@ -86,7 +63,7 @@ class TrainingProgress:
 
     def _on_filled(self, images: int, seconds: float) -> None:
         self._end("fill")
-        self._line(f"frozen layers: {images:,} images in {seconds:.0f} s")
+        super()._on_filled(images, seconds)
 
     def _on_fold_started(self, repeat: int, fold: int) -> None:
         if "folds" not in self._tasks:
@@ -122,10 +99,6 @@ class TrainingProgress:
     def _on_evaluating(self) -> None:
         self._end("folds")
         self._line("figures and intervals")
-
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            note(text)
 
     def _begin(self, name: str, label: str, total: int) -> None:
         if self._bars:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ensemble_kit.commands.console import results
+from ensemble_kit.commands.console import results, size_text
 from ensemble_kit.data.pixels import PixelPlan
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.records import Estimate, Folds, LesionTable
@@ -56,16 +56,16 @@ def print_plan(table: LesionTable, spec: StudySpec, pixels: PixelPlan, plan: Sto
     drawn = Table(title=f"plan: {len(table):,} images at {spec.model.image_size} px")
     for name in ("store", "size", "state"):
         drawn.add_column(name)
-    drawn.add_row("pixels", _size(pixels.n_bytes), "there" if pixels.ready else "to decode")
+    drawn.add_row("pixels", size_text(pixels.n_bytes), "there" if pixels.ready else "to decode")
     for key in plan.keys:
         what = "pooled features" if key.depth == 0 else f"activations before the last {key.depth}"
-        drawn.add_row(f"{what} × {plan.views} views", _size(key.total_bytes(plan.views)), "")
+        drawn.add_row(f"{what} × {plan.views} views", size_text(key.total_bytes(plan.views)), "")
     results.print(drawn)
     for sentence in plan.notes:
         results.print(sentence, markup=False)
     results.print(
         f"frozen layers: {plan.passes:,} images to pass, about {plan.seconds / 60:,.1f} minutes; "
-        f"{_size(plan.missing_bytes)} to write",
+        f"{size_text(plan.missing_bytes)} to write",
         markup=False,
     )
     results.print(
@@ -77,10 +77,14 @@ def print_plan(table: LesionTable, spec: StudySpec, pixels: PixelPlan, plan: Sto
         f"{spec.training.head_epochs} epochs of the head",
         markup=False,
     )
+    print_not_decoded()
 
 
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
+def print_not_decoded() -> None:
+    """What a dry run cannot know."""
+    results.print(
+        "a dry run decodes no image and writes nothing: `check` finds damaged files", markup=False
+    )
 
 
 def _value(estimate: Estimate) -> str:

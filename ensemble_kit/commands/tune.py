@@ -7,6 +7,7 @@ import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note
+from ensemble_kit.commands.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
     from ensemble_kit.commands.tune_tables import SearchProgress
@@ -16,14 +17,20 @@ if TYPE_CHECKING:
     from ensemble_kit.tuning.search import SearchRequest
 
 INTERRUPTED = 130
-STUDY_DEFAULT = "default: the study's, else"
+DEFAULT_STUDY = Path("studies/ham10000.toml")
 
 
 def tune(
     study: Annotated[
-        Path,
-        typer.Option("--study", metavar="FILE.toml", help="Study file with a search space."),
-    ] = Path("studies/ham10000.toml"),
+        Path | None,
+        typer.Option(
+            "--study",
+            metavar="FILE.toml",
+            help=f"Study file with a search space; default: {DEFAULT_STUDY} below the working "
+            "directory.",
+            show_default=False,
+        ),
+    ] = None,
     data: options.Data = None,
     trials: Annotated[
         int | None,
@@ -95,7 +102,10 @@ def tune(
         bool, typer.Option("--plots", help="Write Optuna's pictures as SVG beside tuning.json.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan of stores and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the plan of stores and stop; nothing is written or decoded."
+        ),
     ] = False,
     duplicates: options.Duplicates = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
@@ -110,7 +120,10 @@ def tune(
 ) -> None:
     """Search a study's settings; every trial on the same folds, poor ones stopped early."""
     import time
+    from dataclasses import replace
 
+    from ensemble_kit.commands.sample_folder import sample_folder
+    from ensemble_kit.commands.training_tables import print_not_decoded
     from ensemble_kit.commands.tune_tables import SearchProgress, print_space_cost
     from ensemble_kit.training.preparing import Machine
     from ensemble_kit.tuning.costs import check_jobs, cost_of_space
@@ -126,22 +139,25 @@ def tune(
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "cost": cost},
     }  # fmt: skip
-    spec = options.study_of(study, changes)
+    spec = options.study_of(study or _default_study(), changes)
     check_space(spec)
     check_pruner(spec)
     for sentence in spec.search.warnings():
         note(f"warning: {sentence}")
     check_jobs(jobs, _memory())
-    table, drawn = _data_and_folds(spec, store)
-    planned = cost_of_space(table, spec, Machine(store, store_limit * 1e9, jobs))
+    with sample_folder(store, keep=not dry_run) as sample:
+        table, drawn = _data_and_folds(spec, sample)
+        machine = Machine(store, store_limit * 1e9, jobs)
+        planned = cost_of_space(table, spec, machine, dry=dry_run)
     print_space_cost(planned, spec, len(table))
     if dry_run:
+        print_not_decoded()
         return
     named = _checked_name(name or spec.name)
     place = StoragePlace(studies_dir / "store" / named, storage or "", heartbeat)
     deadline = None if timeout is None else time.monotonic() + 60 * timeout
     request = SearchRequest(named, spec, place, deadline, resume)
-    machine = Machine(store, planned.store_limit, jobs)
+    machine = replace(machine, store_limit=planned.store_limit)
     with (
         SearchProgress(spec, bars=not (quiet or no_progress), quiet=quiet) as shown,
         reachable(place),
@@ -154,6 +170,17 @@ def tune(
                  "goes on from there")  # fmt: skip
             raise typer.Exit(INTERRUPTED) from None
     _finish(request, result, studies_dir)
+
+
+def _default_study() -> Path:
+    from ensemble_kit.errors import StudyError
+
+    if DEFAULT_STUDY.is_file():
+        return DEFAULT_STUDY
+    raise StudyError(
+        f"no study given, and there is no {DEFAULT_STUDY} in the working directory: `tune` needs a "
+        "study file with a search space; give --study FILE"
+    )
 
 
 def _search(
@@ -211,13 +238,13 @@ def _finish(request: "SearchRequest", outcome: Any, studies_dir: Path) -> None:
         print_nested(estimate, search)
 
 
-def _data_and_folds(spec: "StudySpec", store: Path) -> "tuple[LesionTable, Folds]":
+def _data_and_folds(spec: "StudySpec", sample: Path) -> "tuple[LesionTable, Folds]":
     from ensemble_kit.data.dataset import data_or_default, load_table
     from ensemble_kit.splits import make_folds, read_folds_file
 
     duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
     path = data_or_default(spec.data.path or None)
-    table = load_table(path, duplicates=duplicates, sample_dir=store / "sample")
+    table = load_table(path, duplicates=duplicates, sample_dir=sample)
     if spec.split.folds_file:
         return table, read_folds_file(Path(spec.split.folds_file), table)
     return table, make_folds(table, spec.split.folds, spec.split.seed)[0]

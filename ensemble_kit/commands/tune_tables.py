@@ -3,13 +3,13 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.live import Live
 from rich.table import Table
 
-from ensemble_kit.commands.console import note, progress, results
+from ensemble_kit.commands.console import progress, results, size_text
+from ensemble_kit.commands.listening import PHASE_NAMES, Listener
 from ensemble_kit.errors import count
 from ensemble_kit.space import PARAMETERS, SearchSpec
 from ensemble_kit.study import StudySpec
@@ -35,8 +35,8 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
         drawn.add_row(
             size.backbone,
             f"{size.image_size} px",
-            _size(size.pixel_bytes),
-            _size(plan.total_bytes) if plan.keys else "none",
+            size_text(size.pixel_bytes),
+            size_text(plan.total_bytes) if plan.keys else "none",
             str(plan.views) if plan.keys else "–",
             missing if plan.passes else "nothing",
         )
@@ -45,53 +45,27 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
     for sentence in said:
         results.print(sentence, markup=False)
     results.print(
-        f"all sizes: {_size(cost.total_bytes)}, about {cost.seconds / 60:.1f} minutes, each paid "
-        f"when a trial first asks for it; then {spec.search.trials} trials of up to "
+        f"all sizes: {size_text(cost.total_bytes)}, about {cost.seconds / 60:.1f} minutes, each "
+        f"paid when a trial first asks for it; then {spec.search.trials} trials of up to "
         f"{spec.split.folds} folds",
         markup=False,
     )
 
 
-class SearchProgress:
+class SearchProgress(Listener):
     """Receives what a search tells: a table that grows on a terminal, a line a trial elsewhere."""
 
     def __init__(self, spec: StudySpec, *, bars: bool, quiet: bool) -> None:
-        self._spec, self._quiet = spec, quiet
-        self._live = (
-            Live(console=progress, transient=True) if bars and progress.is_terminal else None
-        )
+        drawn = bars and progress.is_terminal
+        self._live = Live(console=progress, transient=True) if drawn else None
+        super().__init__(self._live, quiet=quiet)
+        self._spec = spec
         self._began = time.monotonic()
         self._trials: Sequence[TrialRecord] = ()
         self._now, self._prefix, self._before = "", "", 0
 
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._live:
-            self._live.stop()
-
-    def tell(self, kind: str, **facts: Any) -> None:
-        """Take note of one step or event; unknown kinds are ignored."""
-        listener = getattr(self, f"_on_{kind}", None)
-        if listener is not None:
-            listener(**facts)
-
     def _on_fill(self, total: int) -> None:
         self._line(f"frozen layers: {total:,} images to pass, once for all trials of this size")
-
-    def _on_filled(self, images: int, seconds: float) -> None:
-        self._line(f"frozen layers: {images:,} images in {seconds:.0f} s")
 
     def _on_trial_started(self, number: int, spec: StudySpec, params: dict[str, Any]) -> None:
         drawn = ", ".join(f"{k} {v}" for k, v in zip(params, readable(params, params), strict=True))
@@ -100,7 +74,7 @@ class SearchProgress:
 
     def _on_epoch(self, **facts: Any) -> None:
         fold, epoch, loss = facts["fold"], facts["epoch"] + 1, facts["loss"]
-        phase = "last blocks" if facts["phase"] != "head" else "head"
+        phase = PHASE_NAMES[facts["phase"]]
         self._draw(f"fold {fold}, {phase} epoch {epoch}, loss {loss:.3f}")
 
     def _on_fold_judged(self, number: int, folds: int, score: float) -> None:
@@ -119,7 +93,9 @@ class SearchProgress:
 
     def _on_outer_fold(self, fold: int, folds: int) -> None:
         self._prefix, self._trials, self._began = f"outer fold {fold}, ", (), time.monotonic()
-        self._line(f"nested: searching inside the training part of outer fold {fold} of {folds}")
+        self._line(
+            f"nested: searching inside the training part of outer fold {fold} ({folds} in all)"
+        )
 
     def _on_outer_judged(self, fold: int, inner: float) -> None:
         self._line(f"nested: outer fold {fold} judged; its inner search reached {inner:.4f}")
@@ -139,10 +115,6 @@ class SearchProgress:
             table = trial_table(self._trials[-ROWS_SHOWN:], self._spec.search, self._standing())
             table.caption = " · ".join(part for part in (self._now, doing) if part)
             self._live.update(table)
-
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            note(text)
 
 
 def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -> Table:
@@ -251,7 +223,3 @@ def _best(trials: Sequence[TrialRecord], search: SearchSpec) -> TrialRecord | No
     sign = 1 if search.metric == "log_loss" else -1
     complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
     return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)
-
-
-def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

@@ -15,8 +15,8 @@ MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown"})
 def read_rows(path: Path) -> pd.DataFrame:
     """The rows of a CSV (or tab-separated ``.tab``, ``.tsv``) file, every cell a stripped str.
 
-    Raises DataError for a file that cannot be read, is not UTF-8, holds a NUL, has no rows, has
-    two columns of one name or rows of different lengths.
+    Raises DataError for a file that cannot be read, is not UTF-8, holds a NUL, is empty, has
+    no rows, two columns of one name or rows of different lengths.
     """
     try:
         content = path.read_bytes()
@@ -29,6 +29,11 @@ def read_rows(path: Path) -> pd.DataFrame:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise DataError(f"{path}: line {line} holds a NUL character; names are plain text")
+    if not text.strip():
+        raise DataError(
+            f"{path}: the file is empty, but a table has a header line and a row for each image; "
+            "give the whole file"
+        )
     return _parse(path, text)
 
 
@@ -40,7 +45,7 @@ def _parse(path: Path, text: str) -> pd.DataFrame:
         frame = pd.read_csv(
             StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
         )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except pd.errors.ParserError as error:
         raise DataError(
             f"{path}: not a table ({str(error).strip()}); a CSV has one header line and as many "
             "cells in every row"
@@ -53,7 +58,10 @@ def _parse(path: Path, text: str) -> pd.DataFrame:
     frame = pd.DataFrame(frame.iloc[1:].reset_index(drop=True))
     frame.columns = pd.Index(header)
     if frame.empty:
-        raise DataError(f"{path}: no rows below the header; a data set needs images")
+        raise DataError(
+            f"{path}: a header with no rows below it, but a table has a row for each image; "
+            "give the whole file"
+        )
     return frame
 
 

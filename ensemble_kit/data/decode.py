@@ -21,6 +21,10 @@ ASPECTS = ("crop", "pad", "stretch")
 MAX_PIXELS = 80_000_000
 """Images with more pixels are refused from their header (Pillow would warn from 89 million)."""
 
+MEND = "restore or replace the file, or drop its row"
+MEND_ALL = "restore or replace these files, or drop their rows"
+"""What to do about images that cannot be used."""
+
 DECODER = f"2 simplejpeg {simplejpeg.__version__} pillow {PIL.__version__}"
 """What the pixels depend on besides the file: our version, and those of the two libraries."""
 
@@ -49,15 +53,15 @@ def read_header(data: bytes, name: str) -> Header:
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
         except (ValueError, KeyError) as error:
-            raise DataError(f"{name}: damaged JPEG header ({error}); restore the file") from None
+            raise DataError(f"{name}: damaged JPEG header ({error})") from None
         header = Header("JPEG", width, height)
     else:
         kind = "empty" if not data else "not a JPEG or PNG image"
-        raise DataError(f"{name}: {kind}; restore or convert the file")
+        raise DataError(f"{name}: {kind}")
     if not 0 < header.width * header.height <= MAX_PIXELS:
         raise DataError(
             f"{name}: {header.width:,}×{header.height:,} pixels, but at most {MAX_PIXELS:,} are "
-            "read; make the image smaller"
+            "read"
         )
     return header
 
@@ -74,12 +78,16 @@ def decode(path: Path, size: int, aspect: Aspect) -> Pixels:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    return decode_bytes(data, size, aspect, str(path))
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {MEND}") from None
+    try:
+        return decode_bytes(data, size, aspect, str(path))
+    except DataError as error:
+        raise DataError(f"{error}; {MEND}") from None
 
 
 def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str) -> Pixels:
-    """:func:`decode` of a file's contents; ``name`` is for errors."""
+    """:func:`decode` of a file's contents; ``name`` is for errors, which say what is wrong and
+    leave the next step to the caller: it knows whether one image is at stake or many."""
     if aspect not in ASPECTS:
         raise ValueError(f"aspect {aspect!r} is none of {ASPECTS}")
     header = read_header(data, name)
@@ -102,9 +110,7 @@ def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> 
             opened.load()
             return _upright(_to_rgb(opened), data)
     except _DAMAGED as error:
-        raise DataError(
-            f"{name}: truncated or damaged {header.kind} ({error}); restore the file"
-        ) from None
+        raise DataError(f"{name}: truncated or damaged {header.kind} ({error})") from None
 
 
 def _least(header: Header, size: int, aspect: Aspect) -> tuple[int, int]:

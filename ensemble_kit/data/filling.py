@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.atomic import write_text
-from ensemble_kit.data.decode import Aspect, Pixels, decode_bytes
+from ensemble_kit.data.decode import MEND_ALL, Aspect, Pixels, decode_bytes
 from ensemble_kit.data.sources import content_digest
 from ensemble_kit.errors import DataError, StoreError, some
 from ensemble_kit.records import Bools, Ints, LesionTable
@@ -51,8 +51,7 @@ def fill(filling: Filling, jobs: int, tell: Callable[[int], None]) -> None:
             os.fsync(rows)
     if damaged:
         raise DataError(
-            f"{len(damaged):,} of {n:,} images cannot be used: {some(damaged)}; "
-            "restore these files or drop their rows"
+            f"{len(damaged):,} of {n:,} images cannot be used: {some(damaged)}; {MEND_ALL}"
         )
 
 

@@ -67,12 +67,16 @@ def read_given(path: Path) -> GivenPredictions:
     text = {name: _text(frame, column) for name, column in known.items()}
     labels = text.pop("dx", None)
     fold = text.pop("fold", None)
+    numbers = None if fold is None else _folds(fold, ids, path)
+    if numbers is not None and (first := int(numbers.min())):
+        notes = [*notes, _renumbered(path, first, int(numbers.max()))]
+        numbers = np.asarray(numbers - first, dtype=np.int64)
     lesions, patients = text.pop("lesion_id", None), text.pop("patient_id", None)
     return GivenPredictions(
         source=str(path),
         predictions=predictions,
         labels=None if labels is None else _as_classes(labels, predictions, path),
-        fold=None if fold is None else _folds(fold, ids, path),
+        fold=numbers,
         lesions=lesions,
         patients=patients,
         slices={name: text[column] for column, name in slice_names(text).items()},
@@ -225,8 +229,14 @@ def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
     if wrong.any():
         rows = [f"'{v}' ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
         raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0 to {most}")
-    fold = np.array([int(float(value)) for value in text], dtype=np.int64)
-    return np.asarray(fold - fold.min(), dtype=np.int64)
+    return np.array([int(float(value)) for value in text], dtype=np.int64)
+
+
+def _renumbered(path: Path, first: int, last: int) -> str:
+    return (
+        f"{path.name}: its folds {first} to {last} are numbered 0 to {last - first} here, like the "
+        "folders fold_0, fold_1 …"
+    )
 
 
 def _whole(value: str, most: int) -> bool:

@@ -65,22 +65,35 @@ class PixelPlan:
     """What a fill would do.
 
     ready : nothing. n_bytes : size of the whole store. n_images : rows of it. folder : its place.
+    digest : of the store that is there, as in :class:`PixelStore`; "" where it is not ready.
     """
 
     folder: Path
     ready: bool
     n_images: int
     n_bytes: int
+    digest: str = ""
 
 
 def plan_pixels(
-    table: LesionTable, size: int, aspect: Aspect, store_dir: Path, jobs: int = 2
+    table: LesionTable,
+    size: int,
+    aspect: Aspect,
+    store_dir: Path,
+    jobs: int = 2,
+    *,
+    remember: bool = True,
 ) -> PixelPlan:
-    """Say where the store of these pixels is or would be, without decoding anything."""
-    key, _ = _key(table, size, aspect, store_dir, jobs)
+    """Say where the store of these pixels is or would be, without decoding anything.
+
+    remember : whether what was learnt of the image files is written down, so that they need not
+        be read again; False writes nothing at all.
+    """
+    key, _ = _key(table, size, aspect, store_dir, jobs, remember)
     folder = store_dir / "pixels" / key[:16]
-    ready = _complete(folder, key, table.image_ids) is not None
-    return PixelPlan(folder, ready, len(table), len(table) * (size * size * 3 + 16))
+    digest = _complete(folder, key, table.image_ids, remember)
+    n_bytes = len(table) * (size * size * 3 + 16)
+    return PixelPlan(folder, digest is not None, len(table), n_bytes, digest or "")
 
 
 def pixels_ready(table: LesionTable, size: int, aspect: Aspect, store_dir: Path) -> bool:
@@ -143,17 +156,17 @@ def store_digest(folder: Path, image_ids: Strings) -> str:
 
 
 def _key(
-    table: LesionTable, size: int, aspect: Aspect, store_dir: Path, jobs: int
+    table: LesionTable, size: int, aspect: Aspect, store_dir: Path, jobs: int, remember: bool = True
 ) -> tuple[str, list[str]]:
     without = table.image_ids[table.paths == ""]
     if len(without):
         raise DataError(f"no image file known for {some(without)}: read the data set with images")
-    contents = source_digests(table, store_dir, jobs)
+    contents = source_digests(table, store_dir, jobs, remember)
     ids = [str(name) for name in table.image_ids]
     return digest_of(ids, contents, size, str(aspect), DECODER, FORMAT), contents
 
 
-def _complete(folder: Path, key: str, image_ids: Strings) -> str | None:
+def _complete(folder: Path, key: str, image_ids: Strings, remember: bool = True) -> str | None:
     """The digest of a store that is whole; None if it has to be filled or mended.
 
     The rows are read again only where the file was touched since it was finished.
@@ -167,7 +180,8 @@ def _complete(folder: Path, key: str, image_ids: Strings) -> str | None:
     if (folder / PIXELS).stat().st_mtime_ns != meta.get("mtime_ns"):
         if not good_rows(folder, len(image_ids), int(meta["size"])).all():
             return None
-        write_json(folder / META, meta | {"mtime_ns": (folder / PIXELS).stat().st_mtime_ns})
+        if remember:
+            write_json(folder / META, meta | {"mtime_ns": (folder / PIXELS).stat().st_mtime_ns})
     return digest
 
 

@@ -144,11 +144,14 @@ def _check_diagnoses(frame: pd.DataFrame, layout: Layout) -> None:
         allowed = KNOWN
     unknown = frame[~frame["dx"].isin(allowed)]
     if len(unknown):
-        rows = [
-            f"{dx!r} ({name})" for dx, name in zip(unknown["dx"], unknown["image_id"], strict=True)
+        kinds = unknown.groupby("dx", sort=False)["image_id"]
+        values = [
+            f"{dx!r} ({count(len(names), 'image')}{':' if len(names) == 1 else ', the first'} "
+            f"{names.iloc[0]})"
+            for dx, names in kinds
         ]
         raise DataError(
-            f"{layout.table}: unknown dx {some(rows)}: the diagnoses are "
+            f"{layout.table}: unknown dx {some(values)}: the diagnoses are "
             f"{some(sorted(allowed), 20)}; mend the rows, or list the classes of this "
             f"data set in {listed.name}, one a line"
         )

@@ -20,11 +20,14 @@ def content_digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def source_digests(table: LesionTable, store_dir: Path, jobs: int) -> list[str]:
+def source_digests(
+    table: LesionTable, store_dir: Path, jobs: int, remember: bool = True
+) -> list[str]:
     """(n) content digests of the table's image files, in table order.
 
     Remembered in ``store_dir/pixels/sources/`` by path, size, modification and change time; a
-    file whose entry still holds is not read. Raises DataError where a file is not there.
+    file whose entry still holds is not read. remember : False writes nothing.
+    Raises DataError where a file is not there.
     """
     root = Path(table.root)
     index_path = store_dir / "pixels" / "sources" / f"{digest_of(str(root.resolve()))[:16]}.json"
@@ -40,7 +43,7 @@ def source_digests(table: LesionTable, store_dir: Path, jobs: int) -> list[str]:
     digests = [fresh[r] if r in fresh else known[path][1] for r, path in enumerate(paths)]
     settled = time.time_ns() - SETTLED
     learnt = {paths[r]: (stats[r], fresh[r]) for r in stale if max(stats[r][1:]) < settled}
-    if learnt:
+    if learnt and remember:
         _write(index_path, known | learnt)
     return digests
 

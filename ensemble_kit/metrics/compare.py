@@ -7,7 +7,7 @@ import numpy as np
 
 from ensemble_kit.errors import PredictionsError
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
-from ensemble_kit.metrics.cases import Key, make_cases
+from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key, make_cases
 from ensemble_kit.metrics.scorer import Scorer, replicate
 from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.support import support_of
@@ -26,9 +26,16 @@ HEADLINE: tuple[Key, ...] = (
 )
 
 
+def compared_figures(cases: Cases) -> tuple[Key, ...]:
+    """What every comparison shows: the headline figures, then the AUC of each class and of the
+    malignant view where there is one."""
+    names = [*cases.class_names, *([MALIGNANT] if cases.has_malignant_view else [])]
+    return (*HEADLINE, *(("roc_auc", name) for name in names))
+
+
 @dataclass(frozen=True)
 class Difference:
-    """First minus second: the figure, its estimate, and p-values.
+    """First named minus second named: the figure, its estimate, and p-values.
 
     p_value : two-sided, from the share of paired replicates on the other side of 0 (never below
     2/(R + 1)); None where not estimable. adjusted : after Holm's correction over the family.
@@ -48,9 +55,10 @@ def paired_differences(
     named: Sequence[tuple[str, Predictions]],
     spec: EvaluationSpec | None = None,
     seed: int = 0,
-    figures: Sequence[Key] = HEADLINE,
+    figures: Sequence[Key] | None = None,
 ) -> tuple[Difference, ...]:
-    """Every pair of the named predictions (in the order given), for each of the figures.
+    """Every pair of the named predictions (in the order given), for each of the figures
+    (:func:`compared_figures` unless given).
 
     Both members of a pair are scored under the same draws of groups. Holm's correction is over
     all comparisons returned.
@@ -66,7 +74,7 @@ def paired_differences(
     found = []
     for left in range(len(named)):
         for right in range(left + 1, len(named)):
-            for key in figures:
+            for key in figures or compared_figures(cases[0]):
                 value = float(points[left][key][0] - points[right][key][0])
                 replicates = drawn[left][key] - drawn[right][key] if drawn[left] else np.empty(0)
                 support = support_of(key, cases[left])

@@ -35,9 +35,14 @@ class Comparison:
     differences: tuple[Difference, ...]
     tests: tuple[PairTests, ...]
 
+    @property
+    def family(self) -> int:
+        """How many tests Holm's correction is over: figures × pairs, where estimable."""
+        return sum(d.p_value is not None for d in self.differences)
+
     def plain(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return {"format_version": 1} | asdict(self)
+        return {"format_version": 1, "family": self.family} | asdict(self)
 
 
 def compare(

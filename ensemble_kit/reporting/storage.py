@@ -17,6 +17,21 @@ def write_report(path: Path, report: Report) -> None:
     write_text(path, report.model_dump_json(exclude_defaults=True) + "\n")
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise RunError where something that is no report's numbers would be written over."""
+    if not path.exists():
+        return
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        values = None
+    if not isinstance(values, dict) or "report_version" not in values:
+        raise RunError(
+            f"{path} is there and holds no report's numbers, so it is left alone; give --out "
+            "another name"
+        )
+
+
 def read_report(path: Path) -> Report:
     """Read a view back; a foreign or damaged file is a :class:`RunError`."""
     try:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ensemble_kit.data.pixels import fill_pixels, pixels_ready, plan_pixels
+from ensemble_kit.data.pixels import plan_pixels
 from ensemble_kit.errors import SearchError
 from ensemble_kit.records import LesionTable
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
-from ensemble_kit.training.preparing import Machine, find_weights
+from ensemble_kit.training.preparing import Machine, find_weights, known_weights
 from ensemble_kit.tuning.sampling import values_of, with_params
 
 WORKER_BYTES = 1.5e9
@@ -44,15 +44,20 @@ class SpaceCost:
         return sum(size.stores.seconds for size in self.sizes)
 
 
-def cost_of_space(table: LesionTable, spec: StudySpec, machine: Machine) -> SpaceCost:
-    """Plan the stores of every backbone and size of a space, with most views it can have."""
+def cost_of_space(
+    table: LesionTable, spec: StudySpec, machine: Machine, *, dry: bool = False
+) -> SpaceCost:
+    """Plan the stores of every backbone and size of a space, with most views it can have.
+
+    dry : write nothing and fetch nothing; weights that are not there yet have no stores either.
+    """
     depths = tuple(values_of(spec, "unfreeze_depth"))
-    plans = _plans(table, spec, machine, depths)
+    plans = _plans(table, spec, machine, depths, dry)
     total = sum(size.stores.total_bytes for size in plans)
     if total <= machine.store_limit:
         return SpaceCost(tuple(plans), depths, machine.store_limit)
     limit = machine.store_limit / len(plans)
-    plans = _plans(table, spec, replace(machine, store_limit=limit), depths)
+    plans = _plans(table, spec, replace(machine, store_limit=limit), depths, dry)
     note = (
         f"the activations of all sizes would take {total / 1e9:.1f} GB: each of {len(plans)} sizes "
         f"gets {limit / 1e9:.1f} GB of the limit (--store-limit)"
@@ -72,7 +77,11 @@ def check_jobs(jobs: int, memory: float) -> None:
 
 
 def _plans(
-    table: LesionTable, spec: StudySpec, machine: Machine, depths: Sequence[int]
+    table: LesionTable,
+    spec: StudySpec,
+    machine: Machine,
+    depths: Sequence[int],
+    dry: bool,
 ) -> list[SizeCost]:
     views = max(values_of(spec, "views"))
     augment = max(values_of(spec, "augment"), key=("online", "none", "dihedral").index)
@@ -84,12 +93,10 @@ def _plans(
                 {"backbone": backbone, "image_size": size, "views": views, "augment": augment,
                  "unfreeze_depth": max(depths)},
             )  # fmt: skip
-            weights = find_weights(point)[1]
+            weights = "" if dry and not known_weights(point) else find_weights(point)[1]
             place, aspect = machine.store_dir, spec.model.aspect
-            pixels = plan_pixels(table, size, aspect, place)
-            ready = pixels_ready(table, size, aspect, place)
-            digest = fill_pixels(table, size, aspect, place, jobs=1).digest if ready else ""
-            facts = PixelFacts(digest, len(table))
+            pixels = plan_pixels(table, size, aspect, place, remember=not dry)
+            facts = PixelFacts(pixels.digest, len(table))
             stores = plan_stores(point, facts, weights, place, machine.store_limit, depths)
-            found.append(SizeCost(backbone, size, pixels.n_bytes, ready, stores))
+            found.append(SizeCost(backbone, size, pixels.n_bytes, pixels.ready, stores))
     return found

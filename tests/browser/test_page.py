@@ -195,6 +195,29 @@ def test_no_sideways_scroll(browser: Chromium, hostile_page: str, width: int) ->
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(("width", "fits"), [(1185, True), (1265, True), (390, False)])
+def test_the_table_by_class_fits_or_scrolls_in_its_own_container(
+    browser: Chromium, project: Path, width: int, fits: bool
+) -> None:
+    """1200 and 1280 pixels less a scrollbar, and a phone."""
+    browser.size(width, 900, phone=width < 500)
+    browser.open((project / "reports" / "example" / "sample.html").as_uri())
+    box = "document.querySelector('#class-table').closest('.scroll')"
+    assert browser.run(f"{box}.scrollWidth <= {box}.clientWidth") == fits
+    assert browser.run("document.documentElement.scrollWidth") <= width
+    browser.run(f"{box}.focus()")
+    assert browser.run(f"document.activeElement === {box}")
+
+
+def test_whatever_may_scroll_is_reached_by_keyboard_and_has_a_label(desk: Chromium) -> None:
+    bare = (
+        "[...document.querySelectorAll('.scroll')].filter(e => e.tabIndex !== 0"
+        " || e.getAttribute('role') !== 'region' || !e.getAttribute('aria-label')).length"
+    )
+    assert desk.run("document.querySelectorAll('.scroll').length") > 10
+    assert desk.run(bare) == 0
+
+
 def test_print_shows_all_panes_and_no_controls(desk: Chromium) -> None:
     desk.media("print")
     assert desk.run("[...document.querySelectorAll('.pane')].every(p => p.offsetHeight > 0)")

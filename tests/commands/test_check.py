@@ -64,6 +64,7 @@ def test_unreadable_images_are_refused(
     assert run(monkeypatch, "check", "--data", tmp_path, "--folds", 2, *words) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: 1 image of 9 cannot be used: im_4.jpg")
+    assert error.count("restore") == 1
     assert "Traceback" not in error
 
 

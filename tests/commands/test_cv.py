@@ -201,6 +201,31 @@ def test_a_dry_run_prints_the_plan_and_writes_no_run(place):
     assert not (place / "runs/dry").exists()
 
 
+def everything(folder: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+    }
+
+
+def test_a_dry_run_writes_nothing_at_all(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ensemble_kit.data.sources.SETTLED", -(10**15))
+    write_squares(tmp_path / "squares")
+    for folder, data in ((place, "squares"), (tmp_path, "squares"), (tmp_path, "sample")):
+        monkeypatch.chdir(folder)
+        before = everything(folder)
+        words = ["cv", "--data", data, *SETTINGS, "--run", "dry", "--dry-run"]
+        monkeypatch.setattr(sys, "argv", ["cli.py", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr().out
+        assert left.value.code == 0
+        assert "plan: " in said
+        assert everything(folder) == before
+    assert "decodes no image" in said
+    assert "`check` finds damaged files" in said
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -89,6 +89,25 @@ def test_several_files_are_compared_in_pairs(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "study-one" / "comparison.json").is_file()
 
 
+def test_the_table_of_differences_says_its_sign_and_its_family(tmp_path: Path) -> None:
+    files = [predictions_file(tmp_path / f"{n}.csv", blur=b) for n, b in (("one", 0), ("two", 0.9))]
+    options = [word for file in files for word in ("--predictions", file)]
+    code, out = run(*options, "--runs-dir", tmp_path / "runs")
+    assert code == 0
+    title = next(line for line in out.splitlines() if line.startswith("paired differences"))
+    assert "A − B: first named minus second named" in title
+    assert "over the 12 tests of this table (figures × 1 pair)" in title, (
+        "8 headline figures, 3 classes and malignant; one pair"
+    )
+    rows = [line.split() for line in out.splitlines() if line.startswith("one − two")]
+    assert len(rows) == 12
+    loss = next(row for row in rows if row[3] == "log_loss")
+    assert float(loss[5]) < 0, "the first is better: its loss minus the second's is negative"
+    assert "t-test (Nadeau–Bengio) of log_loss, one − two: -" in out
+    document = json.loads((tmp_path / "runs" / "one" / "comparison.json").read_text())
+    assert document["family"] == 12
+
+
 def test_truth_and_folds_from_other_files(tmp_path: Path) -> None:
     bare = predictions_file(tmp_path / "bare.csv", truth=False)
     whole = predictions_file(tmp_path / "whole.csv")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ensemble_kit.commands.app import app
 from ensemble_kit.errors import EnsembleKitError, RunError
 from ensemble_kit.runs.folder import Run
-from tests.reporting.conftest import MakeRun, make_run, plain_run  # noqa: F401
+from tests.reporting.conftest import MakeRun, guesses, make_run, plain_run  # noqa: F401
 
 
 def report(*words: str | Path) -> str:
@@ -40,9 +40,34 @@ def test_it_writes_the_page_and_the_numbers(plain_run: Run, tmp_path: Path) -> N
     said = report(plain_run.folder, "--out", page)
     assert said.strip() == str(page)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
-    numbers = json.loads((plain_run.folder / "report.json").read_text(encoding="utf-8"))
+    numbers = json.loads((page.parent / "page.json").read_text(encoding="utf-8"))
     assert numbers["name"] == "plain"
-    assert [p.name for p in page.parent.iterdir()] == ["page.html"], "nothing half-written"
+    there = sorted(p.name for p in page.parent.iterdir())
+    assert there == ["page.html", "page.json"], "nothing half-written"
+
+
+def test_out_leaves_the_run_folder_as_it_was(make_run: MakeRun, tmp_path: Path) -> None:  # noqa: F811
+    run = make_run("kept", runs_dir=tmp_path / "runs")
+    other = make_run("second", runs_dir=tmp_path / "runs", predictions=guesses(run.table, 0.5))
+    report(run.folder, "--out", tmp_path / "page.html")
+    assert not (run.folder / "report.json").exists()
+    (run.folder / "report.json").write_bytes((tmp_path / "page.json").read_bytes())
+    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
+    report(run.folder, "--compare", other.folder, "--out", tmp_path / "page.html")
+    after = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
+    assert after == before
+    assert json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["compared"]
+
+
+def test_numbers_never_go_over_another_file(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
+    for content in ('{"mine": 1}', "[1]", "not json"):
+        (tmp_path / "page.json").write_text(content)
+        with pytest.raises(RunError, match="left alone"):
+            report(plain_run.folder, "--out", tmp_path / "page.html")
+        assert (tmp_path / "page.json").read_text() == content
+    with pytest.raises(RunError, match="names the page"):
+        report(plain_run.folder, "--out", tmp_path / "new.json")
+    assert [p.name for p in tmp_path.iterdir()] == ["page.json"]
 
 
 def test_the_page_is_rebuilt_without_the_run(
@@ -53,7 +78,7 @@ def test_the_page_is_rebuilt_without_the_run(
     report(plain_run.folder, "--out", first)
     kept = tmp_path / "elsewhere" / "report.json"
     kept.parent.mkdir()
-    kept.write_bytes((plain_run.folder / "report.json").read_bytes())
+    kept.write_bytes((tmp_path / "first.json").read_bytes())
     report(kept, "--out", second)
     assert first.read_bytes() == second.read_bytes()
 
@@ -68,6 +93,7 @@ def test_the_latest_run_is_the_default(
     make_run("zlast", runs_dir=runs)
     monkeypatch.chdir(tmp_path)
     assert report().strip() == "reports/zlast.html"
+    assert Path("runs/zlast/report.json").is_file(), "without --out the numbers stay with the run"
     assert Path("reports/zlast.html").is_file()
 
 
@@ -95,10 +121,39 @@ def test_mistakes_get_a_sentence_and_leave_nothing(
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--compare", "only"], "the run reported itself"),
+        (["--compare", "runs/only"], "the run reported itself"),
+        (["--compare", "runs/../runs/only"], "the run reported itself"),
+        (["--compare", "linked"], "the run reported itself"),
+        (["--external", "./runs/only"], "the run reported itself"),
+        (["--compare", "other", "--compare", "runs/other"], "named already"),
+        (["--compare", "other", "--external", "other"], "named already"),
+    ],
+)
+def test_a_run_is_not_compared_with_itself_nor_named_twice(
+    words: list[str],
+    said: str,
+    make_run: MakeRun,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_run("only", runs_dir=tmp_path / "runs")
+    make_run("other", runs_dir=tmp_path / "runs")
+    (tmp_path / "linked").symlink_to(tmp_path / "runs" / "only")
+    with pytest.raises(RunError, match=said):
+        report("only", *words)
+    assert not (tmp_path / "reports").exists()
+    assert not (tmp_path / "runs" / "only" / "report.json").exists()
+
+
 def test_a_finished_report_takes_no_other_run(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
     report(plain_run.folder, "--out", tmp_path / "page.html")
     with pytest.raises(RunError, match="need the run it came from"):
-        report(plain_run.folder / "report.json", "--compare", plain_run.folder)
+        report(tmp_path / "page.json", "--compare", plain_run.folder)
 
 
 def test_a_changed_run_is_refused(make_run: MakeRun, tmp_path: Path) -> None:  # noqa: F811

@@ -235,3 +235,19 @@ def test_a_store_of_another_format_is_foreign(place: Path) -> None:
     meta = folder_of(place, "activations2") / "meta.json"
     write_json(meta, json.loads(meta.read_text()) | {"format": 99})
     assert named(store("list")) == ["activations0", "pixels"]
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("word", ["list", "verify"])
+def test_where_there_is_no_store_it_says_so_and_how_one_is_made(
+    word: str, made: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if made:
+        Path("empty").mkdir()
+    done = CliRunner().invoke(app, ["store", word, "--store", "empty"])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("empty: no store there; `cv` and `tune` make stores")
+    assert Path("empty").exists() == made, "looking makes nothing"
+    shown = store(word, "--store", "empty")
+    assert shown.get("stores", []) == shown.get("sound", []) == []

@@ -155,6 +155,9 @@ def test_mistakes_are_a_sentence_and_write_nothing(place, capsys, monkeypatch, t
     study.write_text(STUDY, encoding="utf-8")
     assert "--name" in mistaken(capsys, "--study", study, "--name", "../up")
     assert "cannot be read" in mistaken(capsys, "--study", "none.toml")
+    said = mistaken(capsys)
+    assert "no study given, and there is no studies/ham10000.toml" in said
+    assert "needs a study file with a search space; give --study FILE" in said
     assert "metric" in mistaken(capsys, "--study", study, "--metric", "accuracy")
     url = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
     said = mistaken(capsys, "--study", study, "--storage", url)
@@ -173,3 +176,16 @@ def test_help_is_quick(project):
     assert time.monotonic() - began < 20
     loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not loaded & {"optuna", "keras", "tensorflow", "pandas", "numpy", "matplotlib"}
+
+
+def test_a_dry_run_writes_nothing_at_all(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("ensemble_kit.data.sources.SETTLED", -(10**15))
+    shutil.copytree(place / "squares", tmp_path / "squares")
+    shutil.copyfile(place / "squares.toml", tmp_path / "squares.toml")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["cli.py", "tune", "--study", "squares.toml", "--dry-run"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert sorted(tmp_path.rglob("*")) == before

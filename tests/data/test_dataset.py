@@ -1,5 +1,6 @@
 """One suite over every layout, then what bad data gets."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,7 +101,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no csv": (lambda root: (root / "metadata.csv").unlink(), "no CSV with the diagnoses"),
     "no dx": (_without("dx"), "no column dx"),
     "no image_id": (_without("image_id"), "no column image_id"),
-    "unknown dx": (_spoil(dx="melanoma?"), r"unknown dx 'melanoma\?' \(im_2\).*akiec.*classes.txt"),
+    "unknown dx": (
+        _spoil(dx="melanoma?"),
+        r"unknown dx 'melanoma\?' \(1 image: im_2\).*akiec.*classes.txt",
+    ),
     "blank dx": (_spoil(dx=""), "no dx for im_2"),
     "duplicate id": (_spoil(image_id="im_4"), "im_4 listed more than once"),
     "two diagnoses": (_spoil("im_3", dx="nv"), r"lesion L1 \(mel and nv\) has more than one"),
@@ -111,8 +115,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "blank id": (_spoil(image_id=""), "image id '' cannot be used"),
     "NUL": (_text("image_id,dx\nim_1,mel\nim\0_2,nv\n"), "line 3 holds a NUL"),
     "not UTF-8": (_text(b"image_id,dx\nim_1,mel\xff\n"), "line 2 is not UTF-8"),
-    "empty": (_text(""), "not a table"),
-    "header only": (_text("image_id,dx\n"), "no rows below the header"),
+    "empty": (_text(""), "metadata.csv: the file is empty, but a table has a header line"),
+    "blank": (_text("\n \n\t\n"), "the file is empty"),
+    "byte-order mark": (_text(b"\xef\xbb\xbf"), "the file is empty"),
+    "header only": (_text("image_id,dx\n"), "a header with no rows below it"),
     "ragged": (_text("image_id,dx\nim_1,mel,3,4\n"), r"not a table.*line 2 \(4\)"),
     "short rows": (
         _text('image_id,dx,patient_id\nim_1,mel,"P,\n1"\n\nim_2,nv\nim_3,mel,P3\nim_4\n'),
@@ -198,10 +204,21 @@ def test_columns_that_a_run_needs_for_itself_are_renamed(tmp_path: Path) -> None
 
 def test_listed_classes_allow_another_name(tmp_path: Path) -> None:
     write_folder(tmp_path, Rows().change("im_9", dx="Lentigo"))
-    with pytest.raises(DataError, match="unknown dx 'lentigo'"):
+    with pytest.raises(DataError, match=r"unknown dx 'lentigo' \(1 image: im_9\)"):
         load_table(tmp_path)
     (tmp_path / "classes.txt").write_text("bkl\nMEL\nnv\nlentigo\n")
     assert load_table(tmp_path).class_names == ("bkl", "lentigo", "mel", "nv")
+
+
+def test_an_unknown_dx_is_named_once_with_its_images_counted(tmp_path: Path) -> None:
+    rows = Rows().change("im_2", dx="lentigo").change("im_9", dx="wart")
+    write_folder(tmp_path, rows.change("im_1", dx="Lentigo").change("im_3", dx="lentigo"))
+    with pytest.raises(DataError) as raised:
+        load_table(tmp_path)
+    said = str(raised.value)
+    assert re.search(r"'lentigo' \(3 images, the first im_\d\)", said)
+    assert "'wart' (1 image: im_9)" in said
+    assert said.count("lentigo") == 1
 
 
 def test_no_data_says_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,8 @@ def test_truncated_files_are_refused(kind: str, share: float, tmp_path: Path) ->
     path = tmp_path / "broken.jpg"
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(
-        DataError, match=r"broken\.jpg: .*(truncated or )?damaged .*restore the file"
+        DataError,
+        match=r"broken\.jpg: .*(truncated or )?damaged .*; restore or replace the file, or drop",
     ):
         decode(path, 32, "crop")
 

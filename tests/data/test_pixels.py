@@ -144,6 +144,18 @@ def test_files_left_alone_are_read_once(
     assert len(read) == 9
 
 
+def test_a_plan_may_write_nothing(table: LesionTable, place: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "none"
+    assert not plan_pixels(table, SIZE, "crop", nowhere, remember=False).ready
+    assert not nowhere.exists()
+    first = filled(table, place)
+    os.utime(first.folder / "pixels.u8", (1_600_000_000, 1_600_000_000))
+    before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    plan = plan_pixels(table, SIZE, "crop", place, remember=False)
+    assert (plan.ready, plan.digest) == (True, first.digest)
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == before
+
+
 def test_damaged_rows_are_noticed_and_decoded_again(
     table: LesionTable, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,8 +195,10 @@ def test_unreadable_images_are_all_named_and_the_rest_is_kept(
     content = [path.read_bytes() for path in broken]
     for path, data in zip(broken, content, strict=True):
         path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match=r"2 of 9 images cannot be used: .*im_3.*im_7"):
+    with pytest.raises(DataError, match=r"2 of 9 images cannot be used: .*im_3.*im_7") as raised:
         filled(table, place)
+    assert str(raised.value).count("restore") == 1, "one next step for all of them"
+    assert str(raised.value).endswith("; restore or replace these files, or drop their rows")
     assert not pixels_ready(table, SIZE, "crop", place)
     with pytest.raises(DataError, match="2 of 9"):
         filled(table, place)

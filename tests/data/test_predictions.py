@@ -43,6 +43,7 @@ def test_a_file_that_knows_everything(tmp_path: Path) -> None:
     assert found.patients is not None
     assert found.labels.tolist() == ["mel", "nv"]
     assert found.fold.tolist() == [0, 1]
+    assert "p.csv: its folds 1 to 2 are numbered 0 to 1 here" in found.notes[-1]
     assert found.lesions.tolist() == ["L1", ""]
     assert found.patients.tolist() == ["P1", "P1"]
     assert {name: column.tolist() for name, column in found.slices.items()} == {
@@ -97,8 +98,8 @@ def test_parquet(tmp_path: Path) -> None:
         ("x,y\n0.5,0.5\n", "no column of image ids"),
         ("image,dx,x,y\na,z,0.5,0.5\n", "label z has no column of probabilities"),
         ("image,fold,x,y\na,one,0.5,0.5\n", r"fold 'one' \(a\) is not a whole number"),
-        ("image,x,y\n", "no rows"),
-        ("", "not a table"),
+        ("image,x,y\n", "a header with no rows below it"),
+        ("", "the file is empty"),
         ("image,fold,x,y\na,inf,0.5,0.5\n", r"fold 'inf' \(a\) is not a whole number from 0 to"),
         ("image,fold,x,y\na,7777777777,0.5,0.5\n", r"fold '7777777777' \(a\) is not a whole"),
         ("image_id,Image,y\na,0.5,0.5\n", "'image' cannot name a class"),

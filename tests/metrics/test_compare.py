@@ -75,7 +75,7 @@ def test_comparison_of_three() -> None:
     named = [(f"m{k}", blurred(predictions, 0.15 * k)) for k in range(3)]
     found = compare(table, folds, named, SPEC)
     assert len(found.tests) == 3
-    assert len(found.differences) == 3 * 8
+    assert len(found.differences) == found.family == 3 * (8 + 3)
     for d in found.differences:
         assert d.adjusted is not None
         assert d.p_value is not None

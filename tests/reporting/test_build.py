@@ -1,6 +1,7 @@
 """From run to view: the same run, the same bytes; the view says what the run says."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from ensemble_kit.reporting.build.explorer import build_explorer, threshold_grid
 from ensemble_kit.reporting.build.report import build_report
 from ensemble_kit.reporting.build.source import Source
 from ensemble_kit.reporting.html.page import SECTIONS, render_page
+from ensemble_kit.reporting.html.tables import cost_table, history_table
 from ensemble_kit.reporting.storage import read_report, write_report
+from ensemble_kit.reporting.view.training import FoldHistory
 from ensemble_kit.runs.folder import Run
 from ensemble_kit.runs.manifest import read_manifest, write_manifest
 from tests.reporting.conftest import MakeRun, folds_of, guesses, lesion_table
@@ -126,6 +129,19 @@ def test_a_sound_run_has_no_leak_warning(plain_run: Run) -> None:
     view = build_report(plain_run.folder)
     assert view.data.crossing_groups == 0
     assert all(alert.severity != "danger" for alert in view.alerts)
+
+
+def test_folds_are_numbered_like_the_folders(plain_run: Run) -> None:
+    view = build_report(plain_run.folder)
+    assert [f.name for f in view.performance.folds] == ["fold 0", "fold 1", "fold 2"]
+    assert {p.fold for p in view.images.pictures} == {0, 1, 2}
+    page = re.sub(r"<script.*?</script>", "", render_page(view), flags=re.S)
+    assert set(re.findall(r"\bfold (\d)", page)) == {"0", "1", "2"}
+    numbers = {p.image: p.fold for p in view.images.pictures}
+    shown = re.findall(r'<p class="id"><bdi>(.*?)</bdi>.*?, fold (\d)</p>', page)
+    assert {image: int(fold) for image, fold in shown} == numbers
+    history = FoldHistory(fold=0, phases=("head",), series={"loss": (1.0,)})
+    assert history_table([history]).rows[0][0] == cost_table([history]).rows[0][0] == 0
 
 
 def test_warnings_for_no_folds_tuned_data_and_tiny_classes(make_run: MakeRun) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from ensemble_kit.errors import RunError
+from ensemble_kit.metrics.comparison import compare
 from ensemble_kit.records import Predictions
 from ensemble_kit.reporting.build.comparison import unpaired
 from ensemble_kit.reporting.build.gallery import build_gallery, label_suspicion, shown_images
@@ -21,8 +23,10 @@ from ensemble_kit.reporting.build.training import flat
 from ensemble_kit.reporting.html.page import render_page
 from ensemble_kit.reporting.html.tables import confusion_rows
 from ensemble_kit.reporting.view.base import Number
+from ensemble_kit.reporting.view.comparison import FOLD_METRIC
 from ensemble_kit.runs.folder import Run
-from tests.reporting.conftest import MakeRun, guesses, lesion_table
+from ensemble_kit.study import EvaluationSpec
+from tests.reporting.conftest import MakeRun, folds_of, guesses, lesion_table
 
 
 def test_suspicion_is_the_least_over_members() -> None:
@@ -139,24 +143,24 @@ def test_unpaired_difference_is_zou_and_donner_s() -> None:
     here = Number(value=0.8, low=0.7, high=0.85, n_groups=10)
     there = Number(value=0.6, low=0.52, high=0.7, n_groups=20)
     found = unpaired(here, there)
-    assert found.value == pytest.approx(-0.2)
-    assert found.low == pytest.approx(-0.2 - np.hypot(0.08, 0.05), rel=1e-5)
-    assert found.high == pytest.approx(-0.2 + np.hypot(0.1, 0.1), rel=1e-5)
+    assert found.value == pytest.approx(0.2)
+    assert found.low == pytest.approx(0.2 - np.hypot(0.1, 0.1), rel=1e-5)
+    assert found.high == pytest.approx(0.2 + np.hypot(0.08, 0.05), rel=1e-5)
     assert unpaired(here, Number(value=None, note="too few")).value is None
     assert unpaired(here, Number(value=0.5)).low is None
 
 
-def test_comparison_is_other_minus_this_and_antisymmetric(make_run: MakeRun) -> None:
+def test_comparison_is_this_minus_other_and_antisymmetric(make_run: MakeRun) -> None:
     table = lesion_table()
     weak = make_run("weak", table, guesses(table, 0.5, seed=5))
     strong = make_run("strong", table, guesses(table, 3.0, seed=6))
     forth = build_report(weak.folder, compare=[strong.folder]).compared[0]
     back = build_report(strong.folder, compare=[weak.folder]).compared[0]
-    gain = next(d for d in forth.differences if d.metric == "roc_auc_ovr")
-    loss = next(d for d in back.differences if d.metric == "roc_auc_ovr")
+    loss = next(d for d in forth.differences if d.metric == "roc_auc_ovr")
+    gain = next(d for d in back.differences if d.metric == "roc_auc_ovr")
     assert gain.difference.low > 0
     assert gain.difference.value == pytest.approx(-loss.difference.value, rel=1e-5)
-    assert gain.other.value - gain.this.value == pytest.approx(gain.difference.value, abs=1e-5)
+    assert gain.this.value - gain.other.value == pytest.approx(gain.difference.value, abs=1e-5)
     assert gain.p_holm >= gain.p_value
     assert (forth.only_this_right, forth.only_other_right) == (
         back.only_other_right,
@@ -164,6 +168,29 @@ def test_comparison_is_other_minus_this_and_antisymmetric(make_run: MakeRun) -> 
     )
     same = build_report(weak.folder, compare=[weak.folder]).compared[0]
     assert all(d.difference.value in (0, None) for d in same.differences)
+
+
+def test_a_report_and_evaluate_say_the_same_of_a_pair(make_run: MakeRun) -> None:
+    table, folds = lesion_table(), folds_of(lesion_table())
+    named = [(n, guesses(table, s, seed=k)) for n, s, k in (("ann", 0.8, 5), ("bob", 1.2, 6))]
+    runs = [make_run(name, table, predictions) for name, predictions in named]
+    report = build_report(runs[0].folder, compare=[runs[1].folder])
+    found = report.compared[0].differences
+    spec = EvaluationSpec(malignant=("mel", "akiec"), replicates=200)
+    expected = compare(table, folds, named, spec, seed=0)
+    assert len(found) == len(expected.differences) == expected.family == 8 + 4 + 1
+    for ours, theirs in zip(found, expected.differences, strict=True):
+        assert (ours.metric, ours.class_name) == (theirs.metric, theirs.class_name)
+        assert ours.difference.value == pytest.approx(theirs.estimate.value, abs=1e-6)
+        assert ours.p_holm == pytest.approx(theirs.adjusted, abs=1e-6)
+    over_folds = expected.tests[0].over_folds[FOLD_METRIC]
+    assert report.compared[0].folds_p == pytest.approx(over_folds.p_value, rel=1e-4)
+    page = render_page(report)
+    caption = re.search(r"<caption>(Differences .*?)</caption>", page).group(1)
+    assert re.sub("<.*?>", "", caption).startswith("Differences ann − bob with intervals")
+    assert "over all 13 differences" in caption
+    said = re.search(r"Corrected resampled t-test of (.*?) over the folds", page).group(1)
+    assert re.sub("<.*?>", "", said) == "macro AUC"
 
 
 def test_runs_that_cannot_be_compared_are_refused(make_run: MakeRun, plain_run: Run) -> None:

@@ -19,7 +19,7 @@ from ensemble_kit.data.sample.art import draw
 from ensemble_kit.data.sample.cast import cast
 from ensemble_kit.errors import DataError
 
-__all__ = ["VERSION", "draw_sample"]
+__all__ = ["VERSION", "draw_sample", "is_drawn"]
 
 VERSION = 1
 MARK = "sample.json"
@@ -51,6 +51,11 @@ def draw_sample(folder: Path) -> Path:
             shutil.rmtree(made, ignore_errors=True)
             raise
     return target
+
+
+def is_drawn(folder: Path) -> bool:
+    """Whether :func:`draw_sample` would have nothing to do."""
+    return _is_whole(folder / f"v{VERSION}")
 
 
 def _is_whole(target: Path) -> bool:

@@ -6,25 +6,20 @@ import numpy as np
 
 from ensemble_kit.errors import RunError, some
 from ensemble_kit.metrics.cases import MALIGNANT, Key, make_cases
-from ensemble_kit.metrics.compare import paired_differences
+from ensemble_kit.metrics.compare import HEADLINE, compared_figures, paired_differences
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
 from ensemble_kit.records import LesionTable, Predictions
 from ensemble_kit.reporting.build.numbers import number_of, rounded
 from ensemble_kit.reporting.build.source import Source
 from ensemble_kit.reporting.view.base import Number
-from ensemble_kit.reporting.view.comparison import Compared, Difference, External
+from ensemble_kit.reporting.view.comparison import FOLD_METRIC, Compared, Difference, External
 
-WHOLE = (
-    "accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "average_precision_macro",
-    "log_loss", "brier_score", "ece",
-)  # fmt: skip
-FOLD_METRIC = "roc_auc_ovr"
 MOVER = "from both intervals (MOVER)"
 
 
 def build_comparisons(source: Source, others: Sequence[Source]) -> tuple[Compared, ...]:
-    """Differences other − this, with Holm's correction over all of them together."""
+    """Differences this − other, with Holm's correction over all of them together."""
     found = [_compare(source, other) for other in others]
     p_values = [d.p_value for c in found for d in c.differences if d.p_value is not None]
     corrected = iter(holm(np.array(p_values)) if p_values else ())
@@ -46,13 +41,10 @@ def build_comparisons(source: Source, others: Sequence[Source]) -> tuple[Compare
 def _compare(source: Source, other: Source) -> Compared:
     _same_classes(source, other)
     table, mine, theirs = _common(source, other)
-    keys: list[Key] = [(metric, "") for metric in WHOLE]
-    keys += [("roc_auc", name) for name in source.class_names]
-    if source.cases.has_malignant_view:
-        keys.append(("roc_auc", MALIGNANT))
+    keys = compared_figures(source.cases)
     seed = source.run.manifest.seed
     pairs = paired_differences(
-        table, [(other.run.name, theirs), (source.run.name, mine)], source.spec, seed, keys
+        table, [(source.run.name, mine), (other.run.name, theirs)], source.spec, seed, keys
     )
     points = [
         Scorer(make_cases(table, p, source.spec.malignant)).point().figures for p in (mine, theirs)
@@ -100,7 +92,7 @@ def _folds_p(source: Source, other: Source, same: bool) -> float | None:
     ]
     if any(v is None for row in values for v in row):
         return None
-    difference = np.array(values[1], dtype=float) - np.array(values[0], dtype=float)
+    difference = np.array(values[0], dtype=float) - np.array(values[1], dtype=float)
     return rounded(corrected_resampled_t(difference).p_value)
 
 
@@ -124,9 +116,9 @@ def _common(source: Source, other: Source) -> tuple[LesionTable, Predictions, Pr
 
 
 def build_external(source: Source, other: Source) -> External:
-    """Each figure there minus here; Zou & Donner 2008 (MOVER) for two independent samples."""
+    """Each figure here minus there; Zou & Donner 2008 (MOVER) for two independent samples."""
     _same_classes(source, other)
-    keys: list[Key] = [(metric, "") for metric in WHOLE]
+    keys: list[Key] = list(HEADLINE)
     keys += [(metric, name) for name in source.class_names for metric in ("recall", "roc_auc")]
     if source.cases.has_malignant_view:
         keys += [(metric, MALIGNANT) for metric in ("recall", "specificity", "roc_auc")]
@@ -154,15 +146,15 @@ def build_external(source: Source, other: Source) -> External:
 
 
 def unpaired(here: Number, there: Number) -> Number:
-    """there − here for independent samples, its interval from both intervals."""
+    """here − there for independent samples, its interval from both intervals."""
     if here.value is None or there.value is None:
         return Number(value=None, note=here.note or there.note or "not estimable in one of the two")
-    value = there.value - here.value
+    value = here.value - there.value
     ends = (here.low, here.high, there.low, there.high)
     if any(end is None for end in ends):
         return Number(value=rounded(value), note="no interval in one of the two")
-    below = np.hypot(there.value - (there.low or 0.0), (here.high or 0.0) - here.value)
-    above = np.hypot((there.high or 0.0) - there.value, here.value - (here.low or 0.0))
+    below = np.hypot(here.value - (here.low or 0.0), (there.high or 0.0) - there.value)
+    above = np.hypot((here.high or 0.0) - here.value, there.value - (there.low or 0.0))
     return Number(
         value=rounded(value),
         low=rounded(float(value - below)),

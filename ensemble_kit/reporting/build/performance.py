@@ -54,7 +54,7 @@ def _folds(source: Source) -> tuple[Scores, ...]:
         return ()
     return tuple(
         Scores(
-            name=f"fold {k + 1}",
+            name=f"fold {k}",
             support=int(run.folds.held_out(k).sum()),
             figures=source.rows.figures(scope=f"fold {k}"),
         )

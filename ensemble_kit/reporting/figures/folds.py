@@ -15,7 +15,7 @@ def class_balance(classes: Sequence[ClassInfo], colours: dict[str, str]) -> str:
     for fold in range(n_folds):
         counts = [c.by_fold[fold] for c in classes]
         total, x, y = sum(counts) or 1, 60.0, 26.0 * fold + 4
-        parts.append(text(52, y + 13, f"fold {fold + 1}", "tick", "end"))
+        parts.append(text(52, y + 13, f"fold {fold}", "tick", "end"))
         for info, count in zip(classes, counts, strict=True):
             width = 340.0 * count / total
             if count:

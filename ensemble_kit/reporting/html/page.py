@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +18,7 @@ from ensemble_kit.reporting.html.prose import KINDS, write_prose
 from ensemble_kit.reporting.html.references import REFERENCES
 from ensemble_kit.reporting.view.base import Number, Table
 from ensemble_kit.reporting.view.calibration import Reliability
+from ensemble_kit.reporting.view.comparison import FOLD_METRIC, Compared
 from ensemble_kit.reporting.view.ensemble import Ensemble
 from ensemble_kit.reporting.view.images import Picture
 from ensemble_kit.reporting.view.report import Report
@@ -148,6 +150,8 @@ def _tables(report: Report) -> dict[str, Any]:
         "by_class": lambda: tables.measures_by_class(report.calibration.measures),
         "has_gaps": lambda column, metric: any(metric in row.gaps for row in column.rows),
         "has_p": lambda other: any(d.p_value is not None for d in other.differences),
+        "family_size": _family_size,
+        "fold_metric": FOLD_METRIC,
         "top": lambda picture: _top(picture, names, colours),
     }
 
@@ -167,6 +171,11 @@ def _present(wanted: tuple[str, ...], figures: Any) -> list[str]:
 
 def _member_metrics(ensemble: Ensemble) -> list[str]:
     return _present(MEMBER_METRICS, (member.figures for member in ensemble.members))
+
+
+def _family_size(compared: Sequence[Compared]) -> int:
+    """How many tests Holm's correction is over."""
+    return sum(d.p_value is not None for other in compared for d in other.differences)
 
 
 def _top(picture: Picture, names: list[str], colours: dict[str, str]) -> list[tuple[Any, ...]]:

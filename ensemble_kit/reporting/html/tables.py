@@ -82,13 +82,13 @@ def history_table(folds: Sequence[FoldHistory]) -> Table:
                 series[epoch] if (series := fold.series.get(name)) and epoch < len(series) else None
                 for name in names
             ]
-            rows.append((fold.fold + 1, phase, epoch + 1, *values))
+            rows.append((fold.fold, phase, epoch + 1, *values))
     return Table(columns=("fold", "phase", "epoch", *names), rows=tuple(rows))
 
 
 def cost_table(folds: Sequence[FoldHistory]) -> Table:
     rows: list[tuple[Cell, ...]] = [
-        (f.fold + 1, len(f.phases), f.seconds, f.images_per_second, f.peak_memory_mb) for f in folds
+        (f.fold, len(f.phases), f.seconds, f.images_per_second, f.peak_memory_mb) for f in folds
     ]
     names = ("fold", "epochs", "seconds", "images a second, last phase", "peak memory, MB")
     return Table(columns=names, rows=tuple(rows))
@@ -117,7 +117,7 @@ def trial_table(study: Tuning) -> Table:
         )
         for t in study.trials
     ]
-    head = ("trial", "state", study.metric, "pruned after fold", "seconds")
+    head = ("trial", "state", study.metric, "folds before pruning", "seconds")
     return Table(columns=head + tuple(names), rows=tuple(rows))
 
 

@@ -2,9 +2,13 @@
 
 from ensemble_kit.reporting.view.base import Number, Value
 
+FOLD_METRIC = "roc_auc_ovr"
+"""The figure of the corrected resampled t-test over the folds."""
+
 
 class Difference(Value):
-    """``difference``: other minus this run. ``p_value`` after Holm's correction over the table."""
+    """``difference``: this run minus the other. ``p_holm``: after Holm's correction over all
+    differences of the compared runs."""
 
     metric: str
     class_name: str = ""
@@ -17,7 +21,8 @@ class Difference(Value):
 
 class Compared(Value):
     """Another run on the same images. ``mcnemar``: images only this run has right, images only
-    the other has right, p of the test clustered by group."""
+    the other has right, p of the test clustered by group. ``folds_p``: p of the corrected
+    resampled t-test of ``FOLD_METRIC``."""
 
     name: str
     images: int
@@ -29,7 +34,7 @@ class Compared(Value):
 
 
 class External(Value):
-    """A run on another data set; ``differences`` are external minus internal, unpaired."""
+    """A run on another data set; ``differences`` are this run minus that one, unpaired."""
 
     name: str
     source: str = ""

@@ -12,7 +12,7 @@ from ensemble_kit.reporting.view.provenance import Provenance
 from ensemble_kit.reporting.view.slices import Slices
 from ensemble_kit.reporting.view.training import Training, Tuning
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 
 
 class Report(Value):
