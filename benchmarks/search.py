@@ -4,9 +4,10 @@
         [--precision bfloat16] [--keep FOLDER]
 
 Ours is the wall time of `tune`, from no stores to the best study: 5 folds, image sizes 96 to 150,
-depths 0 to 2, paired pruning. The peer trains all folds of every trial; it is timed on one fold of
-two of the trials, the smallest and the largest image that were drawn, and its time for the others
-follows from the number of pixels. Prints both, the ratio, and what was pruned after which fold.
+depths 0 to 2, paired pruning. The peer trains all folds of every trial, in the same precision and
+without validation, as ours does. It is timed on one fold of two trials, at the smallest and at the
+largest size, both with the median depth drawn; the time of the others lies on the line through the
+two, in the number of pixels. Prints both, the ratio, and what was pruned after which fold.
 """
 
 import argparse
@@ -69,7 +70,8 @@ def peer_fold(options: argparse.Namespace, folds_csv: Path, size: int, depth: in
         sys.executable, str(HERE / "peers" / "notebook_keras.py"), "--folds-csv", str(folds_csv),
         "--images", str(Path(options.data) / "images"), "--weights", options.weights,
         "--size", str(size), "--depth", str(depth), "--folds", "1",
-        "--epochs", *map(str, EPOCHS), "--measured", "2",
+        "--epochs", *map(str, EPOCHS), "--measured", "2", "--search", "--precision",
+        "mixed_bfloat16" if options.precision == "bfloat16" else "float32",
     ]  # fmt: skip
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout.splitlines()[-1])["folds"][0])
@@ -83,12 +85,15 @@ def peer(options: argparse.Namespace, folder: Path, trials: list[dict]) -> float
     folds_csv = folder / "folds.csv"
     rows = {"image": table.image_ids, "label": labels, "fold": folds.fold}
     pd.DataFrame(rows).to_csv(folds_csv, index=False)
-    settings = sorted((t["params"]["image_size"], t["params"]["unfreeze_depth"]) for t in trials)
-    by_pixel = [
-        peer_fold(options, folds_csv, size, depth) / size**2
-        for size, depth in (settings[0], settings[-1])
-    ]
-    return float(FOLDS * np.mean(by_pixel) * sum(size**2 for size, _ in settings))
+    drawn = [t["params"] for t in trials if "image_size" in t["params"]]
+    sizes = np.array([params["image_size"] for params in drawn])
+    depth = int(np.median([params["unfreeze_depth"] for params in drawn]))
+    ends = (sizes.min(), sizes.max())
+    seconds = [peer_fold(options, folds_csv, int(size), depth) for size in ends]
+    print(f"peer, one fold at depth {depth}: {seconds[0]:.0f} s at {ends[0]} px, "
+          f"{seconds[1]:.0f} s at {ends[1]} px", flush=True)  # fmt: skip
+    slope, start = np.polyfit(np.square(ends), seconds, 1)
+    return float(FOLDS * (slope * sizes**2 + start).sum())
 
 
 def main() -> None:

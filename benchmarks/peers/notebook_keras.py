@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,6 +26,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, nargs=2, default=(5, 5))
     parser.add_argument("--folds", type=int, default=5, help="how many of the folds to train")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--precision", default="float32", help="float32 or mixed_bfloat16")
+    parser.add_argument(
+        "--search",
+        action="store_true",
+        help="as for a trial: no validation in training, no model saved",
+    )
     parser.add_argument("--measured", type=int, default=5, help="epochs of a phase really run")
     options = parser.parse_args()
     began = time.perf_counter()
@@ -34,6 +41,7 @@ def main() -> None:
     import pandas as pd
     import tensorflow as tf
 
+    keras.config.set_dtype_policy(options.precision)
     frame = pd.read_csv(options.folds_csv)
     names = sorted(frame["label"].unique())
     labels = np.eye(len(names), dtype=np.float32)[[names.index(x) for x in frame["label"]]]
@@ -61,7 +69,8 @@ def main() -> None:
     def fit(model, train_data, held_data, epochs):
         """Train; returns the seconds of the epochs that were not run."""
         watch, run = Stopwatch(), min(epochs, options.measured)
-        model.fit(train_data, validation_data=held_data, epochs=run, verbose=0, callbacks=[watch])
+        judged = None if options.search else held_data
+        model.fit(train_data, validation_data=judged, epochs=run, verbose=0, callbacks=[watch])
         return (epochs - run) * watch.last
 
     seconds = {"import": time.perf_counter() - began, "folds": []}
@@ -76,7 +85,7 @@ def main() -> None:
         )  # fmt: skip
         base.trainable = False
         features = keras.layers.Dropout(0.3)(base.output)
-        output = keras.layers.Dense(len(names), activation="softmax")(features)
+        output = keras.layers.Dense(len(names), activation="softmax", dtype="float32")(features)
         model = keras.Model(base.input, output)
         loss = "categorical_crossentropy"
         model.compile(keras.optimizers.AdamW(1e-3), loss=loss, metrics=["accuracy"])
@@ -93,8 +102,9 @@ def main() -> None:
         if options.epochs[1]:
             unrun += fit(model, train_data, held_data, options.epochs[1])
         model.predict(held_data, verbose=0)
-        model.save(f"/tmp/peer_fold_{os.getpid()}.keras")
-        pathlib.Path(f"/tmp/peer_fold_{os.getpid()}.keras").unlink()
+        if not options.search:
+            with tempfile.TemporaryDirectory() as folder:
+                model.save(pathlib.Path(folder) / "model.keras")
         seconds["folds"].append(time.perf_counter() - start + unrun)
     print(json.dumps(seconds))
 

@@ -67,6 +67,15 @@ def use_precision(device: Device, precision: str) -> Device:
     return replace(device, precision=policy)
 
 
+def multiplies_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has instructions for it; True where the system does not say."""
+    try:
+        words = set(cpu.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return True
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}) or not words & {"avx2"}
+
+
 @contextmanager
 def _native_messages_hidden() -> Iterator[None]:
     """Drop what compiled libraries print about themselves while they load (not exceptions)."""

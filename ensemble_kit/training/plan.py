@@ -10,7 +10,7 @@ from ensemble_kit.backbones import check_model_spec
 from ensemble_kit.errors import StoreError
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.activations import FOLDER, ActivationKey, ActivationStore
-from ensemble_kit.training.device import configured_backend, policy_for
+from ensemble_kit.training.device import configured_backend, multiplies_bfloat16, policy_for
 
 GB = 1e9
 KINDS: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")
@@ -91,6 +91,10 @@ def plan_stores(
 
     pooled, cut_keys = key(0), tuple(key(depth) for depth in cuts)
     notes = []
+    if kind == "cpu" and spec.training.precision == "bfloat16" and not multiplies_bfloat16():
+        notes.append(
+            "this processor has no instructions for bfloat16: --precision float32 is faster here"
+        )
     for views in range(wanted_views, 0, -1):
         total = sum(k.total_bytes(views) for k in (pooled, *cut_keys))
         if total <= limit_bytes:
