@@ -27,8 +27,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDS, EPOCHS, BATCH, WHOLE = 5, 5, 32, 14
-SETTINGS = ["--folds", str(FOLDS), "--batch-size", str(BATCH), "--augment", "none", "--early-stopping", "validation",
-            "--no-progress", "-q"]  # fmt: skip
+SETTINGS = ["--folds", str(FOLDS), "--batch-size", str(BATCH), "--augment", "none",
+            "--early-stopping", "validation", "--no-progress", "-q"]  # fmt: skip
 
 
 def command(options: argparse.Namespace, depth: int, store: Path, run: str) -> list[str]:
