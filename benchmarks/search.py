@@ -26,7 +26,7 @@ from ensemble_kit.data.dataset import load_table
 from ensemble_kit.splits import make_folds
 
 HERE = Path(__file__).parent
-FOLDS, EPOCHS = 5, (4, 4)
+FOLDS, EPOCHS = 5, (3, 3)
 STUDY = """
 name = "search"
 [split]
@@ -38,8 +38,8 @@ aspect = "stretch"
 unfreeze_depth = 1
 dropout = 0.3
 [training]
-head_epochs = 4
-fine_tune_epochs = 4
+head_epochs = 3
+fine_tune_epochs = 3
 augment = "none"
 early_stopping = "none"
 schedule = "cosine"
