@@ -1,5 +1,6 @@
 """`tune`: search a study's settings on fixed, group-safe folds."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,10 +8,10 @@ import typer
 
 from ensemble_kit.commands import options
 from ensemble_kit.commands.console import note
+from ensemble_kit.commands.interruption import Interruption
 from ensemble_kit.commands.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
-    from ensemble_kit.commands.tune_tables import SearchProgress
     from ensemble_kit.records import Folds, LesionTable
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.preparing import Machine
@@ -159,11 +160,17 @@ def tune(
     request = SearchRequest(named, spec, place, deadline, resume)
     machine = replace(machine, store_limit=planned.store_limit)
     with (
+        Interruption() as interruption,
         SearchProgress(spec, bars=not (quiet or no_progress), quiet=quiet) as shown,
         reachable(place),
     ):
+
+        def tell(kind: str, **facts: Any) -> None:
+            interruption.check()
+            shown.tell(kind, **facts)
+
         try:
-            result = _search(request, table, drawn, machine, shown, nested, plots)
+            result = _search(request, table, drawn, machine, tell, nested, plots)
         except KeyboardInterrupt:
             shown.close()
             note("interrupted; finished trials and folds are kept, the same command with --resume "
@@ -188,7 +195,7 @@ def _search(
     table: "LesionTable",
     folds: "Folds",
     machine: "Machine",
-    shown: "SearchProgress",
+    tell: Callable[..., None],
     nested: bool,
     plots: bool,
 ) -> Any:
@@ -205,16 +212,16 @@ def _search(
     events = folder / f".events-{_worker_number()}"
     with (
         stores_in_use(machine.store_dir),
-        Workers(machine.jobs, events, lambda event: shown.tell(**event)) as workers,
+        Workers(machine.jobs, events, lambda event: tell(**event)) as workers,
     ):
         workers.alone().warm_up()
-        evaluator = Evaluator(table, request.spec, machine, workers, folder / "folds", shown.tell)
-        run_search(study, request, evaluator, folds, shown.tell)
+        evaluator = Evaluator(table, request.spec, machine, workers, folder / "folds", tell)
+        run_search(study, request, evaluator, folds, tell)
         result = summarise(study, request.name, request.spec, table)
         write_tuning(result, folder, request.spec.search)
         estimate = None
         if nested:
-            estimate = run_nested(request, table, folds, evaluator, shown.tell)
+            estimate = run_nested(request, table, folds, evaluator, tell)
             metric = request.spec.search.metric
             write_tuning(
                 result, folder, request.spec.search, estimate.optimism, estimate.plain(metric)

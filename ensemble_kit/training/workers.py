@@ -73,6 +73,12 @@ class Workers:
         assert self._device is not None
         return self.finish([self._device])[0]
 
+    def renew(self) -> None:
+        """Let the processes go; the next work starts new ones. For when they have grown."""
+        for executor in self._begun:
+            executor.shutdown(wait=True)
+        self._begun.clear()
+
     def alone(self) -> "Workers":
         """One process with all cores, in place of these until they are asked again."""
         if self.jobs == 1:

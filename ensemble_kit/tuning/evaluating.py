@@ -28,6 +28,8 @@ from ensemble_kit.tuning.sampling import values_of
 
 Tell = Callable[..., None]
 Heard = Callable[[Event], bool]
+MOST_MEMORY = 2.2e9
+"""Bytes a worker may have grown to: each network of other settings leaves some behind."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,9 @@ class Evaluator:
             raise
         finally:
             stop.unlink(missing_ok=True)
+        done = [read_done(job.folder, job.digest) for job in jobs]
+        if any(fold is not None and fold.peak_memory > MOST_MEMORY for fold in done):
+            self._workers.renew()
 
     def _stores(self, spec: StudySpec) -> Prepared:
         """Pixels and activations for a study, with every cut the search can ask for at its size."""
