@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ensemble_kit.records import Folds, LesionTable
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.preparing import Machine
-    from ensemble_kit.tuning.search import SearchRequest
+    from ensemble_kit.tuning.opening import SearchRequest
 
 INTERRUPTED = 130
 DEFAULT_STUDY = Path("studies/ham10000.toml")
@@ -129,8 +129,8 @@ def tune(
     from ensemble_kit.training.preparing import Machine
     from ensemble_kit.tuning.costs import check_jobs, cost_of_space
     from ensemble_kit.tuning.epochs import check_pruner
+    from ensemble_kit.tuning.opening import SearchRequest
     from ensemble_kit.tuning.sampling import check_space
-    from ensemble_kit.tuning.search import SearchRequest
     from ensemble_kit.tuning.storage import StoragePlace, reachable
 
     changes: dict[str, dict[str, Any]] = {
@@ -203,8 +203,9 @@ def _search(
     from ensemble_kit.training.workers import Workers
     from ensemble_kit.tuning.evaluating import Evaluator
     from ensemble_kit.tuning.nested import run_nested
+    from ensemble_kit.tuning.opening import open_study
     from ensemble_kit.tuning.plots import write_plots
-    from ensemble_kit.tuning.search import open_study, run_search
+    from ensemble_kit.tuning.search import run_search
     from ensemble_kit.tuning.summary import summarise, write_tuning
 
     study = open_study(request, table, folds)

@@ -14,8 +14,9 @@ from ensemble_kit.splits import make_folds
 from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.tuning.evaluating import Evaluator
 from ensemble_kit.tuning.losses import SCORES, score
+from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.sampling import with_params
-from ensemble_kit.tuning.search import SearchRequest, open_study, run_search
+from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.summary import summarise
 from ensemble_kit.tuning.trials import TrialRecord
 

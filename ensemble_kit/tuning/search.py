@@ -1,31 +1,28 @@
 """The search itself: trials taken from a queue, judged fold by fold, stopped when beyond hope."""
 
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
 from ensemble_kit.backbones import find_backbone
-from ensemble_kit.errors import SearchError, StoreError, WeightsError, count, some
-from ensemble_kit.records import Folds, LesionTable, digest_of
+from ensemble_kit.errors import StoreError, WeightsError
+from ensemble_kit.records import Folds
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import FoldStoppedError
 from ensemble_kit.tuning.epochs import EpochWatch, make_pruner, prunes_epochs
 from ensemble_kit.tuning.evaluating import Evaluator, Looked
-from ensemble_kit.tuning.losses import FoldLoss, direction
+from ensemble_kit.tuning.losses import FoldLoss
+from ensemble_kit.tuning.opening import WAIT_SECONDS, SearchRequest
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
 from ensemble_kit.tuning.samplers import make_sampler
-from ensemble_kit.tuning.sampling import own_params, suggest
+from ensemble_kit.tuning.sampling import suggest
 from ensemble_kit.tuning.storage import (
     FAILURE,
     SLOT,
     WORKER,
-    StoragePlace,
-    open_storage,
     queue_again,
     retry_orphans,
     signed_on,
@@ -43,8 +40,6 @@ from ensemble_kit.tuning.trials import (
     read_trials,
 )
 
-IDENTITY = "identity"
-WAIT_SECONDS = 0.5
 STOPPED = (KeyboardInterrupt, StoreError, WeightsError)
 Tell = Callable[..., None]
 
@@ -55,39 +50,6 @@ class _OutOfTimeError(Exception):
 
 class _SurplusError(Exception):
     """A trial that another worker's haste left without a slot."""
-
-
-@dataclass(frozen=True)
-class SearchRequest:
-    """What to search and how far. deadline : ``time.monotonic()`` after which nothing begins."""
-
-    name: str
-    spec: StudySpec
-    place: StoragePlace
-    deadline: float | None = None
-    resume: bool = False
-
-
-def open_study(request: SearchRequest, table: LesionTable, folds: Folds) -> optuna.Study:
-    """Create the study with its queue of trials, the study's own values first; or join it.
-
-    Raises SearchError if it is there and was not to be resumed, or was made from something else.
-    """
-    storage = open_storage(request.place)
-    search = request.spec.search
-    directions = [direction(search.metric), *(["minimize"] if search.cost else [])]
-    identity = _identity(request.spec, table, folds)
-    try:
-        study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
-    except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(study_name=request.name, storage=storage)
-        _check_same(study, request, identity)
-        _top_up(study, search.trials)
-        return study
-    study.enqueue_trial(own_params(request.spec), user_attrs={SLOT: 0})
-    _top_up(study, search.trials)
-    study.set_user_attr(IDENTITY, identity)
-    return study
 
 
 def run_search(
@@ -235,56 +197,6 @@ class _Attempt:
         n = self._folds.n_folds
         others = [t for t in complete_trials(self._study) if t.number != best.number]
         return make_rival(losses_of(best, n), [losses_of(other, n) for other in others])
-
-
-def _identity(spec: StudySpec, table: LesionTable, folds: Folds) -> Mapping[str, str]:
-    """What all trials of a study must share, by the words an error uses."""
-    search = spec.search
-    space = json.dumps(search.model_dump(mode="json")["space"], sort_keys=True)
-    return {
-        "data": table.digest,
-        "folds": folds.digest,
-        "search space": digest_of(space),
-        "metric": search.metric + (" and cost" if search.cost else ""),
-        "kind of pruner": "by epochs" if prunes_epochs(spec) else "by folds",
-        "settings": digest_of(spec.split.seed, spec.model.model_dump(), spec.training.model_dump()),
-    }
-
-
-def _check_same(study: optuna.Study, request: SearchRequest, identity: Mapping[str, str]) -> None:
-    known: Mapping[str, str] = _recorded_identity(study)
-    differing = [name for name, value in identity.items() if known.get(name) != value]
-    if differing:
-        raise SearchError(
-            f"search {request.name!r} in {request.place.shown} was made with another "
-            f"{some(differing)}: its trials cannot be compared with new ones; give another --name, "
-            "or the study and data it was made with"
-        )
-    if not request.resume:
-        done = len(complete_trials(study))
-        raise SearchError(
-            f"search {request.name!r} exists in {request.place.shown} with "
-            f"{count(done, 'complete trial')}; give --resume to continue or join it, or another "
-            "--name"
-        )
-
-
-def _recorded_identity(study: optuna.Study) -> Mapping[str, str]:
-    """Waits a moment for the worker that is just creating the study."""
-    for _ in range(20):
-        found: Mapping[str, str] | None = study.user_attrs.get(IDENTITY)
-        if found is not None:
-            return found
-        time.sleep(WAIT_SECONDS)
-    return {}
-
-
-def _top_up(study: optuna.Study, wanted: int) -> None:
-    """Queue empty trials, whose parameters are drawn when they begin, up to the number wanted."""
-    trials = study.get_trials(deepcopy=False)
-    slots = [int(t.user_attrs[SLOT]) for t in trials if t.user_attrs.get(SLOT) is not None]
-    for slot in range(max(slots, default=-1) + 1, wanted):
-        study.enqueue_trial({}, user_attrs={SLOT: slot})
 
 
 def _enough(study: optuna.Study, wanted: int) -> bool:

@@ -10,7 +10,8 @@ from ensemble_kit.splits import make_folds
 from ensemble_kit.study import StudySpec, parse_study
 from ensemble_kit.tuning.evaluating import Looked
 from ensemble_kit.tuning.losses import fold_loss, score
-from ensemble_kit.tuning.search import SearchRequest, open_study, run_search
+from ensemble_kit.tuning.opening import SearchRequest, open_study
+from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.storage import StoragePlace
 
 STUDY = """

@@ -6,7 +6,7 @@ import pytest
 from ensemble_kit.records import LesionTable
 from ensemble_kit.splits import make_folds
 from ensemble_kit.tuning.nested import inner_folds, run_nested
-from ensemble_kit.tuning.search import SearchRequest
+from ensemble_kit.tuning.opening import SearchRequest
 from ensemble_kit.tuning.storage import StoragePlace
 from tests.tuning.bench import DrawnEvaluator, small_study, small_table
 
