@@ -7,13 +7,11 @@ from rich.table import Table
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.posthoc.selection.catalogue import Candidate
 from ensemble_kit.workflows.ensembling import EnsembleStudy
 
-HEADS = {
-    "accuracy": "accuracy", "balanced_accuracy": "balanced acc.", "f1_macro": "macro F1",
-    "roc_auc_ovr": "macro AUC", "log_loss": "log loss", "ece": "ECE(15)",
-}  # fmt: skip
+HEADS = {metric: label_of(metric) for metric in shown_in("headline")}
 
 
 def print_study(work: EnsembleStudy, folder: Path) -> None:

@@ -8,11 +8,10 @@ import numpy as np
 from ensemble_kit.core.records import Estimate, Floats, ImageTable, Predictions
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, Method, interval
 from ensemble_kit.metrics.cases import make_cases
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.scorer import Scorer, replicate
 from ensemble_kit.metrics.support import support_of
 from ensemble_kit.study import EvaluationSpec
-
-FIGURES = ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr", "log_loss", "ece")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def scoreboard(
     lines = []
     for place, (name, _) in enumerate(named):
         figures, gaps = {}, {}
-        for metric in FIGURES:
+        for metric in shown_in("headline"):
             key = (metric, "")
             support = support_of(key, cases[place])
             method: Method = "basic" if metric == "ece" else "percentile"

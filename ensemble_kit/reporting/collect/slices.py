@@ -2,10 +2,10 @@
 
 from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.evaluation import GAP, SLICE
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.source import Source
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow, Slices
 
-SHOWN = ("balanced_accuracy", "roc_auc_ovr", "accuracy")
 MALIGNANT_AUC = "malignant_roc_auc"
 
 
@@ -35,10 +35,10 @@ def _worth_showing(rows: list[SliceRow]) -> tuple[str, ...]:
 
 
 def _row(source: Source, part: str, level: str) -> SliceRow:
-    own = source.rows.figures(scope=SLICE, part=part)
+    own, shown = source.rows.figures(scope=SLICE, part=part), shown_in("slices")
     gaps = source.rows.figures(scope=GAP, part=part)
-    figures = {m: own[m] for m in SHOWN if m in own}
-    differences = {m: gaps[m] for m in SHOWN if m in gaps}
+    figures = {m: own[m] for m in shown if m in own}
+    differences = {m: gaps[m] for m in shown if m in gaps}
     binary = source.rows.figures(MALIGNANT, SLICE, part)
     if "roc_auc" in binary:
         figures[MALIGNANT_AUC] = binary["roc_auc"]
