@@ -22,7 +22,7 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
     print_(_figures(work, f"cross-fitted; {level} intervals resample groups"))
-    print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
+    print_(_gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)"))
     print_(_members(work))
     print_(_optimism(work))
     print_(_sets(work))

@@ -94,31 +94,31 @@ ENTRIES: tuple[Metric, ...] = (
         "Area of the ROC curve above 80 % sensitivity, between 0 and 0.2: the ISIC 2024 "
         "challenge's metric.",
         source="kurtansky2024",
-        rests_on="both sides",
+        rests_on="both sides", scale="none",
         shown=("malignant",),
     ),
     Metric(
         "sensitivity_at_specificity_90", "sensitivity at 90 % specificity",
         "Share of the class found where one in ten others is called it too.",
-        rests_on="both sides",
+        rests_on="both sides", scale="none",
         shown=("malignant",),
     ),
     Metric(
         "sensitivity_at_specificity_95", "sensitivity at 95 % specificity",
         "Share of the class found where one in twenty others is called it too.",
-        rests_on="both sides",
+        rests_on="both sides", scale="none",
         shown=("malignant",),
     ),
     Metric(
         "specificity_at_sensitivity_90", "specificity at 90 % sensitivity",
         "Share of the others left out where nine in ten of the class are found.",
-        rests_on="both sides",
+        rests_on="both sides", scale="none",
         shown=("malignant",),
     ),
     Metric(
         "specificity_at_sensitivity_95", "specificity at 95 % sensitivity",
         "Share of the others left out where nineteen in twenty of the class are found.",
-        rests_on="both sides",
+        rests_on="both sides", scale="none",
         shown=("malignant",),
     ),
     Metric(
@@ -204,10 +204,35 @@ ENTRIES: tuple[Metric, ...] = (
             "members", "external"),
     ),
     Metric(
+        "ece_if_calibrated", "ECE if calibrated",
+        "The ECE that a perfectly calibrated model would show on these rows, by chance alone.",
+        better="", digits=4,
+        shown=("evaluate", "page", "calibration"),
+    ),
+    Metric(
+        "ece_p", "p, ECE",
+        "Share of perfectly calibrated models that would show at least this ECE here.",
+        better="",
+        shown=("evaluate", "page", "calibration"),
+    ),
+    Metric(
         "ece_classwise", "class-wise ECE",
         "Mean over classes of the calibration error of that class's probability.",
         source="kull2019", better="lower", digits=4,
         bias="folded",
+        shown=("evaluate", "calibration"),
+    ),
+    Metric(
+        "ece_classwise_if_calibrated", "class-wise ECE if calibrated",
+        "The class-wise ECE that a perfectly calibrated model would show on these rows, by chance "
+        "alone.",
+        better="", digits=4,
+        shown=("evaluate", "calibration"),
+    ),
+    Metric(
+        "ece_classwise_p", "p, class-wise ECE",
+        "Share of perfectly calibrated models that would show at least this class-wise ECE here.",
+        better="",
         shown=("evaluate", "calibration"),
     ),
     Metric(
@@ -216,6 +241,19 @@ ENTRIES: tuple[Metric, ...] = (
         source="blasiok2024", better="lower", digits=4,
         bias="folded",
         shown=("evaluate", "calibration"),
+    ),
+    Metric(
+        "smooth_ece_if_calibrated", "smooth ECE if calibrated",
+        "The smooth ECE that a perfectly calibrated model would show on these rows, by chance "
+        "alone.",
+        better="", digits=4,
+        shown=("calibration",),
+    ),
+    Metric(
+        "smooth_ece_p", "p, smooth ECE",
+        "Share of perfectly calibrated models that would show at least this smooth ECE here.",
+        better="",
+        shown=("calibration",),
     ),
     Metric(
         "ece_equal_mass", "ECE, equal mass",

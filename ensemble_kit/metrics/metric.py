@@ -22,7 +22,8 @@ class Metric:
     rests_on : the side whose groups limit it (support.py). bias : "folded" for an absolute value
         that noise moves up (interval by inversion), "squared" for a sum of squares (reflected
         interval), else "". scale : on which its interval is symmetric, for values in (0, 1) the
-        log-odds. shown : where.
+        log-odds; "none": it jumps as groups are left out (a quantile), so it is resampled instead.
+        shown : where.
     """
 
     name: str
@@ -34,5 +35,5 @@ class Metric:
     digits: int = 3
     rests_on: Rests = "all"
     bias: Literal["", "folded", "squared"] = ""
-    scale: Literal["logit", "log", "plain"] = "logit"
+    scale: Literal["logit", "log", "plain", "none"] = "logit"
     shown: tuple[Place, ...] = ()
