@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, some
 
 if TYPE_CHECKING:
@@ -211,14 +212,14 @@ class Predictions:
 
     def in_order_of(self, image_ids: Strings) -> "Predictions":
         """The rows of ``image_ids``, in that order; an id without a row is an error."""
-        row_of = {str(name): row for row, name in enumerate(self.image_ids)}
-        missing = [str(name) for name in image_ids if str(name) not in row_of]
-        if missing:
-            raise PredictionsError(
+
+        def refuse(missing: list[str]) -> PredictionsError:
+            return PredictionsError(
                 f"no prediction for {some(missing)}: every image needs exactly one row; "
                 "add the rows or drop the images from the truth"
             )
-        rows = np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+
+        rows = align_rows(self.image_ids, image_ids, refuse)
         return Predictions(image_ids, self.class_names, self.probabilities[rows])
 
 

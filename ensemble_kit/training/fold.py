@@ -1,34 +1,40 @@
 """One fold from job to files: train, predict the rows it never saw, save, declare it done."""
 
-import csv
-import io
-import json
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.atomic import sha256_of_file, write_json, write_text
+from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
-from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import FoldSeed
-from ensemble_kit.models.fold_model import MODEL
+from ensemble_kit.runs.folds import (
+    EpochRecord,
+    FoldDone,
+    read_history,
+    write_fold_predictions,
+    write_history,
+)
+from ensemble_kit.runs.paths import (
+    MODEL,
+    TENSORBOARD,
+    scratch_files,
+    scratch_model,
+    scratch_weights,
+)
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
+from ensemble_kit.training.phases import PhasePlan, Rows, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
-HISTORY, PREDICTIONS, DONE = "history.csv", "predictions.csv", "done.json"
-UNTURNED = "unturned.csv"
-"""Written beside the predictions when those are means over several views."""
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 
@@ -80,21 +86,6 @@ class FoldJob:
     stop: Path | None = None
 
 
-@dataclass(frozen=True)
-class FoldDone:
-    """What ``done.json`` records of a fold. Seconds by phase, bytes of peak memory."""
-
-    digest: str
-    repeat: int
-    fold: int
-    epochs: dict[str, int]
-    seconds: dict[str, float]
-    images_per_second: dict[str, float]
-    peak_memory: int
-    device: dict[str, str]
-    files: dict[str, str]
-
-
 def train_fold(job: FoldJob) -> FoldDone:
     """Train a fold and write ``model.keras``, ``history.csv``, ``predictions.csv``, ``done.json``.
 
@@ -120,9 +111,9 @@ def train_fold(job: FoldJob) -> FoldDone:
     model, source = _head(job, cache)
     plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
                      job.views, job.spec.training)  # fmt: skip
-    scratch = job.folder / f".best-{os.getpid()}.weights.h5"
-    board = job.folder / "tensorboard" if job.tensorboard else None
-    for left in (*job.folder.glob(".best-*.weights.h5"), *job.folder.glob(".*.keras")):
+    scratch = scratch_weights(job.folder, os.getpid())
+    board = job.folder / TENSORBOARD if job.tensorboard else None
+    for left in scratch_files(job.folder):
         left.unlink()
     history += run_phase(
         model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
@@ -145,16 +136,11 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
 
     A fold finished from another study, data set or split is a RunError.
     """
-    path = folder / DONE
-    if not path.is_file():
-        return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        done = FoldDone(**{field.name: values[field.name] for field in fields(FoldDone)})
-        whole = all(sha256_of_file(folder / name) == sha for name, sha in done.files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        done = FoldDone.find(folder)
+    except RunError:
         return None
-    if not whole:
+    if done is None or not done.whole(folder):
         return None
     if done.digest != digest:
         raise RunError(
@@ -164,28 +150,15 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
     return done
 
 
-def fold_predictions(folder: Path) -> Predictions:
-    """The probabilities a finished fold gave to the images it held out."""
-    return read_predictions(folder / PREDICTIONS)
-
-
 def fold_epochs(job: FoldJob) -> list[Event]:
     """The epochs of a finished fold as the events that were told of them."""
-    with (job.folder / HISTORY).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     place = {"kind": "epoch", "fold": job.seed.fold, "repeat": job.seed.repeat, "job": job.digest}
     return [
         place
-        | {"phase": row["phase"], "epoch": int(row["epoch"])}
-        | {name: float(row[name]) if row[name] else None for name in WATCHED}
-        for row in rows
+        | {"phase": record.phase, "epoch": record.epoch}
+        | {name: getattr(record, name) for name in WATCHED}
+        for record in read_history(job.folder)
     ]
-
-
-def unturned_predictions(folder: Path) -> Predictions:
-    """What the fold's saved model gives to those images as they are, unturned."""
-    path = folder / UNTURNED
-    return read_predictions(path if path.is_file() else folder / PREDICTIONS)
 
 
 def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -> Floats:
@@ -239,16 +212,14 @@ def _finish(
     job: FoldJob, cache: ModelCache, history: list[EpochRecord], by_view: list[Floats], began: float
 ) -> FoldDone:
     training_seconds = time.perf_counter() - began
-    write_text(job.folder / HISTORY, _history_csv(history))
-    written = {PREDICTIONS: np.mean(by_view, axis=0)}
-    if len(by_view) > 1:
-        written[UNTURNED] = by_view[0]
-    for name, probabilities in written.items():
-        held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
-        write_text(job.folder / name, predictions_csv(held))
-    names = [HISTORY, *written]
+    mean = _held(job, np.mean(by_view, axis=0))
+    identity = _held(job, by_view[0]) if len(by_view) > 1 else None
+    names = [
+        write_history(job.folder, history),
+        *write_fold_predictions(job.folder, mean, identity),
+    ]
     if job.keep_model:
-        temporary = job.folder / f".{os.getpid()}.keras"
+        temporary = scratch_model(job.folder, os.getpid())
         try:
             cache.staged.whole.save(temporary)
             temporary.replace(job.folder / MODEL)
@@ -273,16 +244,10 @@ def _finish(
         device=cache.device.facts(),
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
-    write_json(job.folder / DONE, asdict(done))
+    done.write(job.folder)
     EventLog(job.events).emit("fold_done", repeat=job.seed.repeat, fold=job.seed.fold)
     return done
 
 
-def _history_csv(history: list[EpochRecord]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(
-        buffer, [field.name for field in fields(EpochRecord)], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(asdict(record) for record in history)
-    return buffer.getvalue()
+def _held(job: FoldJob, probabilities: Floats) -> Predictions:
+    return Predictions(job.image_ids[job.held], job.class_names, probabilities)

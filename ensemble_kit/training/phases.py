@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.losses import class_aucs, log_losses
 from ensemble_kit.models.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
+from ensemble_kit.runs.folds import EpochRecord
 from ensemble_kit.study import TrainingSpec
 from ensemble_kit.training.sources import Source, prediction_batches, training_batches
 
@@ -31,21 +32,6 @@ class Rows:
     labels: Ints
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One line of ``history.csv``; losses in nats, times in seconds, None where not watched."""
-
-    phase: Phase
-    epoch: int
-    loss: float
-    val_loss: float | None
-    val_accuracy: float | None
-    val_auc: float | None
-    lr: float
-    seconds: float
-    images_per_second: float
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from filelock import FileLock
 
 from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.runs.folds import fold_predictions
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
     FoldCancelled,
     FoldJob,
     fold_epochs,
-    fold_predictions,
     read_done,
     train_fold,
 )

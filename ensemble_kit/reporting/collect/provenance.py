@@ -4,13 +4,12 @@ from ensemble_kit.reporting.collect.source import Source
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.view.base import Cell, Table
 from ensemble_kit.reporting.view.provenance import Provenance
-from ensemble_kit.runs.folder import STUDY
+from ensemble_kit.runs.folder import study_text
 
 
 def build_provenance(source: Source) -> Provenance:
     """Without the checklist, which needs the rest of the view."""
     m = source.run.manifest
-    path = source.run.folder / STUDY
     return Provenance(
         kind=m.kind,
         created=m.created,
@@ -23,7 +22,7 @@ def build_provenance(source: Source) -> Provenance:
         device=dict(m.device),
         notes=m.notes,
         facts=Table(columns=("what", "recorded"), rows=tuple(_facts(source).items())),
-        study=_without_paths(path.read_text(encoding="utf-8")) if path.is_file() else "",
+        study=_without_paths(study_text(source.run.folder)),
         files=dict(m.files),
     )
 

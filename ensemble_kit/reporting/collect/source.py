@@ -11,9 +11,9 @@ from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import POOLED, Evaluation, evaluate
 from ensemble_kit.reporting.collect.numbers import Rows
-from ensemble_kit.runs.evaluated import CURVES, METRICS, read_evaluation
-from ensemble_kit.runs.folder import STUDY, Run
-from ensemble_kit.study import EvaluationSpec, StudySpec, read_study
+from ensemble_kit.runs.evaluation import has_evaluation, read_evaluation
+from ensemble_kit.runs.folder import Run, read_run_study
+from ensemble_kit.study import EvaluationSpec, StudySpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,7 @@ class Source:
 
     @cached_property
     def study(self) -> StudySpec:
-        path = self.run.folder / STUDY
-        return read_study(path) if path.is_file() else StudySpec()
+        return read_run_study(self.run.folder)
 
     @property
     def spec(self) -> EvaluationSpec:
@@ -56,7 +55,7 @@ class Source:
     def evaluation(self) -> Evaluation:
         """The figures and curves recorded with the run; computed where there are none."""
         run = self.run
-        if (run.folder / METRICS).is_file() and (run.folder / CURVES).is_file():
+        if has_evaluation(run.folder):
             return read_evaluation(run.folder)
         return evaluate(run.table, run.folds, run.predictions, self.spec, run.manifest.seed)
 

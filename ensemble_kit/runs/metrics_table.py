@@ -2,11 +2,14 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
+from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.metrics.evaluation import Evaluation, Row
+from ensemble_kit.metrics.evaluation import Row
+from ensemble_kit.runs.paths import METRICS
 
 COLUMNS = (
     "scope", "slice", "class", "metric", "value", "low", "high",
@@ -14,12 +17,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def metrics_csv(evaluation: Evaluation) -> str:
-    """The rows as CSV text; numbers in the shortest form that reads back exactly."""
+def write_metrics(folder: Path, rows: Sequence[Row]) -> str:
+    """Write ``metrics.csv``, numbers in the shortest form that reads back exactly; its name."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in evaluation.rows:
+    for row in rows:
         e = row.estimate
         writer.writerow(
             [
@@ -37,11 +40,13 @@ def metrics_csv(evaluation: Evaluation) -> str:
                 e.note,
             ]
         )
-    return text.getvalue()
+    write_text(folder / METRICS, text.getvalue())
+    return METRICS
 
 
-def read_metrics_csv(path: Path) -> tuple[Row, ...]:
-    """Read rows as written by :func:`metrics_csv`."""
+def read_metrics(folder: Path) -> tuple[Row, ...]:
+    """Read ``metrics.csv``. Raises RunError where it is missing or damaged."""
+    path = folder / METRICS
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
