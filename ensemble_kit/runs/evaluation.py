@@ -11,7 +11,7 @@ from ensemble_kit.runs.paths import CURVES, METRICS
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[str, ...]:
     """Write both files and return their names, for the manifest (``record_files``)."""
-    return write_metrics(folder, evaluation.rows), write_curves(folder, evaluation.curves)
+    return write_metrics(folder, evaluation), write_curves(folder, evaluation.curves)
 
 
 def has_evaluation(folder: Path) -> bool:

@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.metrics.evaluation import Row
+from ensemble_kit.metrics.evaluation import Evaluation, Row
 from ensemble_kit.runs.paths import METRICS
 
 COLUMNS = (
@@ -17,12 +16,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_metrics(folder: Path, rows: Sequence[Row]) -> str:
-    """Write ``metrics.csv``, numbers in the shortest form that reads back exactly; its name."""
+def write_metrics(folder: Path, evaluation: Evaluation) -> str:
+    """Write ``metrics.csv``; its name."""
+    write_text(folder / METRICS, metrics_csv(evaluation))
+    return METRICS
+
+
+def metrics_csv(evaluation: Evaluation) -> str:
+    """The rows as CSV text; numbers in the shortest form that reads back exactly."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in rows:
+    for row in evaluation.rows:
         e = row.estimate
         writer.writerow(
             [
@@ -40,8 +45,7 @@ def write_metrics(folder: Path, rows: Sequence[Row]) -> str:
                 e.note,
             ]
         )
-    write_text(folder / METRICS, text.getvalue())
-    return METRICS
+    return text.getvalue()
 
 
 def read_metrics(folder: Path) -> tuple[Row, ...]:

@@ -11,6 +11,7 @@ from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.data.decode import decode
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.models.views import view_of
+from ensemble_kit.runs.folds import identity_predictions
 from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.training.fold import (
@@ -19,7 +20,6 @@ from ensemble_kit.training.fold import (
     fold_predictions,
     read_done,
     train_fold,
-    unturned_predictions,
 )
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
@@ -157,7 +157,7 @@ def test_predictions_can_be_means_over_views(tmp_path, table, folds, spec, end_t
     pixels = np.asarray(job.pixels.open()[job.held])
     by_view = [model.predict(view_of(pixels, view), verbose=0) for view in range(3)]
     assert np.abs(mean - np.mean(by_view, axis=0)).max() <= 1e-4
-    unturned = unturned_predictions(job.folder).probabilities
+    unturned = identity_predictions(job.folder).probabilities
     assert np.abs(unturned - by_view[0]).max() <= 1e-4
     assert np.abs(mean - unturned).max() > 1e-3, "views that agree would hide a mistake"
 

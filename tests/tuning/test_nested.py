@@ -102,7 +102,7 @@ def test_figures_of_the_whole_procedure(tmp_path):
     assert found.optimism.value == pytest.approx(found.inner_score - found.score, abs=0.02)
     assert found.gain.estimate.value == pytest.approx(found.score - found.default_score)
     assert found.score < found.default_score, "searching helps here"
-    plain = found.plain("log_loss")
+    plain = found.record("log_loss").plain()
     assert plain["score"] == found.score
     assert [c["outer_fold"] for c in plain["chosen"]] == [0, 1, 2]
 
