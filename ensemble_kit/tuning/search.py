@@ -17,8 +17,7 @@ from ensemble_kit.tuning.evaluating import Evaluator, FoldResult
 from ensemble_kit.tuning.losses import FoldLoss
 from ensemble_kit.tuning.opening import WAIT_SECONDS, SearchRequest
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
-from ensemble_kit.tuning.sampler_registry import make_sampler
-from ensemble_kit.tuning.sampling import suggest
+from ensemble_kit.tuning.sampling import make_sampler, suggest
 from ensemble_kit.tuning.storage import (
     FAILURE,
     SLOT,

@@ -11,13 +11,12 @@ from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.data.decode import decode
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.models.views import view_of
-from ensemble_kit.runs.folds import identity_predictions
+from ensemble_kit.runs.folds import fold_predictions, identity_predictions
 from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
-    fold_predictions,
     read_done,
     train_fold,
 )
