@@ -1,4 +1,4 @@
-"""Whoever reads stores says so, and whoever removes some asks first."""
+"""Shared and exclusive lock on the store folder: runs that read stores, versus `store prune`."""
 
 import fcntl
 from collections.abc import Iterator

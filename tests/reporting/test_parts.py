@@ -16,7 +16,7 @@ from ensemble_kit.metrics.comparison import compare
 from ensemble_kit.reporting.collect.comparison import unpaired
 from ensemble_kit.reporting.collect.gallery import build_gallery, label_suspicion, shown_images
 from ensemble_kit.reporting.collect.report import build_report
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.thumbnails import make_thumbnail
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.page.page import render_page
@@ -39,7 +39,7 @@ def test_suspicion_is_the_least_over_members() -> None:
 
 
 def test_gallery_kinds_are_what_they_say(plain_run: Run) -> None:
-    source = Source(plain_run)
+    source = ReportedRun(plain_run)
     pictures = build_gallery(source, 24).pictures
     assert {kind for p in pictures for kind in p.kinds} == {
         "error",
@@ -68,18 +68,18 @@ def test_photos_of_one_lesion_do_not_fill_the_gallery(make_run: MakeRun) -> None
     p[rows] = 0.001
     p[rows, (table.labels[rows] + 1) % 4] = 0.997
     run = make_run("twins", table, Predictions(table.image_ids, table.class_names, p))
-    pictures = build_gallery(Source(run), 24).pictures
+    pictures = build_gallery(ReportedRun(run), 24).pictures
     same = [x for x in pictures if x.group == str(table.groups[rows[0]]) and "error" in x.kinds]
     assert len(same) == 1
 
 
 def test_no_images_wanted_means_none(plain_run: Run) -> None:
-    assert build_gallery(Source(plain_run), 0).pictures == ()
-    assert shown_images(Source(plain_run), 0) == ()
+    assert build_gallery(ReportedRun(plain_run), 0).pictures == ()
+    assert shown_images(ReportedRun(plain_run), 0) == ()
 
 
 def test_the_images_to_explain_are_those_shown(plain_run: Run) -> None:
-    source = Source(plain_run)
+    source = ReportedRun(plain_run)
     shown = tuple(picture.image for picture in build_gallery(source, 24).pictures)
     assert shown_images(source, 24) == shown
 

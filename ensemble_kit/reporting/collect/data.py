@@ -8,7 +8,7 @@ import numpy as np
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.metrics.slices import banded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.data import ClassInfo, Data, FlowStep
 
@@ -25,7 +25,7 @@ FULL_NAMES = {
 MOST_LEVELS = 30
 
 
-def build_data(source: Source) -> Data:
+def build_data(source: ReportedRun) -> Data:
     table, folds = source.run.table, source.run.folds
     sizes = np.bincount(table.group_codes)
     return Data(
@@ -47,14 +47,14 @@ def build_data(source: Source) -> Data:
     )
 
 
-def crossing_groups(source: Source) -> int:
+def crossing_groups(source: ReportedRun) -> int:
     """Groups with images in more than one fold."""
     folds = source.run.folds
     pairs = np.unique(np.stack([source.run.table.group_codes, folds.fold]), axis=1)
     return int((np.bincount(pairs[0]) > 1).sum())
 
 
-def _classes(source: Source) -> tuple[ClassInfo, ...]:
+def _classes(source: ReportedRun) -> tuple[ClassInfo, ...]:
     table, folds, cases = source.run.table, source.run.folds, source.cases
     found = []
     for code, name in enumerate(table.class_names):
@@ -85,7 +85,7 @@ def _group_rule(table: ImageTable) -> str:
     return " and ".join(parts) + ", and near-duplicates where a list of them was given"
 
 
-def _flow(source: Source) -> tuple[FlowStep, ...]:
+def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
     run, table = source.run, source.run.table
     excluded = run.manifest.facts.get("exclusions", {})
     removed = (

@@ -8,7 +8,7 @@ from typing import Any
 from ensemble_kit.core.errors import EnsembleKitError
 from ensemble_kit.core.records import Floats
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
 from ensemble_kit.reporting.view.calibration import Calibration, Measure, Reliability
 from ensemble_kit.reporting.view.ensemble import Conformal, Ensemble, Member, Optimism, SetRow
@@ -28,7 +28,7 @@ from ensemble_kit.runs.tables import find_oof
 SCORES = {"lac": "LAC", "aps": "APS", "raps": "RAPS"}
 
 
-def build_ensemble(source: Source) -> Ensemble | None:
+def build_ensemble(source: ReportedRun) -> Ensemble | None:
     found = EnsembleRecord.find(source.run.folder)
     if found is None:
         return None
@@ -52,7 +52,7 @@ def build_ensemble(source: Source) -> Ensemble | None:
     )
 
 
-def add_calibrator(source: Source, view: Calibration) -> Calibration:
+def add_calibrator(source: ReportedRun, view: Calibration) -> Calibration:
     """The view of the run's own probabilities, set beside those before its calibrator."""
     found = CalibrationRecord.find(source.run.folder)
     if found is None or found.method == "none":
@@ -77,7 +77,7 @@ def add_calibrator(source: Source, view: Calibration) -> Calibration:
     )
 
 
-def build_conformal(source: Source) -> Conformal | None:
+def build_conformal(source: ReportedRun) -> Conformal | None:
     found = ConformalRecord.find(source.run.folder)
     if found is None:
         return None
@@ -91,7 +91,7 @@ def build_conformal(source: Source) -> Conformal | None:
     )
 
 
-def member_probabilities(source: Source) -> list[Floats]:
+def member_probabilities(source: ReportedRun) -> list[Floats]:
     """(n, C) of each member whose run is still where it was; none where that is unknown."""
     record = EnsembleRecord.find(source.run.folder)
     found = []

@@ -1,13 +1,13 @@
 """How the run was made."""
 
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.view.base import Cell, Table
 from ensemble_kit.reporting.view.provenance import Provenance
 from ensemble_kit.runs.folder import study_text
 
 
-def build_provenance(source: Source) -> Provenance:
+def build_provenance(source: ReportedRun) -> Provenance:
     """Without the checklist, which needs the rest of the view."""
     m = source.run.manifest
     return Provenance(
@@ -27,7 +27,7 @@ def build_provenance(source: Source) -> Provenance:
     )
 
 
-def _facts(source: Source) -> dict[str, Cell]:
+def _facts(source: ReportedRun) -> dict[str, Cell]:
     """The study's settings where the run trained by them, by ``section.name``."""
     if source.run.manifest.kind != "cv":
         return {}

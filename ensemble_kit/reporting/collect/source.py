@@ -10,14 +10,14 @@ from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import POOLED, Evaluation, evaluate
-from ensemble_kit.reporting.collect.numbers import Rows
+from ensemble_kit.reporting.collect.numbers import MetricRows
 from ensemble_kit.runs.evaluation import has_evaluation, read_evaluation
 from ensemble_kit.runs.folder import Run, read_run_study
 from ensemble_kit.study import EvaluationSpec, StudySpec
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ReportedRun:
     """A run with everything the parts of the report share.
 
     images_dir : where the image files are, if not where the run found them.
@@ -60,8 +60,8 @@ class Source:
         return evaluate(run.table, run.folds, run.predictions, self.spec, run.manifest.seed)
 
     @cached_property
-    def rows(self) -> Rows:
-        return Rows(self.evaluation.rows)
+    def rows(self) -> MetricRows:
+        return MetricRows(self.evaluation.rows)
 
     def curve(self, kind: str, class_name: str, scope: str = POOLED) -> Curve | None:
         return self.evaluation.curve(kind, class_name, scope)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.collect.numbers import rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
 from ensemble_kit.reporting.view.training import FoldHistory, Training, Trial, Tuning
 from ensemble_kit.runs import search
@@ -22,7 +22,7 @@ SERIES = tuple(
 )
 
 
-def build_training(source: Source) -> Training:
+def build_training(source: ReportedRun) -> Training:
     folder, facts = source.run.folder, source.run.manifest.facts
     folds = [(fold, path) for fold, path in fold_folders(folder) if has_history(path)]
     return Training(
@@ -52,7 +52,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Cell]:
     return found
 
 
-def build_tuning(source: Source) -> Tuning | None:
+def build_tuning(source: ReportedRun) -> Tuning | None:
     """The search that chose this study, where its record lies in the run folder."""
     found = search.TuningRecord.find(source.run.folder)
     if found is None:
