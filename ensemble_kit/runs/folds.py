@@ -121,7 +121,7 @@ def _epoch(row: dict[str, str]) -> EpochRecord:
     if phase not in PHASES:
         raise ValueError(f"phase {phase!r}")
     return EpochRecord(
-        row["phase"], int(row["epoch"]), float(row["loss"]),
+        phase, int(row["epoch"]), float(row["loss"]),
         _watched(row["val_loss"]), _watched(row["val_accuracy"]), _watched(row["val_auc"]),
         float(row["lr"]), float(row["seconds"]), float(row["images_per_second"]),
     )  # fmt: skip
