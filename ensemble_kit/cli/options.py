@@ -96,7 +96,7 @@ StoreLimit = Annotated[
 METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
-    "class_weights": "none|balanced|POWER", "views": "1-8", "predict_views": "1-8",
+    "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from ensemble_kit.models.fold_model import MODEL, Features, FoldModel, open_fold
 from ensemble_kit.runs.folder import STUDY, Run, fold_folder
 from ensemble_kit.runs.manifest import read_manifest, record_files
 from ensemble_kit.study import ModelSpec, read_study
-from ensemble_kit.training.fold import unturned_predictions
+from ensemble_kit.training.fold import identity_view_predictions
 
 TOLERANCE = 0.05
 """Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""
@@ -108,7 +108,7 @@ def _explain_piece(
 def _check_recorded(run: Run, model: FoldModel, features: Features, rows: Ints, fold: int) -> None:
     """The model and the images are the ones whose probabilities the run holds."""
     ids = run.table.image_ids[rows]
-    recorded = unturned_predictions(fold_folder(run.folder, 0, fold)).in_order_of(ids)
+    recorded = identity_view_predictions(fold_folder(run.folder, 0, fold)).in_order_of(ids)
     found = head_probabilities(features, model.kernel, model.bias)
     off = np.abs(found - recorded.probabilities).max(axis=1) > TOLERANCE
     if off.any():

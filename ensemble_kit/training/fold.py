@@ -27,13 +27,14 @@ from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, 
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
 HISTORY, PREDICTIONS, DONE = "history.csv", "predictions.csv", "done.json"
-UNTURNED = "unturned.csv"
+IDENTITY_VIEW = "identity_view.csv"
+OLD_IDENTITY_VIEW = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
-WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
+EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 
 class FoldCancelled(Exception):
-    """Whoever ordered the fold wants no more of it."""
+    """Training was stopped on request: the job's stop file appeared."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class PixelFile:
 class FoldJob:
     """All that a process needs to train one fold; plain values, so any machine can take it.
 
-    train, watched, held : (m,) int rows of the table; labels : (n,) int.
+    train, stopping_rows, held : (m,) int rows of the table; labels : (n,) int.
     keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
     not among them trains from pixels.
     stop : once this file exists, the training ends with its running epoch.
@@ -64,7 +65,7 @@ class FoldJob:
     class_names: tuple[str, ...]
     labels: Ints
     train: Ints
-    watched: Ints
+    stopping_rows: Ints
     held: Ints
     pixels: PixelFile
     weights: Path | None
@@ -135,7 +136,7 @@ def train_fold(job: FoldJob) -> FoldDone:
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
-    views = min(job.spec.training.predict_views, job.views)
+    views = min(job.spec.training.test_views, job.views)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
     return _finish(job, cache, history, by_view, began)
 
@@ -177,15 +178,16 @@ def fold_epochs(job: FoldJob) -> list[Event]:
     return [
         place
         | {"phase": row["phase"], "epoch": int(row["epoch"])}
-        | {name: float(row[name]) if row[name] else None for name in WATCHED}
+        | {name: float(row[name]) if row[name] else None for name in EPOCH_FIGURES}
         for row in rows
     ]
 
 
-def unturned_predictions(folder: Path) -> Predictions:
-    """What the fold's saved model gives to those images as they are, unturned."""
-    path = folder / UNTURNED
-    return read_predictions(path if path.is_file() else folder / PREDICTIONS)
+def identity_view_predictions(folder: Path) -> Predictions:
+    """Probabilities that the fold's saved model gives its held-out images in the identity view
+    (neither flipped nor rotated); runs made before the file had this name are read too."""
+    names = [n for n in (IDENTITY_VIEW, OLD_IDENTITY_VIEW) if (folder / n).is_file()]
+    return read_predictions(folder / (names or [PREDICTIONS])[0])
 
 
 def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -> Floats:
@@ -202,7 +204,9 @@ def _rows(job: FoldJob) -> Rows:
     n_classes = len(job.class_names)
     weights = class_weights(job.labels, job.train, n_classes, job.spec.training)
     targets = np.eye(n_classes, dtype=np.float32)[job.labels]
-    return Rows(job.train, job.watched, job.labels, targets, weights[job.labels].astype(np.float32))
+    return Rows(
+        job.train, job.stopping_rows, job.labels, targets, weights[job.labels].astype(np.float32)
+    )
 
 
 def _head(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
@@ -231,8 +235,8 @@ def _stored(job: FoldJob, depth: int) -> Source | None:
 
 
 def _best(history: list[EpochRecord]) -> float | None:
-    watched = [record.val_loss for record in history if record.val_loss is not None]
-    return min(watched) if watched else None
+    losses = [record.val_loss for record in history if record.val_loss is not None]
+    return min(losses) if losses else None
 
 
 def _finish(
@@ -242,7 +246,7 @@ def _finish(
     write_text(job.folder / HISTORY, _history_csv(history))
     written = {PREDICTIONS: np.mean(by_view, axis=0)}
     if len(by_view) > 1:
-        written[UNTURNED] = by_view[0]
+        written[IDENTITY_VIEW] = by_view[0]
     for name, probabilities in written.items():
         held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
         write_text(job.folder / name, predictions_csv(held))

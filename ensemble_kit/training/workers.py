@@ -1,4 +1,4 @@
-"""Processes that train: started once, kept warm, watched through their event files."""
+"""Processes that train: started once, kept between folds, followed through their event files."""
 
 import os
 import signal

@@ -317,7 +317,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.predict_views, prepared.plan.views),
+        "predict_views": min(spec.training.test_views, prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,
