@@ -21,8 +21,9 @@ PREDICT_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one fold. train, stopping_rows : (m,) int; the latter choose the epoch (may be empty).
+    """The rows of one fold.
 
+    train, stopping_rows : (m,) int; ``stopping_rows`` choose the epoch (may be empty).
     labels : (n,) int, targets : (n, C) one-hot, weights : (n,) of all rows of the table.
     """
 
@@ -35,7 +36,9 @@ class Rows:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of ``history.csv``; losses in nats, times in seconds, None without early-stopping rows."""
+    """One line of ``history.csv``; losses in nats, times in seconds.
+
+    The ``val_`` figures are of the early-stopping rows, None where there are none."""
 
     phase: Phase
     epoch: int
@@ -104,11 +107,11 @@ def run_phase(
     import keras
 
     _start_afresh(model.optimizer, plan.lr)
-    has_stopping_rows = len(rows.stopping_rows) > 0
-    start = model.get_weights() if has_stopping_rows else None
+    stopping = len(rows.stopping_rows) > 0
+    start = model.get_weights() if stopping else None
     checkpoint.unlink(missing_ok=True)
     callbacks = keras.callbacks.CallbackList(
-        _callbacks(plan, checkpoint, has_stopping_rows, tensorboard),
+        _callbacks(plan, checkpoint, stopping, tensorboard),
         model=model,
         epochs=plan.epochs,
     )
@@ -194,12 +197,12 @@ def _run_epoch(
 
 
 def _callbacks(
-    plan: PhasePlan, checkpoint: Path, has_stopping_rows: bool, tensorboard: Path | None
+    plan: PhasePlan, checkpoint: Path, stopping: bool, tensorboard: Path | None
 ) -> list[Any]:
     from keras import callbacks
 
     chosen: list[Any] = []
-    if has_stopping_rows:
+    if stopping:
         patience = plan.spec.patience
         chosen = [
             callbacks.ModelCheckpoint(

@@ -17,9 +17,9 @@ from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
     fold_predictions,
+    identity_view_predictions,
     read_done,
     train_fold,
-    identity_view_predictions,
 )
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
@@ -223,12 +223,12 @@ def test_the_saved_model_gives_raw_files_the_recorded_probabilities(
 
 def test_a_warm_worker_leaves_nothing_behind(tmp_path, table, folds, spec):
     """Fold 1 after fold 0 in one process equals fold 1 alone, to the byte."""
-    from ensemble_kit.training import workshop
+    from ensemble_kit.training import model_cache
 
     train_fold(job_of(spec, table, folds, tmp_path, fold=0))
     after = job_of(spec, table, folds, tmp_path, fold=1)
     train_fold(after)
-    workshop._warm.cache = None
+    model_cache._process.cache = None
     alone = dataclasses.replace(after, folder=tmp_path / "alone")
     train_fold(alone)
     first, second = (job.folder / "predictions.csv" for job in (after, alone))
