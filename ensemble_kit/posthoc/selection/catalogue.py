@@ -3,22 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.posthoc.calibration.curves import (
-    Beta,
-    Curves,
     fit_beta,
     fit_histogram,
     fit_isotonic,
     fit_venn_abers,
 )
-from ensemble_kit.posthoc.calibration.prior import Identity, PriorShift, fit_identity
+from ensemble_kit.posthoc.calibration.prior import PriorShift, fit_identity
 from ensemble_kit.posthoc.calibration.scaling import (
-    Matrix,
-    Scaling,
     fit_bias,
     fit_dirichlet,
     fit_matrix,
@@ -27,9 +23,8 @@ from ensemble_kit.posthoc.calibration.scaling import (
 )
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
-from ensemble_kit.posthoc.ensembling.pools import CalibratedPool, ClassPool, LinearPool, LogPool
-from ensemble_kit.posthoc.ensembling.ranks import RankPool, fit_ranks
-from ensemble_kit.posthoc.ensembling.stacking import Stack, fit_stack
+from ensemble_kit.posthoc.ensembling.ranks import fit_ranks
+from ensemble_kit.posthoc.ensembling.stacking import fit_stack
 from ensemble_kit.posthoc.ensembling.weighting import (
     fit_best,
     fit_calibrated_mean,
@@ -136,13 +131,14 @@ def _size(name: str, m: int, c: int) -> int:
     return sizes.get(name, m)
 
 
-KINDS: dict[str, Any] = {
-    cls.kind: cls
-    for cls in (
-        LinearPool, LogPool, ClassPool, CalibratedPool, Stack, RankPool,
-        Identity, Scaling, Matrix, Curves, Beta, PriorShift,
-    )
-}  # fmt: skip
+def _step_classes() -> dict[str, Any]:
+    """kind -> class of every step that a registered fit returns, and of the prior shift."""
+    fits: list[Callable[..., Fitted]] = [*METHODS.values(), *CALIBRATORS.values()]
+    classes = [get_type_hints(fit)["return"] for fit in fits]
+    return {cls.kind: cls for cls in (*classes, PriorShift)}
+
+
+KINDS: dict[str, Any] = _step_classes()
 
 
 def step_to_json(step: Any) -> dict[str, Any]:
