@@ -25,6 +25,7 @@ from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
 from ensemble_kit.posthoc.ensembling.ranks import fit_ranks
 from ensemble_kit.posthoc.ensembling.stacking import fit_stack
+from ensemble_kit.posthoc.ensembling.trimmed import fit_trimmed
 from ensemble_kit.posthoc.ensembling.weighting import (
     fit_best,
     fit_calibrated_mean,
@@ -63,6 +64,7 @@ METHODS: dict[str, FitMembers] = {
     "calibrated-mean": fit_calibrated_mean,
     "stack": fit_stack,
     "ranks": fit_ranks,
+    "trimmed-mean": fit_trimmed,
 }
 CALIBRATORS: dict[str, FitCalibrator] = {
     "none": fit_identity,
