@@ -21,6 +21,7 @@ from ensemble_kit.posthoc.calibration.scaling import (
     fit_temperature,
     fit_vector,
 )
+from ensemble_kit.posthoc.calibration.tempered import fit_tempered_mixture
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
 from ensemble_kit.posthoc.ensembling.ranks import fit_ranks
@@ -69,6 +70,7 @@ METHODS: dict[str, FitMembers] = {
 CALIBRATORS: dict[str, FitCalibrator] = {
     "none": fit_identity,
     "temperature": fit_temperature,
+    "tempered-mixture": fit_tempered_mixture,
     "bias": fit_bias,
     "vector": fit_vector,
     "dirichlet": fit_dirichlet,
