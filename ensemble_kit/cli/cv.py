@@ -40,7 +40,9 @@ def cv(
     augment: Annotated[str | None, options.setting("training", "augment")] = None,
     views: Annotated[int | None, options.setting("training", "views")] = None,
     test_views: Annotated[int | None, options.setting("training", "test_views")] = None,
-    predict_views: Annotated[int | None, typer.Option(hidden=True)] = None,
+    predict_views: Annotated[
+        int | None, typer.Option(hidden=True, help="Old name of --test-views.")
+    ] = None,
     early_stopping: Annotated[str | None, options.setting("training", "early_stopping")] = None,
     precision: Annotated[str | None, options.setting("training", "precision")] = None,
     settings: options.Set = None,
