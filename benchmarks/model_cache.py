@@ -23,8 +23,8 @@ def main() -> None:
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.model_cache import open_model_cache
 
-    spec = StudySpec().override({"model": {
-        "backbone": options.backbone, "weights": "none", "image_size": options.image_size}})  # fmt: skip
+    network = {"backbone": options.backbone, "weights": "none", "image_size": options.image_size}
+    spec = StudySpec().override({"model": network})
     values = {
         "dropout": np.linspace(0.05, 0.6, options.changes).tolist(),
         "image_size": [options.image_size + 16 * (k % 2) for k in range(options.changes)],

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 STUDY_DEFAULT = "Default: the study's, else"
 
@@ -55,6 +56,7 @@ PredictionsFolds = Annotated[
         show_default=False,
     ),
 ]
+MALIGNANT = ",".join(read_vocabulary().malignant)
 Malignant = Annotated[
     str,
     typer.Option(

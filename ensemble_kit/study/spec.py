@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import digest_of
 from ensemble_kit.study.space import SearchSpec
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 
 class Section(BaseModel):
@@ -26,6 +27,9 @@ class DataSpec(Section):
     path: str = Field("", description="data folder, or 'sample' for the built-in set")
     duplicates: str = Field(
         "", description="CSV with pairs of near-duplicate images to keep together"
+    )
+    vocabulary: str = Field(
+        "", description="TOML with full names and malignant classes; default: dermatology's"
     )
 
 
@@ -122,7 +126,8 @@ class TrainingSpec(Section):
 
 class EvaluationSpec(Section):
     malignant: tuple[str, ...] = Field(
-        ("mel", "bcc", "akiec"), description="classes of the malignant-versus-benign view"
+        default_factory=lambda: read_vocabulary().malignant,
+        description="classes of the malignant-versus-benign view; default: the vocabulary's",
     )
     replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
     level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
@@ -140,8 +145,20 @@ class StudySpec(Section):
     split: SplitSpec = SplitSpec()
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _malignant_of_vocabulary(cls, values: Any) -> Any:
+        """A study that names a vocabulary and no malignant classes has the vocabulary's."""
+        data = values.get("data") if isinstance(values, Mapping) else None
+        file = data.get("vocabulary") if isinstance(data, Mapping) else None
+        evaluation = values.get("evaluation", {}) if isinstance(values, Mapping) else None
+        if not file or not isinstance(file, str) or not isinstance(evaluation, Mapping):
+            return values
+        malignant = {"malignant": read_vocabulary(file).malignant}
+        return {**values, "evaluation": malignant | dict(evaluation)}
 
     @property
     def digest(self) -> str:
@@ -164,6 +181,7 @@ class StudySpec(Section):
         for section, pairs in changes.items():
             given = {name: value for name, value in pairs.items() if value is not None}
             values[section] |= with_new_names(given) if section == "training" else given
+        _forget_malignant(values, changes)
         return _checked(values, "the options given")
 
 
@@ -219,7 +237,16 @@ def _merged(
     for section, pairs in changes.items():
         given = with_new_names(pairs) if section == "training" else dict(pairs)
         values[section] = values[section] | given
+    _forget_malignant(values, changes)
     return values
+
+
+def _forget_malignant(values: dict[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Another vocabulary brings its own malignant classes, unless they are given too."""
+    if changes.get("data", {}).get("vocabulary") is None:
+        return
+    if changes.get("evaluation", {}).get("malignant") is None:
+        del values["evaluation"]["malignant"]
 
 
 def _toml_value(text: str) -> Any:
