@@ -102,7 +102,7 @@ class StagedModel:
         return [layer for layer in tail.layers if layer.weights]
 
     def freeze(self, *, train_tail: bool) -> None:
-        """Mark what learns: the head, and the tail's layers (never batch normalisation)."""
+        """Make the head trainable, and the tail if asked (never its batch normalisation)."""
         import keras
 
         for layer in self.base.layers:

@@ -63,7 +63,7 @@ class Workers:
         return future
 
     def warm_up(self) -> None:
-        """Let a process load the framework while others decode."""
+        """Start loading the framework in a worker, while this process decodes images."""
         self._device = self.submit(warm_up, self.threads)
 
     def device(self) -> Device:
@@ -74,13 +74,13 @@ class Workers:
         return self.finish([self._device])[0]
 
     def renew(self) -> None:
-        """Let the processes go; the next work starts new ones. For when they have grown."""
+        """Shut the processes down; the next task starts new ones. Frees the memory they hold."""
         for executor in self._begun:
             executor.shutdown(wait=True)
         self._begun.clear()
 
     def alone(self) -> "Workers":
-        """One process with all cores, in place of these until they are asked again."""
+        """A single process with all cores, which takes the place of these until their next task."""
         if self.jobs == 1:
             return self
         single = Workers(1, self.events, self._watch)

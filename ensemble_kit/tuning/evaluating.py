@@ -64,7 +64,7 @@ class Evaluator:
         self._workers, self._scratch, self._tell = workers, scratch, tell
         self._prepared: dict[tuple[object, ...], Prepared] = {}
 
-    def looks(
+    def after_each_fold(
         self, spec: StudySpec, folds: Folds, heard: Heard | None = None
     ) -> Iterator[FoldResult]:
         """The study after one fold, after two, and so on; folds of one wave train side by side.

@@ -42,7 +42,7 @@ def test_the_score_is_pooled_out_of_fold_and_losses_are_kept_by_group(tmp_path):
     spec, table = small_study(), small_table()
     study, _ = search(tmp_path, spec, table=table)
     folds = make_folds(table, 4, 0)[0]
-    look = list(DrawnEvaluator(table, spec).looks(spec, folds))[-1]
+    look = list(DrawnEvaluator(table, spec).after_each_fold(spec, folds))[-1]
     first = study.get_trials()[0]
     assert first.value == pytest.approx(score("log_loss", table.labels, look.probabilities))
     losses = losses_of(first, 4)
