@@ -1,6 +1,5 @@
 """Frozen value types that cross the borders between rooms. Arrays are read-only."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.alignment import align_rows
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, SplitError, some
 
 if TYPE_CHECKING:
@@ -28,19 +28,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def digest_of(*parts: object) -> str:
-    """sha256 (hex) of the parts: arrays by dtype, shape and bytes; everything else by ``repr``."""
-    sha = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            sha.update(f"{part.dtype.str}{part.shape}".encode())
-            sha.update(np.ascontiguousarray(part).tobytes())
-        else:
-            sha.update(repr(part).encode())
-        sha.update(b"\x00")
-    return sha.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

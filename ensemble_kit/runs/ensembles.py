@@ -205,9 +205,7 @@ def read_sets(folder: Path, class_names: tuple[str, ...]) -> tuple[SetLine, ...]
             for image, decision, kept in reader:
                 ways = _parted(kept.split(" "), class_names)
                 if len(ways) != 1 or decision not in class_names:
-                    raise ValueError(
-                        f"the set of {image} is {kept!r}, of {class_names}"
-                    )
+                    raise ValueError(f"the set of {image} is {kept!r}, of {class_names}")
                 lines.append(SetLine(image, decision, ways[0]))
             return tuple(lines)
     except (OSError, ValueError, csv.Error) as error:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ensemble_kit.core.records import digest_of
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.runs.paths import EXPLAIN_INDEX
 from ensemble_kit.runs.records import Part, Record
 

@@ -12,7 +12,7 @@ from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.draws import PHASES, Phase
-from ensemble_kit.runs.paths import DONE, HISTORY, IDENTITY_VIEW, PREDICTIONS
+from ensemble_kit.runs.paths import DONE, HISTORY, IDENTITY_VIEW, OLD_IDENTITY_VIEW, PREDICTIONS
 from ensemble_kit.runs.records import Record
 
 
@@ -45,7 +45,9 @@ class FoldDone(Record):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One line of ``history.csv``; losses in nats, times in seconds, None where not watched."""
+    """One line of ``history.csv``; losses in nats, times in seconds.
+
+    The ``val_`` figures are of the early-stopping rows, None where there are none."""
 
     phase: Phase
     epoch: int
@@ -111,9 +113,12 @@ def fold_predictions(folder: Path) -> Predictions:
 
 
 def identity_predictions(folder: Path) -> Predictions:
-    """What the fold's saved model gives to those images as they are, not turned."""
-    path = folder / IDENTITY_VIEW
-    return read_predictions(path) if path.is_file() else fold_predictions(folder)
+    """What the fold's saved model gives to those images in the identity view
+    (neither flipped nor rotated)."""
+    for name in (IDENTITY_VIEW, OLD_IDENTITY_VIEW):
+        if (folder / name).is_file():
+            return read_predictions(folder / name)
+    return fold_predictions(folder)
 
 
 def _epoch(row: dict[str, str]) -> EpochRecord:
@@ -122,10 +127,10 @@ def _epoch(row: dict[str, str]) -> EpochRecord:
         raise ValueError(f"phase {phase!r}")
     return EpochRecord(
         phase, int(row["epoch"]), float(row["loss"]),
-        _watched(row["val_loss"]), _watched(row["val_accuracy"]), _watched(row["val_auc"]),
+        _figure(row["val_loss"]), _figure(row["val_accuracy"]), _figure(row["val_auc"]),
         float(row["lr"]), float(row["seconds"]), float(row["images_per_second"]),
     )  # fmt: skip
 
 
-def _watched(text: str) -> float | None:
+def _figure(text: str) -> float | None:
     return None if text == "" else float(text)

@@ -10,8 +10,9 @@ SETS, TUNING, REPORT = "sets.csv", "tuning.json", "report.json"
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 """Files of a fold's folder."""
-IDENTITY_VIEW = "unturned.csv"
-"""Written beside the predictions of a fold when those are means over several views."""
+IDENTITY_VIEW, OLD_IDENTITY_VIEW = "identity_view.csv", "unturned.csv"
+"""Written beside the predictions of a fold when those are means over several views;
+the old name is read in runs made before."""
 TENSORBOARD = "tensorboard"
 
 EXPLAIN = "explain"

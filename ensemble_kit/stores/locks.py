@@ -1,4 +1,4 @@
-"""Shared and exclusive lock on the store folder: runs that read stores, versus `store prune`."""
+"""Shared/exclusive lock on the store folder: readers versus prune."""
 
 import fcntl
 from collections.abc import Iterator

@@ -35,11 +35,11 @@ from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import PhasePlan, Rows, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
-WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
+EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 
 class FoldCancelled(Exception):
-    """Whoever ordered the fold wants no more of it."""
+    """Training was stopped on request: the job's stop file appeared."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PixelFile:
 class FoldJob:
     """All that a process needs to train one fold; plain values, so any machine can take it.
 
-    train, watched, held : (m,) int rows of the table; labels : (n,) int.
+    train, stopping_rows, held : (m,) int rows of the table; labels : (n,) int.
     keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
     not among them trains from pixels.
     stop : once this file exists, the training ends with its running epoch.
@@ -70,7 +70,7 @@ class FoldJob:
     class_names: tuple[str, ...]
     labels: Ints
     train: Ints
-    watched: Ints
+    stopping_rows: Ints
     held: Ints
     pixels: PixelFile
     weights: Path | None
@@ -126,7 +126,7 @@ def train_fold(job: FoldJob) -> FoldDone:
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
-    views = min(job.spec.training.predict_views, job.views)
+    views = min(job.spec.training.test_views, job.views)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
     return _finish(job, cache, history, by_view, began)
 
@@ -156,7 +156,7 @@ def fold_epochs(job: FoldJob) -> list[Event]:
     return [
         place
         | {"phase": record.phase, "epoch": record.epoch}
-        | {name: getattr(record, name) for name in WATCHED}
+        | {name: getattr(record, name) for name in EPOCH_FIGURES}
         for record in read_history(job.folder)
     ]
 
@@ -175,7 +175,9 @@ def _rows(job: FoldJob) -> Rows:
     n_classes = len(job.class_names)
     weights = class_weights(job.labels, job.train, n_classes, job.spec.training)
     targets = np.eye(n_classes, dtype=np.float32)[job.labels]
-    return Rows(job.train, job.watched, job.labels, targets, weights[job.labels].astype(np.float32))
+    return Rows(
+        job.train, job.stopping_rows, job.labels, targets, weights[job.labels].astype(np.float32)
+    )
 
 
 def _head(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
@@ -204,8 +206,8 @@ def _stored(job: FoldJob, depth: int) -> Source | None:
 
 
 def _best(history: list[EpochRecord]) -> float | None:
-    watched = [record.val_loss for record in history if record.val_loss is not None]
-    return min(watched) if watched else None
+    losses = [record.val_loss for record in history if record.val_loss is not None]
+    return min(losses) if losses else None
 
 
 def _finish(

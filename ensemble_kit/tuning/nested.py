@@ -63,9 +63,7 @@ class Nested:
             inner_score=self.inner_score,
             gain=Gain(value=gain.value, low=gain.low, high=gain.high, level=gain.level),
             chosen=tuple(
-                InnerChoice(
-                    outer_fold=c.outer_fold, value=c.best.value, params=dict(c.best.params)
-                )
+                InnerChoice(outer_fold=c.outer_fold, value=c.best.value, params=dict(c.best.params))
                 for c in self.chosen
             ),
         )
@@ -138,8 +136,8 @@ def _search_inside(
     run_search(study, inside, evaluator, inner, tell)
     best = summarise(study, name, request.spec, table).best
     spec = with_params(request.spec, best.params)
-    look = list(evaluator.looks(spec, inner))[-1]
-    return InnerSearch(k, best, spec, look.known.astype(np.float64), look.probabilities)
+    result = list(evaluator.after_each_fold(spec, inner))[-1]
+    return InnerSearch(k, best, spec, result.known.astype(np.float64), result.probabilities)
 
 
 def _optimism(

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
@@ -308,7 +309,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.predict_views, prepared.plan.views),
+        "predict_views": min(spec.training.test_views, prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, RunError, some
-from ensemble_kit.core.records import Predictions, digest_of
+from ensemble_kit.core.records import Predictions
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.runs.comparisons import ComparisonRecord
