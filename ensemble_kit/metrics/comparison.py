@@ -5,9 +5,8 @@ and no paired interval covers (docs/metrics.md); log loss and Brier score speak 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -161,10 +160,6 @@ class Comparison:
     def family(self) -> int:
         """How many tests Holm's correction is over: figures × pairs, where estimable."""
         return sum(d.p_value is not None for d in self.differences)
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {"format_version": 1, "family": self.family} | asdict(self)
 
 
 def compare(
