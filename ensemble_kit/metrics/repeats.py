@@ -10,13 +10,15 @@ With repeats two others can be given:
   the losses of models trained without two folds, for losses that are means over images.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from ensemble_kit.core.records import Estimate, Floats, Ints
+from ensemble_kit.core.records import Estimate, Floats, Folds, Ints
+from ensemble_kit.metrics.losses import point_scores
 
 CORRECTED = "corrected resampled t, repeats (Nadeau & Bengio)"
 NESTED = "nested cross-validation (Bates, Hastie & Tibshirani)"
@@ -39,6 +41,27 @@ def corrected_interval(scores: Floats, level: float = 0.95, n_groups: int = 0) -
     error = float(np.sqrt((1 / len(values) + 1 / (folds - 1)) * values.var(ddof=1)))
     half = float(student.ppf((1 + level) / 2, len(values) - 1)) * error
     return Estimate(mean, mean - half, mean + half, level, CORRECTED, "fold", n_groups)
+
+
+def repeated_scores(
+    labels: Ints, draws: Sequence[Folds], repeats: Sequence[Floats], level: float = 0.95
+) -> dict[str, Estimate]:
+    """Log loss and accuracy over R repeats: the mean of the folds' scores, corrected interval.
+
+    labels : (n,). draws : the folds of each repeat. repeats : (n, C) out-of-fold probabilities of
+    each.
+    """
+    scores: dict[str, list[list[float]]] = {"log_loss": [], "accuracy": []}
+    for draw, probabilities in zip(draws, repeats, strict=True):
+        held = [draw.held_out(k) for k in range(draw.n_folds)]
+        found = [point_scores(labels[rows], probabilities[rows]) for rows in held]
+        for metric, rows in scores.items():
+            rows.append([score[metric] for score in found])
+    n_groups = len(np.unique(draws[0].groups))
+    return {
+        metric: corrected_interval(np.array(rows), level, n_groups)
+        for metric, rows in scores.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)

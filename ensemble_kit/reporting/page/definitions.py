@@ -49,10 +49,13 @@ _TERMS = (
     ),
     Definition(
         "interval", "interval",
-        "95 % unless stated: groups are drawn with replacement many times, the figure is computed "
-        "anew each time, and the interval holds the middle 95 % of the results. Photos of one "
-        "lesion are never counted as independent.",
-        "percentile cluster bootstrap", "field2007", "",
+        "95 % unless stated: the figure is computed anew without each group in turn, and its spread "
+        "gives a Student interval with as many degrees of freedom as groups limit it, less one. "
+        "Bands and calibration errors draw groups with replacement; for the errors a test is "
+        "inverted. Photos of one lesion are never counted as independent. The trained models are "
+        "held fixed: the interval says how the figures of these models would move with other test "
+        "images, not with other training images.",
+        "jackknife-t over groups", "field2007", "",
     ),
     Definition(
         "not_estimable", "not estimable",
