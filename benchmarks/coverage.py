@@ -2,10 +2,11 @@
 
     python benchmarks/coverage.py [--sets 1000] [--replicates 400] [--designs NAME ...]
 
-A design is a number of groups, their sizes and the share of the rarest class; scores share most of
-their noise within a group. Two models: "calibrated" (probabilities true by construction, calibration
-error 0) and "overconfident". The truth is the value in a population of 40,000 groups. "before" is the
-percentile bootstrap (basic, for errors), "after" the jackknife-t and the inverted test.
+A design is a number of groups, their sizes and the share of the rarest class; scores share most
+of their noise within a lesion. Two models: "calibrated" (probabilities true by construction, so the
+error is 0) and "overconfident". The truth is the value in a population of 40,000 groups (4,000
+patients). "before" is the percentile bootstrap (basic, for errors), "after" the jackknife-t and the
+inverted test.
 """
 
 import argparse

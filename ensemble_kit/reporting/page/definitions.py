@@ -49,7 +49,7 @@ _TERMS = (
     ),
     Definition(
         "interval", "interval",
-        "95 % unless stated: the figure is computed anew without each group in turn, and its spread "
+        "95 % unless stated: the figure is computed anew without each group in turn; its spread "
         "gives a Student interval with as many degrees of freedom as groups limit it, less one. "
         "Bands and calibration errors draw groups with replacement; for the errors a test is "
         "inverted. Photos of one lesion are never counted as independent. The trained models are "

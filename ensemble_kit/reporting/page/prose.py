@@ -78,8 +78,8 @@ def _plain(report: Report) -> tuple[str, ...]:
         chance = p.overall.figures.get("ece_if_calibrated")
         if chance and chance.value is not None:
             text += (
-                f"; a perfectly calibrated model would show {fixed(100 * chance.value, 1)} on these "
-                "images by chance"
+                f"; a perfectly calibrated model would show {fixed(100 * chance.value, 1)} on "
+                "these images by chance"
             )
         paragraphs.append(f"{text}.")
     return tuple(paragraphs)
