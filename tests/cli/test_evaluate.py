@@ -96,16 +96,16 @@ def test_the_table_of_differences_says_its_sign_and_its_family(tmp_path: Path) -
     assert code == 0
     title = next(line for line in out.splitlines() if line.startswith("paired differences"))
     assert "A − B: first named minus second named" in title
-    assert "over the 12 tests of this table (figures × 1 pair)" in title, (
-        "8 headline figures, 3 classes and malignant; one pair"
+    assert "over the 11 tests of this table (figures × 1 pair)" in title, (
+        "7 compared figures, 3 classes and malignant; one pair"
     )
     rows = [line.split() for line in out.splitlines() if line.startswith("one − two")]
-    assert len(rows) == 12
+    assert len(rows) == 11
     loss = next(row for row in rows if row[3] == "log_loss")
     assert float(loss[5]) < 0, "the first is better: its loss minus the second's is negative"
     assert "t-test (Nadeau–Bengio) of log_loss, one − two: -" in out
     document = json.loads((tmp_path / "runs" / "one" / "comparison.json").read_text())
-    assert document["family"] == 12
+    assert document["family"] == 11
 
 
 def test_truth_and_folds_from_other_files(tmp_path: Path) -> None:

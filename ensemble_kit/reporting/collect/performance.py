@@ -8,7 +8,7 @@ from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.numbers import curve_values
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
-from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance, Scores
+from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve, Scores
 
 AREAS = {"roc": "roc_auc", "pr": "average_precision"}
 
@@ -70,7 +70,7 @@ def _malignant(source: ReportedRun) -> Scores | None:
     )
 
 
-def _curves(source: ReportedRun, kind: str) -> tuple[Curve, ...]:
+def _curves(source: ReportedRun, kind: str) -> tuple[RankingCurve, ...]:
     """Each class, then the malignant view, the macro and the micro average."""
     extra = [MALIGNANT] if source.cases.has_malignant_view else []
     found = []
@@ -84,7 +84,7 @@ def _curves(source: ReportedRun, kind: str) -> tuple[Curve, ...]:
             if (other := source.curve(kind, name, f"fold {k}"))
         ]
         found.append(
-            Curve(
+            RankingCurve(
                 name=name,
                 area=_area(source, kind, name),
                 x=tuple(round(float(x), 4) for x in curve.x),

@@ -3,7 +3,7 @@
 from ensemble_kit.reporting.figures.axes import Plot, nice_ticks, unit_ticks
 from ensemble_kit.reporting.figures.svg import drawing, text
 from ensemble_kit.reporting.view.base import Number
-from ensemble_kit.reporting.view.performance import Curve, NetBenefit
+from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve
 
 
 def interval_words(number: Number, digits: int = 3) -> str:
@@ -16,13 +16,13 @@ def interval_words(number: Number, digits: int = 3) -> str:
     return f"{words} ({number.low:.{digits}f} to {number.high:.{digits}f})"
 
 
-def roc_panel(curve: Curve, colour: str) -> str:
+def roc_panel(curve: RankingCurve, colour: str) -> str:
     """One class's ROC curve: band, fold curves, pooled curve, chance line."""
     label = f"ROC curve of {curve.name}: area {interval_words(curve.area)}"
     return _panel(curve, colour, label, "1 − specificity", "sensitivity", diagonal=True)
 
 
-def pr_panel(curve: Curve, colour: str) -> str:
+def pr_panel(curve: RankingCurve, colour: str) -> str:
     """One class's precision–recall curve; the dashed line is the prevalence."""
     label = f"Precision–recall curve of {curve.name}: area {interval_words(curve.area)}"
     return _panel(curve, colour, label, "recall", "precision", diagonal=False)
@@ -58,7 +58,7 @@ def decision_curve(view: NetBenefit) -> str:
 
 
 def _panel(
-    curve: Curve, colour: str, label: str, xlabel: str, ylabel: str, *, diagonal: bool
+    curve: RankingCurve, colour: str, label: str, xlabel: str, ylabel: str, *, diagonal: bool
 ) -> str:
     plot = Plot(38, 8, 184, 184)
     ticks = unit_ticks()

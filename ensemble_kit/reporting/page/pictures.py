@@ -10,7 +10,7 @@ from ensemble_kit.reporting.view.calibration import Reliability
 from ensemble_kit.reporting.view.comparison import Compared, External
 from ensemble_kit.reporting.view.data import ClassInfo, FlowStep
 from ensemble_kit.reporting.view.ensemble import Conformal
-from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance
+from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
@@ -31,10 +31,10 @@ class Pictures:
         self._colours = colours
         self._overall = overall
 
-    def roc(self, curve: Curve) -> Markup:
+    def roc(self, curve: RankingCurve) -> Markup:
         return Markup(curves.roc_panel(curve, self._colour(curve.name)))
 
-    def pr(self, curve: Curve) -> Markup:
+    def pr(self, curve: RankingCurve) -> Markup:
         return Markup(curves.pr_panel(curve, self._colour(curve.name)))
 
     def decision(self, view: NetBenefit) -> Markup:

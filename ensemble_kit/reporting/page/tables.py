@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ensemble_kit.reporting.view.base import Cell, Number, Table
 from ensemble_kit.reporting.view.calibration import Measure, Reliability
-from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Scores
+from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve, Scores
 from ensemble_kit.reporting.view.report import Report
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
@@ -23,7 +23,7 @@ def fold_mean(folds: Sequence[Scores], metric: str) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def curve_rows(curves: Sequence[Curve]) -> Iterator[tuple[float, list[Number | None]]]:
+def curve_rows(curves: Sequence[RankingCurve]) -> Iterator[tuple[float, list[Number | None]]]:
     """Every curve's value with its band at eleven points of its grid, 0 to 1."""
     for step in range(STEPS):
         x = step / (STEPS - 1)
@@ -144,7 +144,7 @@ def named(views: Sequence[Reliability], name: str) -> Reliability | None:
     return next((view for view in views if view.name == name), None)
 
 
-def _at(curve: Curve, x: float) -> Number | None:
+def _at(curve: RankingCurve, x: float) -> Number | None:
     place = min(range(len(curve.x)), key=lambda i: abs(curve.x[i] - x), default=None)
     if place is None:
         return None

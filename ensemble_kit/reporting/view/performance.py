@@ -12,7 +12,7 @@ class Scores(Value):
     figures: dict[str, Number]
 
 
-class Curve(Value):
+class RankingCurve(Value):
     """y over x with a group-bootstrap band and the folds' own curves on the same grid.
 
     A y of None is not defined there. ``area``: what the curve sums up to (AUC, AP).
@@ -46,7 +46,7 @@ class Performance(Value):
     folds: tuple[Scores, ...] = ()
     malignant: Scores | None = None
     malignant_classes: tuple[str, ...] = ()
-    roc: tuple[Curve, ...] = ()
-    pr: tuple[Curve, ...] = ()
+    roc: tuple[RankingCurve, ...] = ()
+    pr: tuple[RankingCurve, ...] = ()
     net_benefit: NetBenefit | None = None
     confusion: tuple[tuple[int, ...], ...]
