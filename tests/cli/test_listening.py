@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from ensemble_kit.cli import listening, training_progress, tune_tables
-from ensemble_kit.cli.listening import Listener
-from ensemble_kit.cli.training_progress import TrainingProgress
 from ensemble_kit.cli.tune_tables import SearchProgress
+from ensemble_kit.progress.listening import Listener
+from ensemble_kit.progress.training import TrainingProgress
 from ensemble_kit.study import StudySpec
 
 EPOCH = {
