@@ -7,7 +7,6 @@ from rich.table import Table
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.posthoc.selection.catalogue import Candidate
 from ensemble_kit.workflows.ensembling import EnsembleStudy
 
 HEADS = {
@@ -21,7 +20,10 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     final = work.outcome.final
     print_ = results.print
     print_(f"chosen: {final.choice.reason}", markup=False)
-    print_(f"by outer fold: {_by_fold(work)}", markup=False)
+    if len(final.chain.chains) > 1:
+        print_(_candidates(work))
+    else:
+        print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
     print_(_figures(work, f"cross-fitted; {level} intervals resample groups"))
     print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
@@ -32,10 +34,28 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
 
 
 def _by_fold(work: EnsembleStudy) -> str:
-    names: dict[Candidate, list[int]] = {}
+    names: dict[str, list[int]] = {}
     for k, step in work.outcome.by_fold.items():
-        names.setdefault(step.choice.winner, []).append(k)
+        names.setdefault(step.choice.name, []).append(k)
     return "; ".join(f"{name} (fold {some(folds)})" for name, folds in names.items())
+
+
+def _candidates(work: EnsembleStudy) -> Table:
+    """Weights of the candidates: over all rows, and their range over the outer folds."""
+    table = _table(
+        "candidates of the ensemble", "", "weight", "over the folds", "inner log loss",
+    )  # fmt: skip
+    folds = [
+        {str(j.candidate): j.weight for j in step.choice.judged}
+        for step in work.outcome.by_fold.values()
+    ]
+    for judged in work.outcome.final.choice.judged:
+        theirs = [weights.get(str(judged.candidate), 0.0) for weights in folds]
+        table.add_row(
+            str(judged.candidate), f"{judged.weight:.3f}",
+            f"{min(theirs):.3f}-{max(theirs):.3f}", f"{judged.loss:.4f}",
+        )  # fmt: skip
+    return table
 
 
 def _figures(work: EnsembleStudy, title: str) -> Table:

@@ -15,7 +15,7 @@ from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
 from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.posthoc.selection.explaining import Bin
-from ensemble_kit.posthoc.selection.fitted import Chain
+from ensemble_kit.posthoc.selection.fitted import Combination
 from ensemble_kit.runs.evaluated import write_evaluation
 from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
 from ensemble_kit.runs.manifest import (
@@ -43,7 +43,7 @@ class Bundle:
 
     members: tuple[str, ...]
     class_names: tuple[str, ...]
-    chain: Chain
+    chain: Combination
     decision: Decision
     sets: PredictionSets
 
@@ -66,7 +66,7 @@ def load_ensemble(folder: Path) -> Bundle:
         return Bundle(
             tuple(member["name"] for member in values["members"]),
             tuple(values["class_names"]),
-            Chain.from_json(values["final"]),
+            Combination.from_json(values["final"]),
             Decision.from_json(values["decision"]),
             PredictionSets.from_json(sets["final"]),
         )
@@ -147,15 +147,18 @@ def ensemble_json(work: EnsembleStudy) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "format_version": FORMAT_VERSION,
-        "method": final.choice.winner.method,
-        "calibrator": final.choice.winner.calibrator,
+        "method": final.choice.name,
         "description": final.choice.reason,
         "objective": work.spec.objective,
         "class_names": list(work.gathered.table.class_names),
         "members": members,
+        "weights_by_fold": {
+            str(k): {str(j.candidate): j.weight for j in step.choice.judged}
+            for k, step in work.outcome.by_fold.items()
+        },
         "candidates": [asdict(j) | {"candidate": str(j.candidate)} for j in final.choice.judged],
         "chosen_by_fold": {
-            str(k): str(step.choice.winner) for k, step in work.outcome.by_fold.items()
+            str(k): step.choice.name for k, step in work.outcome.by_fold.items()
         },
         "board": [
             {"name": line.name, "figures": _figures(line.figures),
@@ -180,18 +183,22 @@ def ensemble_json(work: EnsembleStudy) -> dict[str, Any]:
 
 
 def _calibration_json(work: EnsembleStudy) -> dict[str, Any]:
+    """Calibrators by candidate, all rows' and each fold's."""
     chain = work.chain
+    used = sorted({part.candidate.calibrator for part in chain.chains})
     return {
         "format_version": FORMAT_VERSION,
-        "method": chain.candidate.calibrator,
-        "final": step_to_json(chain.calibrator),
+        "method": used[0] if len(used) == 1 else f"{', '.join(used)} (by candidate)",
+        "final": _calibrators(chain),
         "prior_shift": None if chain.shift is None else step_to_json(chain.shift),
-        "by_fold": {
-            str(k): step_to_json(step.chain.calibrator) for k, step in work.outcome.by_fold.items()
-        },
+        "by_fold": {str(k): _calibrators(s.chain) for k, s in work.outcome.by_fold.items()},
         "before": _reliability(work.before),
         "after": _reliability(work.after),
     }
+
+
+def _calibrators(chain: Combination) -> dict[str, Any]:
+    return {str(part.candidate): step_to_json(part.calibrator) for part in chain.chains}
 
 
 def _conformal_json(work: EnsembleStudy) -> dict[str, Any]:

@@ -140,6 +140,7 @@ def _candidates(judged: list[Json]) -> Table:
     rows = [
         (
             str(item["candidate"]),
+            rounded(float(item.get("weight", 0.0))),
             int(item["parameters"]),
             rounded(float(item["loss"])),
             rounded(float(item["behind"])),
@@ -147,8 +148,10 @@ def _candidates(judged: list[Json]) -> Table:
         )
         for item in judged
     ]
-    names = ("candidate", "fitted numbers", "inner loss", "behind the best", "standard error")
-    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[3] or 0.0)))
+    names = (
+        "candidate", "weight", "fitted numbers", "inner loss", "behind the best", "standard error",
+    )  # fmt: skip
+    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[4] or 0.0)))
 
 
 def _matrix(values: list[list[float | None]]) -> tuple[tuple[float | None, ...], ...]:
