@@ -25,12 +25,20 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     else:
         print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
-    print_(_figures(work, f"cross-fitted; {level} intervals resample groups"))
+    print_(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
     print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
     print_(_members(work))
     print_(_optimism(work))
     print_(_sets(work))
     print_(f"run folder: {folder}", markup=False)
+
+
+def _standing(work: EnsembleStudy) -> str:
+    """What the figures may be called: cross-fitted, or optimistic by a member's own warning."""
+    names = work.gathered.optimistic
+    if not names:
+        return "cross-fitted"
+    return f"optimistic, as {some(names)} is by its own warning (only the ensemble is cross-fitted)"
 
 
 def _by_fold(work: EnsembleStudy) -> str:
