@@ -115,26 +115,26 @@ def _optimism(work: EnsembleStudy) -> Table:
 
 
 def _sets(work: EnsembleStudy) -> Table:
-    sets = work.outcome.final.sets
-    spec = sets.spec
+    """Coverage; whether a class has thresholds is said of those that made these sets."""
+    spec = work.outcome.final.sets.spec
     scope = "for each class" if spec.by_class else "over all classes"
     table = _table(
-        f"prediction sets, {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
-        "cross-fitted",
-        "", "images", "coverage", "mean size", "guarantee",
+        f"prediction sets, about {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
+        "cross-fitted; aimed at a random image of a random group, approximately",
+        "", "images", "coverage by group (aimed at)", "coverage by image", "mean size", "threshold",
     )  # fmt: skip
-    enough = dict(zip(work.gathered.table.class_names, sets.guaranteed, strict=True))
-    groups = dict(zip(work.gathered.table.class_names, sets.n_groups, strict=True))
+    names, needed = work.gathered.table.class_names, work.outcome.final.sets.needed
+    there = dict(zip(names, work.outcome.has_thresholds(), strict=True))
+    groups = dict(zip(names, work.outcome.fewest_groups(), strict=True))
     for line in work.coverage:
         if line.scope not in ("all", "class"):
             continue
-        word = "yes"
-        if not enough.get(line.name, all(enough.values())):
-            n = groups.get(line.name)
-            word = f"no: {n} groups, needs {sets.needed}" if n is not None else "not every class"
+        word = "yes" if there.get(line.name, all(there.values())) else "not every class"
+        if word != "yes" and line.name in groups:
+            word = f"none: {groups[line.name]} groups, needs {needed}"
         table.add_row(
-            line.name or "all", f"{line.n_images:,}", _text(line.coverage, 3), _text(line.size, 2),
-            word,
+            line.name or "all", f"{line.n_images:,}", _text(line.by_group, 3),
+            _text(line.coverage, 3), _text(line.size, 2), word,
         )  # fmt: skip
     return table
 

@@ -164,7 +164,7 @@ class _Attempt:
                 trial.report(look.score, look.folds)
             if look.folds == self._folds.n_folds:
                 break
-            if rival is not None and judge(losses, rival).prune:
+            if rival is not None and judge(losses, rival, min_gain=search.min_gain).prune:
                 trial.set_user_attr(PRUNED_AFTER, look.folds)
                 raise optuna.TrialPruned
             if _over(self._request):

@@ -83,7 +83,7 @@ CALIBRATORS: dict[str, FitCalibrator] = {
 }
 COMBINED_METHODS = ("mean", "weights", "calibrated-mean", "log-weights", "stack")
 SELECT_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
-COMBINED_CALIBRATOR = "vector"
+COMBINED_CALIBRATORS = ("temperature", "vector")
 AUTO_CALIBRATORS = ("temperature", "bias", "vector")
 SELECT_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
 AUTO_METHODS = {AUTO: COMBINED_METHODS, SELECT: SELECT_METHODS}
@@ -106,20 +106,19 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """The pairs that an ensemble combines or is chosen from.
 
-    ``auto`` combines mean + temperature and every method of :data:`COMBINED_METHODS` with vector
-    scaling (or the calibrator asked for); where the method is given or there is one member, that
-    with each of :data:`AUTO_CALIBRATORS`. Pairs with more numbers to fit than a tenth of the rows
-    are left out, and with one member all methods but the mean (which is that member).
+    ``auto`` combines every method of :data:`COMBINED_METHODS` with temperature and with vector
+    scaling (or with the calibrator asked for); where the method is given or there is one member,
+    that with each of :data:`AUTO_CALIBRATORS`. Pairs with more numbers to fit than a tenth of the
+    rows are left out, and with one member all methods but the mean (which is that member).
     """
     several = AUTO_METHODS.get(method)
     if several is None and calibrator != AUTO:
         return (Candidate(method, calibrator),)
     methods = (method,) if several is None else several if n_members > 1 else ("mean",)
-    calibrators = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
-    pairs = [Candidate(m, c) for m in methods for c in calibrators]
+    calibrators: tuple[str, ...] = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
     if method == AUTO and calibrator == AUTO and n_members > 1:
-        simplest, usual = Candidate("mean", "temperature"), COMBINED_CALIBRATOR
-        pairs = [simplest, *(Candidate(m, usual) for m in methods)]
+        calibrators = COMBINED_CALIBRATORS
+    pairs = [Candidate(m, c) for m in methods for c in calibrators]
     if calibrator == AUTO and method == SELECT:
         pairs += [Candidate(m, c) for m, c in SELECT_EXTRA]
     room = n_rows / ROWS_A_PARAMETER

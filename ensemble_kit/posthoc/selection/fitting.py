@@ -57,6 +57,14 @@ class Outcome:
     by_fold: dict[int, FittedChain]
     final: FittedChain
 
+    def fewest_groups(self) -> Ints:
+        """(C,) groups behind the thresholds that made the sets: the fewest of any fold."""
+        return np.asarray(np.min([s.sets.n_groups for s in self.by_fold.values()], axis=0))
+
+    def has_thresholds(self) -> Bools:
+        """(C,) whether every fold's sets had a threshold for the class."""
+        return np.asarray(np.all([s.sets.finite for s in self.by_fold.values()], axis=0))
+
 
 def fit_chain(rows: Rows, spec: ChainSpec) -> FittedChain:
     """Fit all candidates and their weights (or the choice of one) on the rows given.

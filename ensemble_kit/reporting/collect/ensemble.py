@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_kit.core.errors import EnsembleKitError, RunError
-from ensemble_kit.core.records import Floats
+from ensemble_kit.core.records import Floats, Predictions
+from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.data.predictions import read_predictions
 from ensemble_kit.reporting.collect.numbers import UNKNOWN, rounded
 from ensemble_kit.reporting.collect.source import Source
@@ -82,7 +83,7 @@ def build_conformal(source: Source) -> Conformal | None:
     if values is None:
         return None
     try:
-        few = {str(item["class"]): item for item in values["without_guarantee"]}
+        few = {str(item["class"]): item for item in _without(values)}
         return Conformal(
             method=SCORES.get(str(values["method"]).split(",")[0], "") or str(values["method"]),
             level=float(values["level"]),
@@ -95,19 +96,34 @@ def build_conformal(source: Source) -> Conformal | None:
 
 
 def member_probabilities(source: Source) -> list[Floats]:
-    """(n, C) of each member whose run is still where it was; none where that is unknown."""
+    """(n, C) of each member, a run, a repeat or a file, that is still where it was.
+
+    Classes are taken by name, in the run's order. A list that would lack a member is empty: who
+    ranks by "the members" must not rank by some of them.
+    """
     values = _read(source.run.folder / ENSEMBLE)
     found = []
     for member in (values or {}).get("members", []):
-        path = Path(str(member.get("origin", ""))) / OOF
+        path = Path(str(member.get("origin", "")))
+        path = path / OOF if path.is_dir() else path
         try:
-            if path.is_file():
-                theirs = read_predictions(path).in_order_of(source.run.table.image_ids)
-                if theirs.class_names == source.class_names:
-                    found.append(theirs.probabilities)
+            theirs = _of_file(path) if path.is_file() else None
+            if theirs is None or set(theirs.class_names) != set(source.class_names):
+                return []
+            columns = [theirs.class_names.index(name) for name in source.class_names]
+            rows = theirs.in_order_of(source.run.table.image_ids)
         except EnsembleKitError:
-            continue
+            return []
+        found.append(rows.probabilities[:, columns])
     return found
+
+
+def _of_file(path: Path) -> Predictions:
+    """Of a run's own table, or of a file that any program may have made."""
+    try:
+        return read_predictions(path)
+    except EnsembleKitError:
+        return read_prediction_table(path).predictions
 
 
 def number_from(values: Json | None) -> Number:
@@ -170,16 +186,24 @@ def _before(values: Json) -> Reliability:
     )
 
 
+def _without(values: Json) -> list[Json]:
+    """Classes that no threshold could be given (under its older name in older runs)."""
+    return list(values.get("without_threshold", values.get("without_guarantee", [])))
+
+
 def _promise(values: Json) -> str:
     by_class = bool(values["final"]["by_class"])
     scope = "each class by itself" if by_class else "all images together"
     text = (
-        f"The sets are meant to hold the true class this often for {scope}. Quantiles were fitted "
-        "on the other folds, with one vote a group."
+        f"The sets aim at holding the true class this often for {scope}, for a random image of a "
+        "random group (“by group”); over all images the share may differ where groups are of "
+        "unequal size. Thresholds were fitted on the other folds, with one vote a group, from "
+        "cross-validated scores: the coverage is approximate, without a finite-sample guarantee "
+        "(Barber et al. 2021)."
     )
-    if values["without_guarantee"]:
-        needed = values["without_guarantee"][0]["groups_needed"]
-        text += f" A class needs {needed} groups for the guarantee."
+    if few := _without(values):
+        needed = few[0]["groups_needed"]
+        text += f" A class needs {needed} groups for a threshold; without one it is in every set."
     return text
 
 
@@ -188,11 +212,12 @@ def _set_row(line: Json, few: Mapping[str, Json]) -> SetRow:
     note = ""
     if name in few:
         item = few[name]
-        note = f"no guarantee: {item['n_groups']} groups, {item['groups_needed']} needed"
+        note = f"no threshold: {item['n_groups']} groups, {item['groups_needed']} needed"
     return SetRow(
         name=name,
         kind=str(line["scope"]),
         coverage=number_from(line["coverage"]),
+        by_group=number_from(line.get("by_group")),
         size=number_from(line["size"]),
         note=note,
     )
