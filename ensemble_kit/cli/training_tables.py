@@ -103,11 +103,11 @@ def print_repeats(folder: Path) -> None:
     """Figures over the repeats of a run, where its folds were drawn several times."""
     import pandas as pd
 
-    from ensemble_kit.workflows.repeats import SCORES
+    from ensemble_kit.runs.paths import REPEATS
 
-    if not (folder / SCORES).is_file():
+    if not (folder / REPEATS).is_file():
         return
-    scores = pd.read_csv(folder / SCORES)
+    scores = pd.read_csv(folder / REPEATS)
     n = sum(str(name).startswith("repeat_") for name in scores.columns)
     table = Table(title=f"over {n} draws of the folds", title_justify="left", title_style="",
                   box=None, pad_edge=False)  # fmt: skip

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.groups import union_groups
 from ensemble_kit.data.prediction_tables import PredictionTable, read_prediction_table
-from ensemble_kit.runs.manifest import FILE_NAME as MANIFEST
-from ensemble_kit.runs.manifest import read_manifest
+from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
 
 
@@ -60,7 +60,7 @@ def warnings_of_file(path: Path) -> tuple[str, ...]:
 
     A table copied out of its run folder has lost them.
     """
-    if not (path.parent / MANIFEST).is_file():
+    if not is_run(path.parent):
         return ()
     manifest = read_manifest(path.parent)
     if path.name not in manifest.files:
@@ -109,15 +109,14 @@ def _like(first: PredictionTable, other: PredictionTable) -> Predictions:
 
 def _from_truth(path: Path, predictions: Predictions) -> tuple[ImageTable, list[str]]:
     truth = load_table(path, require_images=False)
-    row_of = {str(name): row for row, name in enumerate(truth.image_ids)}
-    ids = [str(name) for name in predictions.image_ids]
-    missing = [name for name in ids if name not in row_of]
-    if missing:
-        raise PredictionsError(
+
+    def refuse(missing: list[str]) -> PredictionsError:
+        return PredictionsError(
             f"{path}: no truth for {some(missing)}: every image predicted needs a row; add the "
             "rows or drop the predictions"
         )
-    part = truth.take(np.array([row_of[name] for name in ids], dtype=np.int64))
+
+    part = truth.take(align_rows(truth.image_ids, predictions.image_ids, refuse))
     labels = _codes(np.array(truth.class_names)[part.labels], predictions, str(path))
     left = len(truth) - len(part)
     notes = [f"{path.name}: {count(left, 'image')} of the truth without predictions left out"]
@@ -155,8 +154,7 @@ def _from_columns(given: Sequence[PredictionTable]) -> ImageTable:
 
 
 def _rows(other: PredictionTable, image_ids: Strings) -> Ints:
-    row_of = {str(name): row for row, name in enumerate(other.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+    return align_rows(other.predictions.image_ids, image_ids)
 
 
 def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:

@@ -15,8 +15,8 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.records import Ints, Predictions
 from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.losses import point_scores
-
-AVERAGE, SCORES = "oof_average.csv", "repeats.csv"
+from ensemble_kit.runs.paths import OOF_AVERAGE, REPEATS
+from ensemble_kit.runs.tables import write_oof_of_repeat
 
 
 def score_repeats(labels: Ints, repeats: Sequence[Predictions]) -> pd.DataFrame:
@@ -47,17 +47,16 @@ def write_repeats(folder: Path, labels: Ints, repeats: Sequence[Predictions]) ->
     """Write ``repeats.csv``, ``oof_average.csv`` and ``oof_0.csv`` …; their names."""
     if len(repeats) < 2:
         return []
-    for r, repeat in enumerate(repeats):
-        write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
-    write_text(folder / AVERAGE, predictions_csv(average_of(repeats)))
-    write_text(folder / SCORES, score_repeats(labels, repeats).to_csv(index=False))
-    return [*(f"oof_{r}.csv" for r in range(len(repeats))), AVERAGE, SCORES]
+    names = [write_oof_of_repeat(folder, r, repeat) for r, repeat in enumerate(repeats)]
+    write_text(folder / OOF_AVERAGE, predictions_csv(average_of(repeats)))
+    write_text(folder / REPEATS, score_repeats(labels, repeats).to_csv(index=False))
+    return [*names, OOF_AVERAGE, REPEATS]
 
 
 def repeats_note(n_repeats: int) -> str:
     """What a reader of a repeated run must know of its figures."""
     return (
         f"The folds were drawn {n_repeats} times. The figures are the first draw's, one model an "
-        f"image; {SCORES} has every draw's with mean and standard deviation, and those of the "
-        f"average of {n_repeats} models an image ({AVERAGE}), which is an ensemble."
+        f"image; {REPEATS} has every draw's with mean and standard deviation, and those of the "
+        f"average of {n_repeats} models an image ({OOF_AVERAGE}), which is an ensemble."
     )

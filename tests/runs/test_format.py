@@ -20,6 +20,8 @@ from ensemble_kit.runs.folder import (
     write_oof,
 )
 from ensemble_kit.runs.manifest import Manifest, read_manifest, record_files, write_manifest
+from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF
+from ensemble_kit.runs.tables import read_folds, write_folds, write_oof
 
 NAMES = ("mel", "nv,x", 'q"uote')
 
