@@ -104,11 +104,11 @@ def test_runs_are_members_and_the_json_is_complete(project: Path, files, tmp_pat
 def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: Path) -> None:
     out, _ = run(
         project, *given(files), "--runs-dir", tmp_path / "runs", "--replicates", 20, "--method",
-        "greedy", "--objective", "balanced_accuracy", "--prevalence", "a=0.2,b=0.2", "--set-score",
+        "greedy", "--objective", "balanced_accuracy", "--prevalence", "a=0.8,b=0.1", "--set-score",
         "raps", "--set-scope", "marginal", "--set-unit", "drawn", "--json", "-q",
     )  # fmt: skip
     values = json.loads(out)
-    assert values["final"]["prior_shift"]["target"] == pytest.approx([0.2, 0.2, 0.6])
+    assert values["final"]["prior_shift"]["target"] == pytest.approx([0.8, 0.1, 0.1])
     counts = np.bincount(ROWS.labels, minlength=3)
     frequency = (counts + 0.5) / (counts.sum() + 1.5)
     power = values["decision"]["power"]

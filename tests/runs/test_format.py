@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
-from ensemble_kit.runs.folder import (
-    FOLDS,
-    IMAGES,
-    OOF,
-    read_folds,
-    read_run,
-    write_folds,
-    write_oof,
-)
+from ensemble_kit.runs.folder import read_run
 from ensemble_kit.runs.manifest import Manifest, read_manifest, record_files, write_manifest
 from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF
 from ensemble_kit.runs.tables import read_folds, write_folds, write_oof
