@@ -108,7 +108,7 @@ def print_repeats(folder: Path) -> None:
     if not (folder / REPEATS).is_file():
         return
     scores = pd.read_csv(folder / REPEATS)
-    n = sum(str(name).startswith("repeat_") for name in scores.columns)
+    n = len(scores.columns) - len(("metric", "mean", "sd", "average"))
     table = Table(title=f"over {n} draws of the folds", title_justify="left", title_style="",
                   box=None, pad_edge=False)  # fmt: skip
     for head in ("", "mean", "standard deviation", f"average of {n} models (an ensemble)"):

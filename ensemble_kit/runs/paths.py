@@ -25,7 +25,7 @@ MANIFESTS = f"[!.]*/{MANIFEST}"
 
 def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
     """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
-    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
+    return (folder if repeat == 0 else folder / repeat_name(repeat)) / f"fold_{fold}"
 
 
 def fold_folders(folder: Path) -> list[tuple[int, Path]]:
@@ -37,6 +37,11 @@ def fold_folders(folder: Path) -> list[tuple[int, Path]]:
 def fold_column(repeat: int) -> str:
     """Column of ``folds.csv``: ``fold`` of the first draw, ``fold_1`` … of the next."""
     return "fold" if repeat == 0 else f"fold_{repeat}"
+
+
+def repeat_name(repeat: int) -> str:
+    """Folder of a draw of folds after the first, and its column in ``repeats.csv``."""
+    return f"repeat_{repeat}"
 
 
 def oof_of_repeat(repeat: int) -> str:

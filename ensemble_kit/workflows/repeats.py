@@ -15,7 +15,7 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.records import Ints, Predictions
 from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.losses import point_scores
-from ensemble_kit.runs.paths import OOF_AVERAGE, REPEATS
+from ensemble_kit.runs.paths import OOF_AVERAGE, REPEATS, repeat_name
 from ensemble_kit.runs.tables import write_oof_of_repeat
 
 
@@ -31,7 +31,7 @@ def score_repeats(labels: Ints, repeats: Sequence[Predictions]) -> pd.DataFrame:
         {"metric": scores.columns, "mean": scores.mean().to_numpy(), "sd": scores.std().to_numpy()}
     )
     for r in range(len(repeats)):
-        table[f"repeat_{r}"] = scores.loc[r].to_numpy()
+        table[repeat_name(r)] = scores.loc[r].to_numpy()
     table["average"] = list(point_scores(labels, average_of(repeats).probabilities).values())
     return table
 
