@@ -66,7 +66,7 @@ def cv(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
-    from ensemble_kit.cli.training_tables import print_plan, print_result
+    from ensemble_kit.cli.training_tables import print_plan, print_repeats, print_result
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate, plan_cross_validation
@@ -100,6 +100,7 @@ def cv(
             studies_dir=study.parent if study else None, tell=shown.tell,
         )  # fmt: skip
     print_result(done.folder, done.record.table, done.record.folds, done.evaluation)
+    print_repeats(done.folder)
     if not quiet:
         note(f"report: python cli.py report {done.folder.name}")
 

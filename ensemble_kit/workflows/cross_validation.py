@@ -30,7 +30,7 @@ from ensemble_kit.runs.manifest import (
     write_manifest,
 )
 from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, REPORT, STUDY, fold_folder
-from ensemble_kit.runs.tables import write_folds, write_images, write_oof, write_oof_of_repeat
+from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
@@ -55,6 +55,7 @@ from ensemble_kit.workflows.inputs import (
     images_of,
     run_folder,
 )
+from ensemble_kit.workflows.repeats import repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
 STOPPING_NOTES = {
@@ -136,9 +137,7 @@ def cross_validate(
     tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
     repeats = _train_run(table, draws, study, folder, resources, tell, overwrite)
     tell("evaluating")
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    predictions = Predictions(table.image_ids, table.class_names, mean)
-    _complete(folder, table, draws, predictions, study)
+    _complete(folder, table, draws, repeats[0], study)
     if studies_dir is not None and study.tuned_by:
         from ensemble_kit.tuning.summary import take_record
 
@@ -156,7 +155,8 @@ def _train_run(
     tell: Callable[..., None],
     overwrite: bool,
 ) -> tuple[Predictions, ...]:
-    """Begin or resume the folder, train, write ``oof.csv``; the out-of-fold rows by repeat."""
+    """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
+    repeats, each one's and their average; the out-of-fold rows by repeat."""
     began = time.perf_counter()
     for draw in draws:
         check_folds(table, draw)
@@ -178,12 +178,8 @@ def _train_run(
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    write_oof(folder, Predictions(table.image_ids, table.class_names, mean))
-    names = [OOF, *_fold_files(folder, draws)]
-    if len(repeats) > 1:
-        for r, repeat in enumerate(repeats):
-            names.append(write_oof_of_repeat(folder, r, repeat))
+    write_oof(folder, repeats[0])
+    names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
@@ -209,7 +205,11 @@ def _complete(
         [STUDY, IMAGES, *names],
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
+        notes=(
+            *((repeats_note(len(draws)),) if len(draws) > 1 else ()),
+            STOPPING_NOTES[spec.training.early_stopping],
+            *manifest.facts["store_notes"],
+        ),
         warnings=_warnings(manifest, table, spec),
     )
 

@@ -10,7 +10,7 @@ from ensemble_kit.core.records import Ints
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
 from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
 from ensemble_kit.posthoc.conformal.sets import SetSpec
-from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS
+from ensemble_kit.posthoc.selection.catalogue import AUTO_METHODS, CALIBRATORS, METHODS
 from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.folder import find_run
@@ -111,7 +111,7 @@ def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:
 def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
     """The settings checked; StudyError names the option and what it takes."""
     for option, value, known in (
-        ("--method", settings.method, ("auto", *METHODS)),
+        ("--method", settings.method, (*AUTO_METHODS, *METHODS)),
         ("--calibrate", settings.calibrate, ("auto", *CALIBRATORS)),
         ("--objective", settings.objective, OBJECTIVES),
         ("--set-score", settings.set_score, SCORES),
