@@ -52,11 +52,18 @@ def cv(
         int | None,
         typer.Option(metavar="BLOCKS", help=f"Blocks trained, from the end; {STUDY_DEFAULT} 2."),
     ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="How the head is found: probe (solved, seconds) or sgd (epochs; slower, no "
+            f"better); {STUDY_DEFAULT} probe."
+        ),
+    ] = None,
     head_epochs: Annotated[
-        int | None, typer.Option(help=f"Epochs with a frozen base; {STUDY_DEFAULT} 10.")
+        int | None, typer.Option(help=f"Epochs of --head sgd; {STUDY_DEFAULT} 10.")
     ] = None,
     fine_tune_epochs: Annotated[
-        int | None, typer.Option(help=f"Epochs of the last blocks; {STUDY_DEFAULT} 10.")
+        int | None, typer.Option(help=f"Epochs of the last blocks; {STUDY_DEFAULT} 8.")
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(metavar="IMAGES", help=f"Images a step; {STUDY_DEFAULT} 32.")
@@ -66,10 +73,10 @@ def cv(
         typer.Option(metavar="SHARE", help=f"Share of features dropped; {STUDY_DEFAULT} 0.3."),
     ] = None,
     head_lr: Annotated[
-        float | None, typer.Option(help=f"Learning rate of the head; {STUDY_DEFAULT} 1e-3.")
+        float | None, typer.Option(help=f"Learning rate of --head sgd; {STUDY_DEFAULT} 1e-3.")
     ] = None,
     fine_tune_lr: Annotated[
-        float | None, typer.Option(help=f"Learning rate of the blocks; {STUDY_DEFAULT} 1e-4.")
+        float | None, typer.Option(help=f"Learning rate of the blocks; {STUDY_DEFAULT} 3e-4.")
     ] = None,
     class_weights: Annotated[
         str | None,
@@ -79,16 +86,18 @@ def cv(
         str | None, typer.Option(help=f"none, dihedral or online; {STUDY_DEFAULT} dihedral.")
     ] = None,
     views: Annotated[
-        int | None, typer.Option(help=f"Dihedral views stored an image, 1-8; {STUDY_DEFAULT} 4.")
+        int | None, typer.Option(help=f"Dihedral views stored an image, 1-8; {STUDY_DEFAULT} 8.")
     ] = None,
     predict_views: Annotated[
         int | None,
-        typer.Option(help=f"Views averaged for a held-out image, 1-8; {STUDY_DEFAULT} 1."),
+        typer.Option(
+            help=f"Views averaged for a held-out image, 1-8, 0: all stored; {STUDY_DEFAULT} 0."
+        ),
     ] = None,
     early_stopping: Annotated[
         str | None,
         typer.Option(
-            help=f"Rows that pick the epoch: inner, validation, none; {STUDY_DEFAULT} inner."
+            help=f"Rows that pick the epoch: inner, validation, none; {STUDY_DEFAULT} none."
         ),
     ] = None,
     precision: Annotated[
@@ -128,7 +137,7 @@ def cv(
                   "folds_file": _text(folds_file)},
         "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
                   "weights": weights, "unfreeze_depth": unfreeze_depth, "dropout": dropout},
-        "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
+        "training": {"head": head, "head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
                      "predict_views": predict_views, "early_stopping": early_stopping,
@@ -155,6 +164,7 @@ def cv(
     if spec.tuned_by:
         _take_search(study, spec, folder)
     print_result(folder, table, draws[0], evaluation)
+    _print_floor(folder)
     if not quiet:
         note(f"report: python cli.py report {folder.name}")
 
@@ -182,6 +192,17 @@ def _take_search(study: Path | None, spec: "StudySpec", folder: Path) -> None:
 
     if taken := take_record(study, spec, folder):
         record_files(folder, [taken])
+
+
+def _print_floor(folder: Path) -> None:
+    """The linear probe beside the network, and the warning where it is not beaten."""
+    from ensemble_kit.cli.training_tables import print_against_probe
+    from ensemble_kit.runs.manifest import read_manifest
+
+    manifest = read_manifest(folder)
+    print_against_probe(manifest.facts.get("against_probe", []))
+    for warning in manifest.warnings:
+        note(f"warning: {warning}")
 
 
 def _run_folder(runs_dir: Path, name: str) -> Path:

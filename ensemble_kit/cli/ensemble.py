@@ -11,6 +11,7 @@ from ensemble_kit.cli.console import note, results
 if TYPE_CHECKING:
     from ensemble_kit.posthoc.selection.fitting import ChainSpec
 
+PROBE_SUFFIX = ":probe"
 METHODS = "mean|geometric|best|weights|log-weights|greedy|class-weights|calibrated-mean|stack|ranks"
 CALIBRATORS = (
     "none|temperature|bias|vector|dirichlet|matrix|beta|isotonic|venn-abers|histogram"
@@ -19,7 +20,11 @@ CALIBRATORS = (
 
 def ensemble(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]…", help="Runs whose predictions to use.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN[:probe]]…",
+            help="Runs whose predictions to use; RUN:probe is the linear probe of a run of `cv`.",
+        ),
     ] = None,
     predictions: Annotated[
         list[Path] | None,
@@ -101,8 +106,10 @@ def ensemble(
 
     _check(method, calibrate, objective, set_score, set_scope, set_unit, set_level)
     study = options.study_of_predictions(name, malignant, level, replicates, seed)
-    folders = [find_run(run, runs_dir) for run in runs or ()]
-    gathered = gather(folders, predictions or [], truth, folds_file, align, seed)
+    named = [run.removesuffix(PROBE_SUFFIX) for run in runs or () if run.endswith(PROBE_SUFFIX)]
+    probes = [find_run(run, runs_dir) for run in named]
+    folders = [find_run(run, runs_dir) for run in runs or () if not run.endswith(PROBE_SUFFIX)]
+    gathered = gather(folders, predictions or [], truth, folds_file, align, seed, probes)
     for warning in gathered.warnings:
         note(f"warning: {warning}")
     if not quiet:

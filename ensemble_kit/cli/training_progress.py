@@ -17,8 +17,8 @@ class TrainingProgress(Listener):
 
     def __init__(self, spec: StudySpec, repeats: int, *, bars: bool, quiet: bool) -> None:
         fine = spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0
-        self._epochs = spec.training.head_epochs + fine
-        self._head_epochs = spec.training.head_epochs
+        self._head_epochs = 1 if spec.training.head == "probe" else spec.training.head_epochs
+        self._epochs = self._head_epochs + fine
         self._folds = spec.split.folds * repeats
         self._bars = self._new_bars() if bars and progress.is_terminal else None
         super().__init__(self._bars, quiet=quiet)

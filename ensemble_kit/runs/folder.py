@@ -14,6 +14,8 @@ from ensemble_kit.runs.manifest import FILE_NAME, Manifest, read_manifest
 from ensemble_kit.splits import check_folds
 
 FOLDS, IMAGES, OOF, STUDY = "folds.csv", "images.csv", "oof.csv", "study.toml"
+PROBE = "probe.csv"
+"""Out-of-fold rows of the linear probe on the frozen features, in a fold's folder and the run's."""
 FOLD_COLUMNS = ("image", "lesion", "patient", "group", "label", "fold")
 
 
@@ -73,6 +75,18 @@ def read_run(folder: Path) -> Run:
     if predictions.class_names != manifest.class_names:
         raise RunError(f"{folder / OOF}: its classes are not the manifest's; the run is damaged")
     return Run(folder, manifest, table, folds[0], predictions)
+
+
+def read_probe(folder: Path) -> Predictions:
+    """The linear probe's out-of-fold rows of a finished run, in no particular order."""
+    manifest = read_manifest(folder)
+    if PROBE not in manifest.files:
+        raise RunError(
+            f"run {manifest.name!r} has no linear probe ({PROBE}): runs of `cv` have one where the "
+            "pooled features are stored; name the run alone, or train it again"
+        )
+    _check_files(folder, manifest, (PROBE,))
+    return read_predictions(folder / PROBE)
 
 
 def write_folds(folder: Path, table: ImageTable, folds: list[Folds]) -> None:

@@ -50,12 +50,26 @@ class ModelSpec(Section):
 
 
 class TrainingSpec(Section):
-    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head, base frozen")
-    fine_tune_epochs: int = Field(10, ge=0, le=1000, description="epochs of the last blocks")
+    head: Literal["probe", "sgd"] = Field(
+        "probe",
+        description="how the head is found, base frozen: solved as the linear probe (seconds), or "
+        "by epochs of AdamW",
+    )
+    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head with head = 'sgd'")
+    fine_tune_epochs: int = Field(
+        8, ge=0, le=1000, description="epochs of the last blocks; time grows in proportion"
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="images a step")
-    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of the head phase")
-    fine_tune_lr: float = Field(1e-4, gt=0, le=1, description="learning rate of the second phase")
+    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of head = 'sgd'")
+    fine_tune_lr: float = Field(3e-4, gt=0, le=1, description="learning rate of the second phase")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's decoupled decay; 0: Adam")
+    logit_adjustment: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="τ: τ log frequency is taken off the class scores; rare classes are found more "
+        "often, log loss suffers; costs no time",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share given to the other classes")
     class_weights: float | Literal["balanced", "none"] = Field(
         "none", description="'balanced', 'none', or a power p in (0, 1]: weight = frequency^-p"
@@ -63,16 +77,31 @@ class TrainingSpec(Section):
     augment: Literal["none", "dihedral", "online"] = Field(
         "dihedral", description="flips and rotations of training images; 'online' adds colour"
     )
-    views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
+    views: int = Field(
+        8,
+        ge=1,
+        le=8,
+        description="dihedral views stored for each image; each costs a pass of the network, once, "
+        "and disk",
+    )
     predict_views: int = Field(
-        1, ge=1, le=8, description="views of a held-out image whose probabilities are averaged"
+        0,
+        ge=0,
+        le=8,
+        description="views of a held-out image whose probabilities are averaged; 0: all stored",
     )
     early_stopping: Literal["inner", "validation", "none"] = Field(
-        "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
+        "none", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
     inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
     schedule: Literal["plateau", "cosine"] = Field(
-        "plateau", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+        "cosine", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+    )
+    warmup: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of a phase in which a cosine's rate first rises to its full value",
     )
     patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
     store_dtype: Literal["float16", "float32"] = Field(
@@ -81,6 +110,10 @@ class TrainingSpec(Section):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
     )
+
+    def averaged_views(self, stored: int) -> int:
+        """Views of a held-out image that a prediction averages where ``stored`` are there."""
+        return min(self.predict_views or stored, stored)
 
     @model_validator(mode="after")
     def _views_are_there(self) -> "TrainingSpec":
@@ -122,6 +155,16 @@ class StudySpec(Section):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     search: SearchSpec = SearchSpec()
+
+    @model_validator(mode="after")
+    def _search_has_effect(self) -> "StudySpec":
+        idle = sorted({"head_lr", "head_epochs"} & set(self.search.space))
+        if idle and self.training.head == "probe":
+            raise ValueError(
+                f"search.space.{idle[0]} has no effect with training.head = 'probe', which is "
+                "solved; leave it out, or set head = 'sgd'"
+            )
+        return self
 
     @property
     def digest(self) -> str:
@@ -172,6 +215,7 @@ def _complaints(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False):
         place = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function"))
+        place = place or "the study"
         if item["type"] == "extra_forbidden":
             lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
         else:

@@ -25,6 +25,7 @@ from ensemble_kit.runs.folder import (
     OOF,
     STUDY,
     fold_folder,
+    read_probe,
     write_folds,
     write_images,
     write_oof,
@@ -49,6 +50,7 @@ from ensemble_kit.training.preparing import (
     prepare_study,
 )
 from ensemble_kit.training.workers import Workers
+from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
 STOPPING_NOTES = {
@@ -62,11 +64,15 @@ STOPPING_NOTES = {
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """A finished cross-validation: the mean out-of-fold rows and those of each repeat."""
+    """A finished cross-validation: the mean out-of-fold rows and those of each repeat.
+
+    has_probe : the linear probe's rows are in ``probe.csv``.
+    """
 
     folder: Path
     predictions: Predictions
     repeats: tuple[Predictions, ...]
+    has_probe: bool = False
 
 
 def cross_validate(
@@ -111,6 +117,9 @@ def cross_validate(
     predictions = Predictions(table.image_ids, table.class_names, mean)
     write_oof(folder, predictions)
     names = [OOF, *_fold_files(folder, draws)]
+    probe = gather_probe(table, folder, draws)
+    if probe is not None:
+        names.append(probe)
     if len(repeats) > 1:
         for r, repeat in enumerate(repeats):
             write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
@@ -118,7 +127,7 @@ def cross_validate(
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
-    return CrossValidated(folder, predictions, repeats)
+    return CrossValidated(folder, predictions, repeats, probe is not None)
 
 
 def complete_run(
@@ -135,13 +144,21 @@ def complete_run(
     evaluation = evaluate(table, folds, result.predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(result.folder, evaluation)
     manifest = read_manifest(result.folder)
+    facts, warnings = manifest.facts, _warnings(manifest, table, spec)
+    if result.has_probe:
+        probe = read_probe(result.folder).in_order_of(table.image_ids)
+        rows = against_probe(table, result.predictions, probe, spec.evaluation, spec.split.seed)
+        facts = facts | {"against_probe": rows}
+        if warning := floor_warning(rows, spec.model.unfreeze_depth):
+            warnings = (*warnings, warning)
     record_files(
         result.folder,
         [STUDY, IMAGES, *names],
+        facts=facts,
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
-        warnings=_warnings(manifest, table, spec),
+        warnings=warnings,
     )
     return evaluation
 
@@ -241,7 +258,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.predict_views, prepared.plan.views),
+        "predict_views": spec.training.averaged_views(prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,
