@@ -18,6 +18,7 @@ from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import PROBE, FoldSeed
+from ensemble_kit.models.fold_model import MODEL
 from ensemble_kit.runs.folder import PROBE as PROBE_ROWS
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
@@ -27,7 +28,7 @@ from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
-MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
+HISTORY, PREDICTIONS, DONE = "history.csv", "predictions.csv", "done.json"
 UNTURNED = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")

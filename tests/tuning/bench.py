@@ -25,6 +25,7 @@ image_size = 48
 unfreeze_depth = 1
 dropout = 0.2
 [training]
+head = "sgd"
 head_lr = 1e-3
 [evaluation]
 replicates = 200

@@ -77,7 +77,8 @@ def fit_softmax(
     """
     n_axes = len(axes.spread)
     total = sum(float(block.weights.sum()) for block in blocks)
-    share = sum(np.bincount(b.labels, b.weights, n_classes) for b in blocks) / total
+    counts = [np.bincount(block.labels, block.weights, n_classes) for block in blocks]
+    share = np.sum(counts, axis=0) / total
     curvature = max(float((share * (1 - share)).mean()), 1e-3)
     scale = np.append(curvature * axes.spread + ridge, curvature)[:, None] ** -0.5
 
