@@ -26,6 +26,7 @@ unfreeze_depth = 1
 dropout = 0.2
 [training]
 head = "sgd"
+fine_tune_lr = 1e-4
 head_lr = 1e-3
 [evaluation]
 replicates = 200
