@@ -24,8 +24,10 @@ from ensemble_kit.posthoc.convex.softmax_regression import (
 )
 
 INNER_FOLDS = 4
-RIDGES = tuple(2.0**power for power in range(3, -13, -1))
-"""Penalties tried, from the strongest down, until the loss on left-out groups rises."""
+WEAKEST, STRONGEST = 2.0**-14, 2.0**6
+ROWS_AT_ONE = 500
+"""Penalties tried are powers of 2, first the one near this number divided by the images: half
+of it, again half, as long as the loss on left-out groups falls; else twice it, and so on."""
 ReadFeatures = Callable[[Ints, int], NDArray[np.float32]]
 """(rows, view) -> (m, F) pooled features."""
 
@@ -76,7 +78,7 @@ def fit_probe(
     for part in parts:
         turned = features.pop(0) @ axes.turn
         blocks.append(Block(turned, np.tile(labels[part], views), np.tile(weights[part], views)))
-    ridge, inner_loss, start = _choose_ridge(blocks, n_classes, axes)
+    ridge, inner_loss, start = _choose_ridge(blocks, len(rows), n_classes, axes)
     fit = fit_softmax(blocks, n_classes, ridge, axes, start)
     kernel = (axes.turn @ fit.kernel) / scale[:, None]
     bias = fit.bias - mean @ kernel
@@ -129,22 +131,30 @@ def _standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
 
 
 def _choose_ridge(
-    blocks: list[Block], n_classes: int, axes: Axes
+    blocks: list[Block], n_images: int, n_classes: int, axes: Axes
 ) -> tuple[float, float, SoftmaxFit | None]:
     """The penalty of least loss on left-out blocks, that loss, and a fit to start from."""
     if len(blocks) < 2:
         return 1.0, float("nan"), None
     fits: list[SoftmaxFit | None] = [None] * len(blocks)
-    best: tuple[float, float, SoftmaxFit | None] = (RIDGES[0], float("inf"), None)
     sizes = np.array([float(block.weights.sum()) for block in blocks])
-    for ridge in RIDGES:
+
+    def left_out(ridge: float) -> tuple[float, float, SoftmaxFit | None]:
         losses = []
         for k, held in enumerate(blocks):
             rest = [block for block in blocks if block is not held]
             fits[k] = fit = fit_softmax(rest, n_classes, ridge, axes, fits[k], LOOSE)
             losses.append(mean_loss([held], fit))
-        loss = float((np.array(losses) * sizes).sum() / sizes.sum())
-        if loss > best[1]:
+        return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), fits[0]
+
+    first = left_out(2.0 ** round(np.log2(ROWS_AT_ONE / n_images)))
+    best = first
+    for factor in (0.5, 2.0):
+        while WEAKEST <= best[0] * factor <= STRONGEST:
+            tried = left_out(best[0] * factor)
+            if tried[1] >= best[1]:
+                break
+            best = tried
+        if best is not first:
             break
-        best = (ridge, loss, fits[0])
     return best

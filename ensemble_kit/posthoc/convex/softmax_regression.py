@@ -17,7 +17,7 @@ from ensemble_kit.core.records import Floats, Ints
 
 TOLERANCE, LOOSE = 2e-5, 1e-3
 """Largest component of the gradient at the optimum, in the scaled axes; for a mere comparison."""
-RANK = 1e-7
+RANK = 1e-6
 """Axes of a smaller share of the largest second moment are rounding errors, and dropped."""
 Float32s = NDArray[np.float32]
 
