@@ -36,8 +36,9 @@ ReadFeatures = Callable[[Ints, int], NDArray[np.float32]]
 class Probe:
     """Pooled features -> probabilities. kernel : (F, C), bias : (C,), for features as stored.
 
-    ridge : the penalty chosen, on standardised features. inner_loss : its log loss on left-out
-    groups; train_loss : on the rows it was fitted to. Both weighted as the fit was.
+    ridge : the penalty chosen, on standardised features. inner_loss : log loss on left-out groups
+    of probabilities averaged over views; train_loss : on the rows it was fitted to, view by view.
+    Both weighted as the fit was.
     """
 
     kernel: Float32s
@@ -78,7 +79,7 @@ def fit_probe(
     for part in parts:
         turned = features.pop(0) @ axes.turn
         blocks.append(Block(turned, np.tile(labels[part], views), np.tile(weights[part], views)))
-    ridge, inner_loss, start = _choose_ridge(blocks, len(rows), n_classes, axes)
+    ridge, inner_loss, start = _choose_ridge(blocks, views, n_classes, axes)
     fit = fit_softmax(blocks, n_classes, ridge, axes, start)
     kernel = (axes.turn @ fit.kernel) / scale[:, None]
     bias = fit.bias - mean @ kernel
@@ -131,9 +132,13 @@ def _standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
 
 
 def _choose_ridge(
-    blocks: list[Block], n_images: int, n_classes: int, axes: Axes
+    blocks: list[Block], views: int, n_classes: int, axes: Axes
 ) -> tuple[float, float, SoftmaxFit | None]:
-    """The penalty of least loss on left-out blocks, that loss, and a fit to start from."""
+    """The penalty of least loss on left-out blocks, that loss, and a fit to start from.
+
+    A left-out image is judged as predictions are made: by the mean over its views. One view alone
+    would ask for a stronger penalty than the mean does.
+    """
     if len(blocks) < 2:
         return 1.0, float("nan"), None
     fits: list[SoftmaxFit | None] = [None] * len(blocks)
@@ -144,9 +149,10 @@ def _choose_ridge(
         for k, held in enumerate(blocks):
             rest = [block for block in blocks if block is not held]
             fits[k] = fit = fit_softmax(rest, n_classes, ridge, axes, fits[k], LOOSE)
-            losses.append(mean_loss([held], fit))
+            losses.append(_averaged_loss(held, fit, views))
         return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), fits[0]
 
+    n_images = sum(len(block.x) for block in blocks) // views
     first = left_out(2.0 ** round(np.log2(ROWS_AT_ONE / n_images)))
     best = first
     for factor in (0.5, 2.0):
@@ -158,3 +164,11 @@ def _choose_ridge(
         if best is not first:
             break
     return best
+
+
+def _averaged_loss(block: Block, fit: SoftmaxFit, views: int) -> float:
+    """Weighted mean log loss of the probabilities averaged over the views of each image."""
+    m = len(block.x) // views
+    p = fit.probabilities(block.x).reshape(views, m, -1).mean(axis=0)
+    right = np.maximum(p[np.arange(m), block.labels[:m]], np.float32(1e-30)).astype(np.float64)
+    return float(-np.average(np.log(right), weights=block.weights[:m]))
