@@ -40,7 +40,10 @@ def cv(
     class_weights: Annotated[str | None, options.setting("training", "class_weights")] = None,
     augment: Annotated[str | None, options.setting("training", "augment")] = None,
     views: Annotated[int | None, options.setting("training", "views")] = None,
-    predict_views: Annotated[int | None, options.setting("training", "predict_views")] = None,
+    test_views: Annotated[int | None, options.setting("training", "test_views")] = None,
+    predict_views: Annotated[
+        int | None, typer.Option(hidden=True, help="Old name of --test-views.")
+    ] = None,
     early_stopping: Annotated[str | None, options.setting("training", "early_stopping")] = None,
     precision: Annotated[str | None, options.setting("training", "precision")] = None,
     settings: options.Set = None,
@@ -78,7 +81,8 @@ def cv(
         "training": {"head": head, "head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
-                     "predict_views": predict_views, "early_stopping": early_stopping,
+                     "test_views": predict_views if test_views is None else test_views,
+                     "early_stopping": early_stopping,
                      "precision": precision},
     }  # fmt: skip
     spec = options.study_of(study, changes, settings)

@@ -83,7 +83,7 @@ def ensemble(
     ] = "weighted",
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
-    malignant: options.Malignant = "mel,bcc,akiec",
+    malignant: options.Malignant = options.MALIGNANT,
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
@@ -99,7 +99,7 @@ def ensemble(
     from ensemble_kit.progress.remarks import Remarks
     from ensemble_kit.workflows.ensemble import EnsembleSettings
     from ensemble_kit.workflows.ensemble import ensemble as combine
-    from ensemble_kit.workflows.ensemble_files import ensemble_json
+    from ensemble_kit.workflows.ensemble_files import ensemble_record
 
     done = combine(
         runs or [],
@@ -119,7 +119,7 @@ def ensemble(
         tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
     if as_json:
-        document = {"folder": str(done.run.folder)} | ensemble_json(done.found)
+        document = {"folder": str(done.run.folder)} | ensemble_record(done.found).plain()
         results.out(json.dumps(document, allow_nan=False))
     else:
         print_study(done.found, done.run.folder)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.runs.folds import EpochRecord
 from ensemble_kit.study import TrainingSpec
-from ensemble_kit.training.phases import PREDICT_BATCH, EpochRecord, Rows, watched_scores
+from ensemble_kit.training.phases import PREDICT_BATCH, Rows, stopping_scores
 from ensemble_kit.training.probe import Probe, fit_probe
 from ensemble_kit.training.sources import Source, StoredSource, prediction_batches
 
@@ -56,17 +57,17 @@ def solve_head(
         features.read, rows.train, views, rows.labels, groups, rows.weights, n_classes, generator
     )
     seconds = time.perf_counter() - began
-    watched: dict[str, float | None] = {}
-    if len(rows.watched):
-        probabilities = probe.probabilities(features.read(rows.watched, 0))
-        watched = watched_scores(rows.labels[rows.watched], probabilities)
+    scores: dict[str, float | None] = {}
+    if len(rows.stopping_rows):
+        probabilities = probe.probabilities(features.read(rows.stopping_rows, 0))
+        scores = stopping_scores(rows.labels[rows.stopping_rows], probabilities)
     return probe, EpochRecord(
         phase="head",
         epoch=0,
         loss=probe.train_loss,
-        val_loss=watched.get("log_loss"),
-        val_accuracy=watched.get("accuracy"),
-        val_auc=watched.get("roc_auc"),
+        val_loss=scores.get("log_loss"),
+        val_accuracy=scores.get("accuracy"),
+        val_auc=scores.get("roc_auc"),
         lr=0.0,
         seconds=seconds,
         images_per_second=len(rows.train) * views / seconds,

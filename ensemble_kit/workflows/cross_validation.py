@@ -13,38 +13,30 @@ from typing import Any
 import numpy as np
 
 from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
-from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
-from ensemble_kit.runs.evaluated import write_evaluation
-from ensemble_kit.runs.folder import (
-    FOLDS,
-    IMAGES,
-    OOF,
-    PROBE,
-    STUDY,
-    fold_folder,
-    read_probe,
-    write_folds,
-    write_images,
-    write_oof,
-)
+from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folder import read_probe
+from ensemble_kit.runs.folds import FoldDone, fold_predictions
 from ensemble_kit.runs.manifest import (
-    FILE_NAME,
     Manifest,
     environment,
+    is_run,
     read_manifest,
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.tables import write_folds, write_images, write_oof, write_oof_of_repeat
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
+from ensemble_kit.training.fold import read_done, train_fold
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
@@ -171,7 +163,7 @@ def _train_run(
     for draw in draws:
         check_folds(table, draw)
     digest = digest_of(*(draw.digest for draw in draws))
-    if (folder / FILE_NAME).is_file() and not overwrite:
+    if is_run(folder) and not overwrite:
         refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
     events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
@@ -196,8 +188,7 @@ def _train_run(
         names.append(probe)
     if len(repeats) > 1:
         for r, repeat in enumerate(repeats):
-            write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
-            names.append(f"oof_{r}.csv")
+            names.append(write_oof_of_repeat(folder, r, repeat))
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
@@ -214,7 +205,7 @@ def _complete(
     """
     write_text(folder / STUDY, spec.to_toml())
     write_images(folder, table)
-    (folder / "report.json").unlink(missing_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
     manifest = read_manifest(folder)
@@ -260,7 +251,7 @@ def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[s
 def _begin(
     table: ImageTable, draws: list[Folds], spec: StudySpec, folder: Path, digest: str
 ) -> None:
-    if (folder / FILE_NAME).is_file():
+    if is_run(folder):
         return
     manifest = Manifest(
         kind="cv",

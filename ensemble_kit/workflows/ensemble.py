@@ -5,8 +5,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-import tomli_w
-
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import Ints
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
@@ -16,7 +14,7 @@ from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS
 from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.folder import find_run
-from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
+from ensemble_kit.study import EvaluationSpec, Study
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun, say_nothing
@@ -83,8 +81,10 @@ def ensemble(
     probes = [m for m in members if isinstance(m, str) and m.endswith(PROBE_OF)]
     folders, files = _apart([m for m in members if m not in probes], runs_dir)
     of_probes = [find_run(name.removesuffix(PROBE_OF), runs_dir) for name in probes]
-    study = StudySpec(name=_checked(name)).override(
-        {"split": {"seed": seed}, "evaluation": (evaluation or EvaluationSpec()).model_dump()}
+    study = Study(
+        name=name,
+        split={"seed": seed},
+        evaluation=(evaluation or EvaluationSpec()).model_dump(),
     )
     gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed, of_probes)
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
@@ -175,7 +175,3 @@ def _apart(members: Sequence[Member], runs_dir: Path) -> tuple[list[Path], list[
         else:
             folders.append(find_run(str(member), runs_dir))
     return folders, files
-
-
-def _checked(name: str) -> str:
-    return parse_study(tomli_w.dumps({"name": name}), "--name").name

@@ -11,10 +11,12 @@ import pandas as pd
 from ensemble_kit.core.errors import PredictionsError, RunError, some
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import Evaluation
-from ensemble_kit.runs.evaluated import read_evaluation
-from ensemble_kit.runs.folder import STUDY, Run, find_run, fold_folder, read_folds, read_run
+from ensemble_kit.runs.evaluation import read_evaluation
+from ensemble_kit.runs.folder import Run, find_run, read_run, read_run_study
 from ensemble_kit.runs.manifest import Manifest
-from ensemble_kit.study import StudySpec, read_study
+from ensemble_kit.runs.paths import MODEL, fold_column, fold_folder
+from ensemble_kit.runs.tables import read_folds
+from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
     from ensemble_kit.workflows.ensemble_files import Bundle
@@ -79,8 +81,7 @@ class FinishedRun:
 
     @cached_property
     def study(self) -> StudySpec:
-        path = self.folder / STUDY
-        return read_study(path) if path.is_file() else StudySpec()
+        return read_run_study(self.folder)
 
     @cached_property
     def oof(self) -> pd.DataFrame:
@@ -102,7 +103,7 @@ class FinishedRun:
         m = self.manifest
         table, draws = read_folds(self.folder, m.class_names, m.data_root)
         columns: dict[str, Any] = {"group": table.groups}
-        columns |= {f"fold_{r}" if r else "fold": draw.fold for r, draw in enumerate(draws)}
+        columns |= {fold_column(r): draw.fold for r, draw in enumerate(draws)}
         return pd.DataFrame(columns, pd.Index(table.image_ids, name="image"))
 
     @cached_property
@@ -122,7 +123,7 @@ class FinishedRun:
     def fold_model(self, fold: int, repeat: int = 0) -> Any:
         """The ``keras.Model`` of one fold: pixels 0..255 (m, S, S, 3) in, (m, C) probabilities
         out. It is loaded without running any code it may carry. RunError where there is none."""
-        from ensemble_kit.models.fold_model import MODEL, load_network
+        from ensemble_kit.models.fold_model import load_network
 
         if self.kind != "cv":
             raise RunError(f"run {self.name!r} was made by `{self.kind}`: only `cv` leaves models")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import load_table
@@ -88,15 +89,14 @@ def _like(first: PredictionTable, other: PredictionTable) -> Predictions:
 
 def _from_truth(path: Path, predictions: Predictions) -> tuple[ImageTable, list[str]]:
     truth = load_table(path, require_images=False)
-    row_of = {str(name): row for row, name in enumerate(truth.image_ids)}
-    ids = [str(name) for name in predictions.image_ids]
-    missing = [name for name in ids if name not in row_of]
-    if missing:
-        raise PredictionsError(
+
+    def refuse(missing: list[str]) -> PredictionsError:
+        return PredictionsError(
             f"{path}: no truth for {some(missing)}: every image predicted needs a row; add the "
             "rows or drop the predictions"
         )
-    part = truth.take(np.array([row_of[name] for name in ids], dtype=np.int64))
+
+    part = truth.take(align_rows(truth.image_ids, predictions.image_ids, refuse))
     labels = _codes(np.array(truth.class_names)[part.labels], predictions, str(path))
     left = len(truth) - len(part)
     notes = [f"{path.name}: {count(left, 'image')} of the truth without predictions left out"]
@@ -134,8 +134,7 @@ def _from_columns(given: Sequence[PredictionTable]) -> ImageTable:
 
 
 def _rows(other: PredictionTable, image_ids: Strings) -> Ints:
-    row_of = {str(name): row for row, name in enumerate(other.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+    return align_rows(other.predictions.image_ids, image_ids)
 
 
 def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:

@@ -7,11 +7,12 @@ import numpy as np
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
-from ensemble_kit.data.predictions import predictions_csv, read_predictions
+from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.cases import Key, make_cases
 from ensemble_kit.metrics.compare import paired_differences
 from ensemble_kit.metrics.scorer import Scorer
-from ensemble_kit.runs.folder import PROBE, fold_folder
+from ensemble_kit.runs.folds import fold_probe
+from ensemble_kit.runs.paths import PROBE, fold_folder
 from ensemble_kit.study import EvaluationSpec
 
 FIGURES: tuple[Key, ...] = (
@@ -29,15 +30,15 @@ def gather_probe(table: ImageTable, folder: Path, draws: list[Folds]) -> str | N
     """
     means = np.zeros((len(table), table.n_classes))
     for repeat, folds in enumerate(draws):
-        paths = [fold_folder(folder, repeat, k) / PROBE for k in range(folds.n_folds)]
-        if not all(path.is_file() for path in paths):
+        parts = [fold_probe(fold_folder(folder, repeat, k)) for k in range(folds.n_folds)]
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
             (folder / PROBE).unlink(missing_ok=True)
             return None
-        parts = [read_predictions(path) for path in paths]
         whole = Predictions(
-            np.concatenate([part.image_ids for part in parts]),
+            np.concatenate([part.image_ids for part in found]),
             table.class_names,
-            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.probabilities for part in found]),
         )
         means += whole.in_order_of(table.image_ids).probabilities / len(draws)
     write_text(

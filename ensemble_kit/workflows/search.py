@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -171,8 +170,8 @@ def _search(
         estimate = None
         if nested:
             estimate = run_nested(request, table, folds, evaluator, tell)
-            plain: Any = estimate.plain(spec.search.metric)
-            write_tuning(result, folder, spec.search, estimate.optimism, plain)
+            nested_record = estimate.record(spec.search.metric)
+            write_tuning(result, folder, spec.search, estimate.optimism, nested_record)
     if plots:
         write_plots(study, spec.search, folder / "plots")
     return result, estimate

@@ -14,7 +14,7 @@ from tests.training.test_fold import job_of, probabilities
 
 keras = pytest.importorskip("keras")
 SOLVED = {"head": "probe", "early_stopping": "none", "schedule": "cosine",
-          "augment": "dihedral", "views": 3, "predict_views": 0}  # fmt: skip
+          "augment": "dihedral", "views": 3, "test_views": 0}  # fmt: skip
 
 
 def solved(spec, depth, **training):
@@ -32,8 +32,8 @@ def test_at_depth_0_the_network_is_the_probe(tmp_path, table, folds, spec):
     assert np.ptp(network, axis=0).max() > 0.1, "a constant prediction would agree with anything"
     model = keras.models.load_model(job.folder / "model.keras")
     raw = np.asarray(job.pixels.open()[job.held])
-    unturned = read_predictions(job.folder / "unturned.csv").probabilities
-    assert np.abs(model.predict(raw, verbose=0) - unturned).max() <= 1e-4
+    identity = read_predictions(job.folder / "identity_view.csv").probabilities
+    assert np.abs(model.predict(raw, verbose=0) - identity).max() <= 1e-4
 
 
 def test_training_starts_at_the_probe_and_repeats_to_the_byte(tmp_path, table, folds, spec):
@@ -61,7 +61,7 @@ def test_without_stores_the_probe_is_solved_on_features_of_the_pixels(
 
 
 def test_online_augmentation_has_a_probe_too(tmp_path, table, folds, spec):
-    job = job_of(solved(spec, 0, augment="online", predict_views=2), table, folds, tmp_path,
+    job = job_of(solved(spec, 0, augment="online", test_views=2), table, folds, tmp_path,
                  end_to_end=True)  # fmt: skip
     np.testing.assert_allclose(probabilities(job), probe_rows(job), atol=1e-4)
 
