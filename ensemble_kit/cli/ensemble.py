@@ -14,7 +14,11 @@ CATALOGUE = "ensemble_kit.posthoc.selection.catalogue"
 
 def ensemble(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]…", help="Runs whose predictions to use.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN[:probe]]…",
+            help="Runs whose predictions to use; RUN:probe is the linear probe of a run of `cv`.",
+        ),
     ] = None,
     predictions: Annotated[
         list[Path] | None,
@@ -33,8 +37,9 @@ def ensemble(
     method: Annotated[
         str,
         typer.Option(
-            metavar=names_of(f"{CATALOGUE}:METHODS", "auto"),
-            help="How members are combined.",
+            metavar=names_of(f"{CATALOGUE}:METHODS", "auto", "select"),
+            help="How members are combined. auto: a weighted mean of calibrated candidates; "
+            "select: one of them, the simplest within a standard error.",
         ),
     ] = "auto",
     calibrate: Annotated[
@@ -88,7 +93,7 @@ def ensemble(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows."""
+    """Combine and calibrate out-of-fold predictions; no step here is judged on its own rows."""
     import json
 
     from ensemble_kit.cli.ensemble_tables import print_study

@@ -36,14 +36,16 @@ class MemberRecord(Part):
 
 
 class CandidateMethod(Part):
-    """A method and a calibrator that were tried. loss : inner cross-fitted; behind, error :
-    paired difference to the best and its standard error. parameters : numbers fitted."""
+    """A method and a calibrator that were tried. weight : its share of the ensemble. loss : inner
+    cross-fitted; behind, error : paired difference to the best and its standard error.
+    parameters : numbers fitted."""
 
     candidate: str
     loss: float
     behind: float
     error: float
     parameters: int
+    weight: float = 0.0
 
 
 class BoardLine(Part):
@@ -69,6 +71,7 @@ Matrix = tuple[tuple[float | None, ...], ...]
 class EnsembleRecord(Record):
     """The contents of ``ensemble.json``: what was chosen and why, members, optimism, the fit.
 
+    weights_by_fold : fold -> candidate -> weight. applies_to : whose probabilities ``final`` takes.
     error_correlation, double_fault : (M, M) by member, None where not defined. decision, final,
     by_fold : fitted steps.
     """
@@ -92,6 +95,8 @@ class EnsembleRecord(Record):
     decision: FittedStep
     final: FittedStep
     by_fold: dict[str, FittedStep]
+    weights_by_fold: dict[str, dict[str, float]] = Field(default_factory=dict)
+    applies_to: str = ""
 
 
 class ReliabilityBin(Part):
@@ -127,7 +132,8 @@ class CalibrationRecord(Record):
 
 
 class FewGroups(Part):
-    """A class with too few groups for the guarantee of its sets."""
+    """A class with too few groups for a threshold: it is in every set. n_groups : the fewest of
+    the folds that made the sets."""
 
     class_name: str = Field(alias="class")
     n_groups: int
@@ -135,13 +141,15 @@ class FewGroups(Part):
 
 
 class CoverageLine(Part):
-    """Coverage and mean size of the sets. scope : "all", "class" or a metadata column."""
+    """Coverage and mean size of the sets. scope : "all", "class" or a metadata column. coverage :
+    by image; by_group : of a random image of a random group."""
 
     scope: str
     name: str
     n_images: int
     coverage: Estimate
     size: Estimate
+    by_group: Estimate | None = None
 
 
 class SetsFit(Part):
@@ -169,6 +177,7 @@ class ConformalRecord(Record):
     final: SetsFit
     by_fold: dict[str, SetsFit]
     without_guarantee: tuple[FewGroups, ...]
+    promise: str = ""
     coverage: tuple[CoverageLine, ...]
     sizes: tuple[tuple[int, int], ...]
 

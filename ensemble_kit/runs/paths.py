@@ -4,9 +4,13 @@ from pathlib import Path
 
 MANIFEST, STUDY = "manifest.json", "study.toml"
 FOLDS, IMAGES, OOF = "folds.csv", "images.csv", "oof.csv"
+PROBE = "probe.csv"
+"""Out-of-fold rows of the linear probe on the frozen features, in a fold's folder and the run's."""
 METRICS, CURVES, COMPARISON = "metrics.csv", "curves.json", "comparison.json"
 ENSEMBLE, CALIBRATION, CONFORMAL = "ensemble.json", "calibration.json", "conformal.json"
 SETS, TUNING, REPORT = "sets.csv", "tuning.json", "report.json"
+OOF_AVERAGE, REPEATS = "oof_average.csv", "repeats.csv"
+"""Where folds were drawn several times: the average of the draws, and the figures of each."""
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 """Files of a fold's folder."""
@@ -23,7 +27,7 @@ MANIFESTS = f"[!.]*/{MANIFEST}"
 
 def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
     """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
-    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
+    return (folder if repeat == 0 else folder / repeat_name(repeat)) / f"fold_{fold}"
 
 
 def fold_folders(folder: Path) -> list[tuple[int, Path]]:
@@ -35,6 +39,11 @@ def fold_folders(folder: Path) -> list[tuple[int, Path]]:
 def fold_column(repeat: int) -> str:
     """Column of ``folds.csv``: ``fold`` of the first draw, ``fold_1`` … of the next."""
     return "fold" if repeat == 0 else f"fold_{repeat}"
+
+
+def repeat_name(repeat: int) -> str:
+    """Folder of a draw of folds after the first, and its column in ``repeats.csv``."""
+    return f"repeat_{repeat}"
 
 
 def oof_of_repeat(repeat: int) -> str:

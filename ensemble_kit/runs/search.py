@@ -82,6 +82,7 @@ class TuningRecord(Record):
     optimism: Optimism | None
     nested: NestedRecord | None
     note: str
+    min_gain: float = -1.0
 
 
 def copy_tuning(record: Path, run_folder: Path) -> str | None:

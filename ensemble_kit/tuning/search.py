@@ -163,7 +163,7 @@ class _Attempt:
                 trial.report(result.score, result.folds)
             if result.folds == self._folds.n_folds:
                 break
-            if rival is not None and judge(losses, rival).prune:
+            if rival is not None and judge(losses, rival, min_gain=search.min_gain).prune:
                 trial.set_user_attr(PRUNED_AFTER, result.folds)
                 raise optuna.TrialPruned
             if _over(self._request):

@@ -106,6 +106,7 @@ def write_tuning(
         direction=direction(search.metric),
         sampler=search.sampler,
         pruner=search.pruner,
+        min_gain=search.min_gain,
         space=search.model_dump(mode="json")["space"],
         trials=tuple(_plain(trial) for trial in shown),
         best=result.best.number,

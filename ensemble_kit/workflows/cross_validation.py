@@ -20,6 +20,7 @@ from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folder import read_probe
 from ensemble_kit.runs.folds import FoldDone, fold_predictions
 from ensemble_kit.runs.manifest import (
     Manifest,
@@ -29,8 +30,8 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, REPORT, STUDY, fold_folder
-from ensemble_kit.runs.tables import write_folds, write_images, write_oof, write_oof_of_repeat
+from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
@@ -55,6 +56,8 @@ from ensemble_kit.workflows.inputs import (
     images_of,
     run_folder,
 )
+from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
+from ensemble_kit.workflows.repeats import repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
 STOPPING_NOTES = {
@@ -136,9 +139,7 @@ def cross_validate(
     tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
     repeats = _train_run(table, draws, study, folder, resources, tell, overwrite)
     tell("evaluating")
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    predictions = Predictions(table.image_ids, table.class_names, mean)
-    _complete(folder, table, draws, predictions, study)
+    _complete(folder, table, draws, repeats[0], study)
     if studies_dir is not None and study.tuned_by:
         from ensemble_kit.tuning.summary import take_record
 
@@ -156,7 +157,8 @@ def _train_run(
     tell: Callable[..., None],
     overwrite: bool,
 ) -> tuple[Predictions, ...]:
-    """Begin or resume the folder, train, write ``oof.csv``; the out-of-fold rows by repeat."""
+    """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
+    repeats, each one's and their average; the out-of-fold rows by repeat."""
     began = time.perf_counter()
     for draw in draws:
         check_folds(table, draw)
@@ -178,12 +180,11 @@ def _train_run(
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    write_oof(folder, Predictions(table.image_ids, table.class_names, mean))
-    names = [OOF, *_fold_files(folder, draws)]
-    if len(repeats) > 1:
-        for r, repeat in enumerate(repeats):
-            names.append(write_oof_of_repeat(folder, r, repeat))
+    write_oof(folder, repeats[0])
+    names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+    probe = gather_probe(table, folder, draws[:1])
+    if probe is not None:
+        names.append(probe)
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
@@ -204,13 +205,25 @@ def _complete(
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
     manifest = read_manifest(folder)
+    facts, warnings = manifest.facts, _warnings(manifest, table, spec)
+    if PROBE in manifest.files:
+        probe = read_probe(folder).in_order_of(table.image_ids)
+        rows = against_probe(table, predictions, probe, spec.evaluation, spec.split.seed)
+        facts = facts | {"against_probe": rows}
+        if warning := floor_warning(rows, spec.model.unfreeze_depth):
+            warnings = (*warnings, warning)
     record_files(
         folder,
         [STUDY, IMAGES, *names],
+        facts=facts,
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
-        warnings=_warnings(manifest, table, spec),
+        notes=(
+            *((repeats_note(len(draws)),) if len(draws) > 1 else ()),
+            STOPPING_NOTES[spec.training.early_stopping],
+            *manifest.facts["store_notes"],
+        ),
+        warnings=warnings,
     )
 
 
@@ -309,7 +322,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.test_views, prepared.plan.views),
+        "predict_views": spec.training.averaged_views(prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,

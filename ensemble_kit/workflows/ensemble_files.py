@@ -1,19 +1,22 @@
 """The run folder of an ensemble, and the bundle read back for use on new images."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, RunError, some
-from ensemble_kit.core.records import Predictions
+from ensemble_kit.core.records import Floats, Predictions
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
 from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.posthoc.selection.explaining import Bin
-from ensemble_kit.posthoc.selection.fitted import Chain
+from ensemble_kit.posthoc.selection.fitted import Combination
 from ensemble_kit.runs.ensembles import (
     BoardLine,
     CalibrationRecord,
@@ -45,22 +48,35 @@ from ensemble_kit.runs.paths import ENSEMBLE
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import CROSSFITTED, IN_SAMPLE, EnsembleStudy
 
+PROMISE = (
+    "approximate: thresholds come from cross-validated scores (without the + of Barber et al. "
+    "2021), aimed at a random image of a random group; no finite-sample guarantee"
+)
+APPLIES_TO = "single fold models of the members; their results are averaged after"
+MOST_MATCHES = 60
+"""Most matchings of fold models of members that have different numbers of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """An ensemble for new images: the chain, decision and sets fitted on all rows.
+
+    The chain was fitted on probabilities of single fold models (each row's by the model that had
+    not seen it), so it is meant for the probabilities of single fold models. For new images, which
+    every fold model may judge, :meth:`apply_folds` applies it to each fold model and averages
+    after; applied to the mean of the fold models it is under-confident (docs/ensembles.md).
 
     members : names, in the order in which their probabilities go in.
     """
 
     members: tuple[str, ...]
     class_names: tuple[str, ...]
-    chain: Chain
+    chain: Combination
     decision: Decision
     sets: PredictionSets
 
     def apply(self, members: Members) -> Predictions:
-        """Ensembled, calibrated probabilities of new images from the members' probabilities."""
+        """Probabilities of new images from those of one model a member."""
         if members.class_names != self.class_names or members.names != self.members:
             raise PredictionsError(
                 f"the ensemble was fitted for members {some(self.members)} and classes "
@@ -70,6 +86,49 @@ class Bundle:
         p = self.chain.apply(members.probabilities)
         return Predictions(members.image_ids, self.class_names, p / p.sum(axis=1, keepdims=True))
 
+    def apply_folds(self, by_member: Mapping[str, Floats]) -> Floats:
+        """(n, C) probabilities of new images from those of every fold model.
+
+        by_member : name of each member -> (K, n, C), its K fold models' probabilities; (n, C) is
+        taken for one model. The chain is applied to the k-th fold models of all members together,
+        for every k, and its probabilities are averaged. Where members have different numbers of
+        fold models, those of each are gone through in turn until all have been used equally often
+        (or :data:`MOST_MATCHES` times). Raises PredictionsError naming what does not fit.
+        """
+        if set(by_member) != set(self.members):
+            raise PredictionsError(
+                f"the ensemble was made from members {some(self.members)}; given were "
+                f"{some(by_member)}: give each of them once"
+            )
+        stacks = [_fold_models(name, by_member[name]) for name in self.members]
+        n_images = {stack.shape[1] for stack in stacks}
+        n_classes = {stack.shape[2] for stack in stacks}
+        if len(n_images) > 1 or n_classes != {len(self.class_names)}:
+            shapes = [f"{n}: {s.shape}" for n, s in zip(self.members, stacks, strict=True)]
+            raise PredictionsError(
+                f"members differ in images or classes ({some(shapes)}): give (K, n, "
+                f"{len(self.class_names)}) of the same images each"
+            )
+        counts = [len(stack) for stack in stacks]
+        rounds = max(min(math.lcm(*counts), MOST_MATCHES), *counts)
+        total = np.zeros(stacks[0].shape[1:])
+        for k in range(rounds):
+            total += self.chain.apply(np.stack([stack[k % len(stack)] for stack in stacks]))
+        return np.asarray(total / total.sum(axis=1, keepdims=True))
+
+
+def _fold_models(name: str, given: Floats) -> Floats:
+    stack = np.asarray(given, dtype=np.float64)
+    stack = stack[None] if stack.ndim == 2 else stack
+    if stack.ndim != 3 or len(stack) == 0:
+        raise PredictionsError(
+            f"member {name!r}: probabilities of shape {np.shape(given)}; give (K, n, C), one table "
+            "for each of its K fold models"
+        )
+    if not np.isfinite(stack).all() or (stack < 0).any():
+        raise PredictionsError(f"member {name!r}: probabilities must be finite and not negative")
+    return stack
+
 
 def load_ensemble(folder: Path) -> Bundle:
     """Read ``ensemble.json`` and ``conformal.json`` of a run folder; RunError if they are not."""
@@ -78,7 +137,7 @@ def load_ensemble(folder: Path) -> Bundle:
         return Bundle(
             tuple(member.name for member in record.members),
             record.class_names,
-            Chain.from_json(record.final),
+            Combination.from_json(record.final),
             Decision.from_json(record.decision),
             PredictionSets.from_json(sets.final.plain()),
         )
@@ -155,20 +214,25 @@ def ensemble_record(work: EnsembleStudy) -> EnsembleRecord:
         )
     )  # fmt: skip
     return EnsembleRecord(
-        method=final.choice.winner.method,
-        calibrator=final.choice.winner.calibrator,
+        method=final.choice.name,
+        calibrator=_calibrators_of(final.chain),
         description=final.choice.reason,
         objective=work.spec.objective,
         class_names=work.gathered.table.class_names,
         members=members,
         candidates=tuple(
             CandidateMethod(
-                candidate=str(j.candidate), loss=j.loss, behind=j.behind, error=j.error,
-                parameters=j.parameters,
+                candidate=str(j.candidate), weight=j.weight, loss=j.loss, behind=j.behind,
+                error=j.error, parameters=j.parameters,
             )
             for j in final.choice.judged
         ),
-        chosen_by_fold={str(k): str(s.choice.winner) for k, s in work.outcome.by_fold.items()},
+        chosen_by_fold={str(k): s.choice.name for k, s in work.outcome.by_fold.items()},
+        weights_by_fold={
+            str(k): {str(j.candidate): j.weight for j in s.choice.judged}
+            for k, s in work.outcome.by_fold.items()
+        },
+        applies_to=APPLIES_TO,
         board=tuple(
             BoardLine(name=line.name, figures=line.figures, minus_ensemble=line.minus_first)
             for line in work.board
@@ -191,17 +255,25 @@ def ensemble_record(work: EnsembleStudy) -> EnsembleRecord:
 
 
 def _calibration_record(work: EnsembleStudy) -> CalibrationRecord:
+    """Calibrators by candidate, of all rows and of each fold."""
     chain = work.chain
     return CalibrationRecord(
-        method=chain.candidate.calibrator,
-        final=step_to_json(chain.calibrator),
+        method=_calibrators_of(chain),
+        final=_calibrators(chain),
         prior_shift=None if chain.shift is None else step_to_json(chain.shift),
-        by_fold={
-            str(k): step_to_json(step.chain.calibrator) for k, step in work.outcome.by_fold.items()
-        },
+        by_fold={str(k): _calibrators(s.chain) for k, s in work.outcome.by_fold.items()},
         before=_reliability(work.before),
         after=_reliability(work.after),
     )
+
+
+def _calibrators_of(chain: Combination) -> str:
+    used = sorted({part.candidate.calibrator for part in chain.chains})
+    return used[0] if len(used) == 1 else f"{', '.join(used)} (by candidate)"
+
+
+def _calibrators(chain: Combination) -> dict[str, Any]:
+    return {str(part.candidate): step_to_json(part.calibrator) for part in chain.chains}
 
 
 def _conformal_record(work: EnsembleStudy) -> ConformalRecord:
@@ -209,8 +281,10 @@ def _conformal_record(work: EnsembleStudy) -> ConformalRecord:
     names = work.gathered.table.class_names
     few = tuple(
         FewGroups(class_name=name, n_groups=int(n), groups_needed=final.needed)
-        for name, n, enough in zip(names, final.n_groups, final.guaranteed, strict=True)
-        if not enough
+        for name, n, there in zip(
+            names, work.outcome.fewest_groups(), work.outcome.has_thresholds(), strict=True
+        )
+        if not there
     )
     sizes = np.bincount(work.outcome.sets.sum(axis=1), minlength=len(names) + 1)
     return ConformalRecord(
@@ -219,6 +293,7 @@ def _conformal_record(work: EnsembleStudy) -> ConformalRecord:
         final=SetsFit(**final.to_json()),
         by_fold={str(k): SetsFit(**s.sets.to_json()) for k, s in work.outcome.by_fold.items()},
         without_guarantee=few,
+        promise=PROMISE,
         coverage=tuple(CoverageLine(**asdict(line)) for line in work.coverage),
         sizes=tuple((size, int(n)) for size, n in enumerate(sizes) if n),
     )

@@ -144,31 +144,38 @@ class FinishedRun:
     def apply(self, members: Mapping[str, Any]) -> pd.DataFrame:
         """Ensembled, calibrated probabilities of new images.
 
-        members : name of each member (as the ensemble was made from) -> (n, C) probabilities, a
-        DataFrame with the classes as columns or an array in the order of ``class_names``.
-        Returns (n, C), index: the first DataFrame's, else 0 … n - 1. Raises PredictionsError.
+        members : name of each member (as the ensemble was made from) -> the probabilities of its
+        fold models: an array (K, n, C) or a list of K tables; or of one model, (n, C). A table is a
+        DataFrame with the classes as columns or an array in the order of ``class_names``. The
+        chain is applied to each fold model and averaged after: it was fitted on single fold
+        models, not on their mean. Returns (n, C), index: the first DataFrame's, else 0 … n - 1.
+        Raises PredictionsError.
         """
-        from ensemble_kit.posthoc.crossfit import Members
-
         wanted, classes = self.saved_ensemble.members, self.class_names
         if set(members) != set(wanted):
             raise PredictionsError(
                 f"the ensemble was made from members {some(wanted)}; given were {some(members)}: "
                 "give each of them once"
             )
-        index, stack = None, []
+        index: pd.Index | None = None
+        stacks: dict[str, Any] = {}
         for name in wanted:
             given = members[name]
-            if isinstance(given, pd.DataFrame):
-                if absent := [c for c in classes if c not in given.columns]:
-                    raise PredictionsError(f"member {name!r} has no column {some(absent)}")
-                index = given.index if index is None else index
-                given = given.loc[index, list(classes)]
-            stack.append(np.asarray(given, dtype=np.float64))
-        if len({array.shape for array in stack}) > 1 or stack[0].ndim != 2:
-            shapes = [f"{name}: {a.shape}" for name, a in zip(wanted, stack, strict=True)]
-            raise PredictionsError(f"members differ in shape ({some(shapes)}): give (n, C) each")
-        index = pd.RangeIndex(len(stack[0])) if index is None else index
-        ids = np.array([str(i) for i in index], dtype=np.str_)
-        applied = self.saved_ensemble.apply(Members(wanted, ids, classes, np.stack(stack)))
-        return pd.DataFrame(applied.probabilities, index, list(classes))
+            tables = list(given) if isinstance(given, (list, tuple)) else [given]
+            plain = []
+            for table in tables:
+                if isinstance(table, pd.DataFrame):
+                    if absent := [c for c in classes if c not in table.columns]:
+                        raise PredictionsError(f"member {name!r} has no column {some(absent)}")
+                    index = table.index if index is None else index
+                    table = table.loc[index, list(classes)]
+                plain.append(np.asarray(table, dtype=np.float64))
+            if len({array.shape for array in plain}) > 1:
+                raise PredictionsError(
+                    f"member {name!r}: its fold models differ in shape "
+                    f"({some([str(a.shape) for a in plain])}): give (n, C) each"
+                )
+            stacks[name] = plain[0] if len(plain) == 1 else np.stack(plain)
+        applied = self.saved_ensemble.apply_folds(stacks)
+        index = pd.RangeIndex(len(applied)) if index is None else index
+        return pd.DataFrame(applied, index, list(classes))

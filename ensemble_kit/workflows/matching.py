@@ -12,6 +12,7 @@ from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Stri
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.groups import union_groups
 from ensemble_kit.data.prediction_tables import PredictionTable, read_prediction_table
+from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
 
 
@@ -50,7 +51,26 @@ def read_matched(
     else:
         table = _from_columns(given)
     folds, warnings = _folds(given, table, folds_file)
+    warnings = [text for path in paths for text in warnings_of_file(path)] + warnings
     return Matched(table, folds, members, tuple(notes), tuple(warnings))
+
+
+def warnings_of_file(path: Path) -> tuple[str, ...]:
+    """Warnings of the run that a table of predictions lies in, each said of it by name.
+
+    A table copied out of its run folder has lost them.
+    """
+    if not is_run(path.parent):
+        return ()
+    manifest = read_manifest(path.parent)
+    if path.name not in manifest.files:
+        return ()
+    return tuple(inherited_warning(manifest.name, text) for text in manifest.warnings)
+
+
+def inherited_warning(name: str, text: str) -> str:
+    """The warning of a run, said of it by name; one that names a run already stays as it is."""
+    return text if text.startswith("Of run ") else f"Of run {name!r}: {text}"
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

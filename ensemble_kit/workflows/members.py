@@ -11,11 +11,11 @@ from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.posthoc.crossfit import Members
-from ensemble_kit.runs.folder import read_run
-from ensemble_kit.runs.paths import oof_of_repeat
+from ensemble_kit.runs.folder import read_probe, read_run
+from ensemble_kit.runs.paths import PROBE, oof_of_repeat
 from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
-from ensemble_kit.workflows.matching import read_matched
+from ensemble_kit.workflows.matching import inherited_warning, read_matched, warnings_of_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Source:
     table: ImageTable | None = None
     folds: Folds | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def take(self, rows: Bools) -> "Source":
         """The member on some of its images."""
@@ -46,7 +47,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Members with one truth and one set of outer folds, all in the same order of images."""
+    """Members with one truth and one set of outer folds, all in the same order of images.
+
+    warnings : those of the members' runs come first. optimistic : members whose run warns of
+    optimistic figures (epochs chosen on the rows they are judged on, settings tuned on them).
+    """
 
     table: ImageTable
     folds: Folds
@@ -54,6 +59,7 @@ class Gathered:
     origins: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    optimistic: tuple[str, ...] = ()
 
 
 def gather(
@@ -63,14 +69,18 @@ def gather(
     folds_file: Path | None = None,
     align: bool = False,
     seed: int = 0,
+    probes: Sequence[Path] = (),
 ) -> Gathered:
     """Read members from run folders and prediction files.
+
+    probes : run folders whose linear probe on the frozen features is a member too.
 
     Images, labels and classes must agree; ``align`` keeps the images that all have. Different
     folds are accepted only where every member's respect the groups: new outer folds are then drawn
     with ``seed``. Raises PredictionsError or SplitError naming what differs.
     """
     sources = [source for folder in runs for source in _from_run(folder)]
+    sources += [_from_probe(folder) for folder in probes]
     sources += [_from_file(path, truth, folds_file) for path in predictions]
     if not sources:
         raise PredictionsError("an ensemble needs members: name runs or give --predictions files")
@@ -89,7 +99,16 @@ def gather(
         np.stack([p.probabilities for p in tables]),
     )
     origins = tuple(source.origin for source in sources)
-    return Gathered(table, folds, members, origins, tuple(notes + more + redrawn), tuple(warnings))
+    inherited = list(dict.fromkeys(text for s in sources for text in s.warnings))
+    return Gathered(
+        table,
+        folds,
+        members,
+        origins,
+        tuple(notes + more + redrawn),
+        tuple(inherited + warnings),
+        tuple(s.name for s in sources if any("optimistic" in text for text in s.warnings)),
+    )
 
 
 def _from_run(folder: Path) -> list[Source]:
@@ -102,16 +121,30 @@ def _from_run(folder: Path) -> list[Source]:
         if stored is not None:
             p, origin = stored.in_order_of(run.table.image_ids), folder / oof_of_repeat(repeat)
             found.append(Source(f"{run.name} repeat {repeat}", str(origin), p, run.table, folds))
-    return found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+    found = found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+    warnings = tuple(inherited_warning(run.name, text) for text in run.manifest.warnings)
+    return [replace(source, warnings=warnings) for source in found]
+
+
+def _from_probe(folder: Path) -> Source:
+    """The linear probe of a run, named ``run:probe``."""
+    run = read_run(folder)
+    predictions = read_probe(folder).in_order_of(run.table.image_ids)
+    origin = str(folder / PROBE)
+    return Source(f"{run.name}:probe", origin, predictions, run.table, run.folds)
 
 
 def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:
     given = read_prediction_table(path)
     if given.labels is None and truth is None:
-        return Source(path.stem, str(path), given.predictions, notes=given.notes)
+        warnings = warnings_of_file(path)
+        return Source(path.stem, str(path), given.predictions, notes=given.notes, warnings=warnings)
     matched = read_matched([path], truth, folds_file)
     predictions = matched.members[0][1]
-    return Source(path.stem, str(path), predictions, matched.table, matched.folds, matched.notes)
+    return Source(
+        path.stem, str(path), predictions, matched.table, matched.folds, matched.notes,
+        matched.warnings,
+    )  # fmt: skip
 
 
 def _named_apart(sources: list[Source]) -> list[Source]:

@@ -95,6 +95,7 @@ def plan_search(
     Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
     """
     resources = resources or Resources()
+    check_stopping(study)
     check_space(study)
     check_pruner(study)
     check_jobs(resources.jobs, _memory())
@@ -145,6 +146,16 @@ def tune(
     said = nested_sentence(estimate, study.search.metric) if estimate else ""
     write_best(result, path, command, study.search, said)
     return FinishedSearch(result, study, estimate, path)
+
+
+def check_stopping(study: StudySpec) -> None:
+    """SearchError where each trial's epoch would be chosen on the rows that rank it."""
+    if study.training.early_stopping == "validation":
+        raise SearchError(
+            'early_stopping = "validation" chooses each trial\'s epoch on the very images that '
+            "score it, so no score of the search would be out of fold (nor the nested one); set "
+            'early_stopping = "inner" or "none"'
+        )
 
 
 def _search(

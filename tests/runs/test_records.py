@@ -41,18 +41,27 @@ scalar = (
 )
 
 
+def _of_before(after: object, before: object) -> object:
+    """What was written, without the keys that have come since."""
+    if isinstance(after, dict) and isinstance(before, dict):
+        return {k: _of_before(v, before[k]) for k, v in after.items() if k in before}
+    if isinstance(after, list) and isinstance(before, list) and len(after) == len(before):
+        return [_of_before(a, b) for a, b in zip(after, before, strict=True)]
+    return after
+
+
 @EACH
-def test_a_file_of_the_version_before_is_read_and_written_to_the_byte(
+def test_a_file_of_the_version_before_is_read_and_nothing_of_it_is_lost(
     record: type[Record], place: str, tmp_path: Path
 ) -> None:
     found = record.read(GOLDEN / place)
     assert found.write(tmp_path) == record.FILE
     before = (GOLDEN / place / record.FILE).read_text(encoding="utf-8")
     after = (tmp_path / record.FILE).read_text(encoding="utf-8")
+    known = json.loads(before)
     if record.UNVERSIONED:
-        assert json.loads(before) | {"format_version": 1} == json.loads(after)
-    else:
-        assert before == after
+        known |= {"format_version": 1}
+    assert _of_before(json.loads(after), known) == known
     assert record.read(tmp_path) == found
 
 

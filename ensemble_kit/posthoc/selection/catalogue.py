@@ -37,7 +37,7 @@ from ensemble_kit.posthoc.ensembling.weighting import (
     fit_weights,
 )
 
-AUTO = "auto"
+AUTO, SELECT = "auto", "select"
 
 
 class Fitted(Protocol):
@@ -80,9 +80,12 @@ CALIBRATORS: dict[str, FitCalibrator] = {
     "venn-abers": fit_venn_abers,
     "histogram": fit_histogram,
 }
-AUTO_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
+COMBINED_METHODS = ("mean", "weights", "calibrated-mean", "log-weights", "stack")
+SELECT_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
+COMBINED_CALIBRATORS = ("temperature", "vector")
 AUTO_CALIBRATORS = ("temperature", "bias", "vector")
-AUTO_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
+SELECT_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
+AUTO_METHODS = {AUTO: COMBINED_METHODS, SELECT: SELECT_METHODS}
 ROWS_A_PARAMETER = 10
 
 
@@ -100,18 +103,23 @@ class Candidate:
 def candidates(
     method: str, calibrator: str, n_members: int, n_classes: int, n_rows: int
 ) -> tuple[Candidate, ...]:
-    """The pairs to choose from.
+    """The pairs that an ensemble combines or is chosen from.
 
-    ``auto`` leaves out pairs with more numbers to fit than a tenth of the rows, and, with one
-    member, all methods but the mean (which is that member).
+    ``auto`` combines every method of :data:`COMBINED_METHODS` with temperature and with vector
+    scaling (or with the calibrator asked for); where the method is given or there is one member,
+    that with each of :data:`AUTO_CALIBRATORS`. Pairs with more numbers to fit than a tenth of the
+    rows are left out, and with one member all methods but the mean (which is that member).
     """
-    if method != AUTO and calibrator != AUTO:
+    several = AUTO_METHODS.get(method)
+    if several is None and calibrator != AUTO:
         return (Candidate(method, calibrator),)
-    methods = (method,) if method != AUTO else AUTO_METHODS if n_members > 1 else ("mean",)
-    calibrators = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
+    methods = (method,) if several is None else several if n_members > 1 else ("mean",)
+    calibrators: tuple[str, ...] = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
+    if method == AUTO and calibrator == AUTO and n_members > 1:
+        calibrators = COMBINED_CALIBRATORS
     pairs = [Candidate(m, c) for m in methods for c in calibrators]
-    if calibrator == AUTO:
-        pairs += [Candidate(m, c) for m, c in AUTO_EXTRA if m in methods]
+    if calibrator == AUTO and method == SELECT:
+        pairs += [Candidate(m, c) for m, c in SELECT_EXTRA]
     room = n_rows / ROWS_A_PARAMETER
     kept = [
         pair

@@ -9,13 +9,19 @@ from ensemble_kit.reporting.view.base import Alert
 
 FEW_GROUPS = 30
 LARGE_ECE = 0.03
+OPTIMISTIC = "Optimistic figures"
 
 
 def build_alerts(source: ReportedRun, external: ReportedRun | None = None) -> tuple[Alert, ...]:
     """Leaks first, then what makes figures unsure, then notes."""
     run = source.run
     recorded = [
-        Alert(severity="warning", title="Recorded with the run", text=text, section="provenance")
+        Alert(
+            severity="warning",
+            title=OPTIMISTIC if "optimistic" in text else "Recorded with the run",
+            text=text,
+            section="provenance",
+        )
         for text in run.manifest.warnings
     ]
     made = [

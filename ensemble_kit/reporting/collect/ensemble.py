@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_kit.core.errors import EnsembleKitError
-from ensemble_kit.core.records import Floats
+from ensemble_kit.core.records import Floats, Predictions
+from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
@@ -92,17 +93,29 @@ def build_conformal(source: ReportedRun) -> Conformal | None:
 
 
 def member_probabilities(source: ReportedRun) -> list[Floats]:
-    """(n, C) of each member whose run is still where it was; none where that is unknown."""
+    """(n, C) of each member, a run, a repeat or a file, that is still where it was.
+
+    Classes are taken by name, in the run's order. A list that would lack a member is empty: who
+    ranks by "the members" must not rank by some of them.
+    """
     record = EnsembleRecord.find(source.run.folder)
     found = []
     for member in record.members if record else ():
         try:
-            theirs = find_oof(Path(member.origin))
-            if theirs is not None and theirs.class_names == source.class_names:
-                found.append(theirs.in_order_of(source.run.table.image_ids).probabilities)
+            theirs = _of_origin(Path(member.origin))
+            if theirs is None or set(theirs.class_names) != set(source.class_names):
+                return []
+            columns = [theirs.class_names.index(name) for name in source.class_names]
+            rows = theirs.in_order_of(source.run.table.image_ids)
         except EnsembleKitError:
-            continue
+            return []
+        found.append(rows.probabilities[:, columns])
     return found
+
+
+def _of_origin(path: Path) -> Predictions | None:
+    """Of a run's folder, or of a file that any program may have made."""
+    return read_prediction_table(path).predictions if path.is_file() else find_oof(path)
 
 
 def _member(member: MemberRecord) -> Member:
@@ -116,11 +129,14 @@ def _member(member: MemberRecord) -> Member:
 
 def _candidates(judged: tuple[CandidateMethod, ...]) -> Table:
     rows = [
-        (j.candidate, j.parameters, rounded(j.loss), rounded(j.behind), rounded(j.error))
+        (j.candidate, rounded(j.weight), j.parameters, rounded(j.loss), rounded(j.behind),
+         rounded(j.error))
         for j in judged
-    ]
-    names = ("candidate", "fitted numbers", "inner loss", "behind the best", "standard error")
-    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[3] or 0.0)))
+    ]  # fmt: skip
+    names = (
+        "candidate", "weight", "fitted numbers", "inner loss", "behind the best", "standard error",
+    )  # fmt: skip
+    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[4] or 0.0)))
 
 
 def _matrix(values: Matrix) -> tuple[tuple[float | None, ...], ...]:
@@ -141,12 +157,15 @@ def _before(found: ReliabilityRecord) -> Reliability:
 def _promise(found: ConformalRecord) -> str:
     scope = "each class by itself" if found.final.by_class else "all images together"
     text = (
-        f"The sets are meant to hold the true class this often for {scope}. Quantiles were fitted "
-        "on the other folds, with one vote a group."
+        f"The sets aim at holding the true class this often for {scope}, for a random image of a "
+        "random group (“by group”); over all images the share may differ where groups are of "
+        "unequal size. Thresholds were fitted on the other folds, with one vote a group, from "
+        "cross-validated scores: the coverage is approximate, without a finite-sample guarantee "
+        "(Barber et al. 2021)."
     )
-    if found.without_guarantee:
-        needed = found.without_guarantee[0].groups_needed
-        text += f" A class needs {needed} groups for the guarantee."
+    if few := found.without_guarantee:
+        needed = few[0].groups_needed
+        text += f" A class needs {needed} groups for a threshold; without one it is in every set."
     return text
 
 
@@ -155,11 +174,12 @@ def _set_row(line: CoverageLine, few: Mapping[str, FewGroups]) -> SetRow:
     note = ""
     if name in few:
         item = few[name]
-        note = f"no guarantee: {item.n_groups} groups, {item.groups_needed} needed"
+        note = f"no threshold: {item.n_groups} groups, {item.groups_needed} needed"
     return SetRow(
         name=name,
         kind=line.scope,
         coverage=number_of(line.coverage),
+        by_group=Number(value=None) if line.by_group is None else number_of(line.by_group),
         size=number_of(line.size),
         note=note,
     )
