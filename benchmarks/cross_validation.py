@@ -99,20 +99,20 @@ def bare_rates(options: argparse.Namespace, seconds: float = 8.0) -> dict[str, f
     import numpy as np
 
     from ensemble_kit.study import StudySpec
-    from ensemble_kit.training.workshop import open_workshop
+    from ensemble_kit.training.model_cache import open_model_cache
 
     depth = options.bare
     spec = StudySpec().override(
         {"model": {"image_size": options.size, "weights": options.weights, "unfreeze_depth": depth}}
     )
-    shop = open_workshop(spec, Path(options.weights), 7, 0)
+    cache = open_model_cache(spec, Path(options.weights), 7, 0)
     noise = np.random.default_rng(0)
     pixels = noise.integers(0, 256, (16, options.size, options.size, 3)).astype(np.uint8)
-    prefix = shop.staged.outputs_at((depth,) if depth else (0,))
+    prefix = cache.staged.outputs_at((depth,) if depth else (0,))
     rates = {"forward": _rate(lambda: prefix.predict_on_batch(pixels), len(pixels), seconds)}
     if depth:
-        shop.staged.freeze(train_tail=True)
-        suffix = shop.compiled("suffix")
+        cache.staged.freeze(train_tail=True)
+        suffix = cache.compiled("suffix")
         inside = noise.normal(size=(BATCH, *suffix.input_shape[1:])).astype(np.float32)
         targets = np.eye(7, dtype=np.float32)[np.arange(BATCH) % 7]
         rates["suffix"] = _rate(lambda: suffix.train_on_batch(inside, targets), BATCH, seconds)

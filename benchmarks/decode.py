@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ensemble_kit.core.records import ImageTable
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.decode import decode
-from ensemble_kit.data.pixels import fill_pixels
-from ensemble_kit.records import LesionTable
+from ensemble_kit.stores.pixels import fill_pixels
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
         measure(table, given.size, given.jobs, Path(scratch))
 
 
-def enlarged_sample(scratch: Path) -> LesionTable:
+def enlarged_sample(scratch: Path) -> ImageTable:
     """The sample's pictures at the size of HAM10000's."""
     table = load_table("sample", sample_dir=scratch / "sample")
     (scratch / "large").mkdir()
@@ -48,7 +48,7 @@ def enlarged_sample(scratch: Path) -> LesionTable:
     return replace(table, paths=paths, root=str(scratch / "large"))
 
 
-def measure(table: LesionTable, size: int, jobs: int, scratch: Path) -> None:
+def measure(table: ImageTable, size: int, jobs: int, scratch: Path) -> None:
     files = [Path(table.root) / path for path in table.paths.tolist()]
     for file in files:
         file.read_bytes()  # every way finds the files in the page cache

@@ -16,18 +16,18 @@ import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from ensemble_kit.chain.bank import fit_bank
-from ensemble_kit.chain.catalogue import CALIBRATORS, METHODS, Candidate
-from ensemble_kit.chain.scoreboard import FIGURES, Line, scoreboard
-from ensemble_kit.conformal.sets import SetSpec, fit_sets
-from ensemble_kit.convex.simplex import mean_log_loss, normalised, softmax
-from ensemble_kit.crossfit import Rows, crossfit_rows, rows_of
-from ensemble_kit.ensembling.greedy import GreedyOptions, select
-from ensemble_kit.ensembling.losses import selection_loss
+from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.losses import top_label_ece
-from ensemble_kit.records import Predictions
-from ensemble_kit.runs.members import Gathered, gather
+from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.posthoc.convex.simplex import mean_log_loss, normalised, softmax
+from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
+from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, select
+from ensemble_kit.posthoc.ensembling.losses import selection_loss
+from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
+from ensemble_kit.posthoc.selection.fitted import fit_bank
+from ensemble_kit.posthoc.selection.scoreboard import FIGURES, Line, scoreboard
 from ensemble_kit.study import EvaluationSpec
+from ensemble_kit.workflows.members import Gathered, gather
 
 N, C, M, ROUNDS = 10_015, 7, 50, 100
 SCORES = {

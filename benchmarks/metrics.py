@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.metrics.ranking import RankingFigures
 from ensemble_kit.metrics.scorer import Scores, replicate
-from ensemble_kit.records import Folds, LesionTable, Predictions
 from ensemble_kit.study import EvaluationSpec
 
 HAM = np.array([0.033, 0.051, 0.11, 0.0115, 0.111, 0.669, 0.0145])
@@ -48,7 +48,7 @@ def drawn(n: int, n_groups: int, shares: np.ndarray, seed: int = 0):  # type: ig
     if len(shares) == 2:
         classes = ("benign", "mel")
     empty = np.full(n, "")
-    table = LesionTable(ids, names, labels, classes, names, empty, empty)
+    table = ImageTable(ids, names, labels, classes, names, empty, empty)
     folds = Folds(ids, names, (groups % 5).astype(np.int64), 5)
     return table, folds, Predictions(ids, classes, p)
 
@@ -59,7 +59,7 @@ def timed(call) -> float:  # type: ignore[no-untyped-def]
     return time.perf_counter() - start
 
 
-def sklearn_loop(table: LesionTable, predictions: Predictions, replicates: int) -> None:
+def sklearn_loop(table: ImageTable, predictions: Predictions, replicates: int) -> None:
     """Every replicate: copy the rows of the groups drawn, call scikit-learn for each figure."""
     from sklearn import metrics as sk
     from sklearn.calibration import calibration_curve
@@ -123,7 +123,7 @@ print(json.dumps(time.perf_counter() - start))
             "n_resamples=n)")  # fmt: skip
 
 
-def peer_seconds(python: str, table: LesionTable, predictions: Predictions, n: int) -> float:
+def peer_seconds(python: str, table: ImageTable, predictions: Predictions, n: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data.npz"
         np.savez(path, y=table.labels, p=predictions.probabilities)
@@ -132,7 +132,7 @@ def peer_seconds(python: str, table: LesionTable, predictions: Predictions, n: i
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
-def peers_figures(table: LesionTable, predictions: Predictions, n: int) -> float:
+def peers_figures(table: ImageTable, predictions: Predictions, n: int) -> float:
     """Our time for what the peer was asked: decisions of every class and AUC, no curves."""
     from ensemble_kit.metrics.decisions import DecisionFigures
 

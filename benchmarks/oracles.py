@@ -14,7 +14,7 @@ from ensemble_kit.metrics.cases import make_cases
 from ensemble_kit.metrics.delong import clustered_auc
 from ensemble_kit.metrics.isic import isic_scores
 from ensemble_kit.metrics.scorer import Scorer
-from ensemble_kit.runs.given import read_matched
+from ensemble_kit.workflows.matching import read_matched
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "oracles" / "isic_task3.json"
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
-from ensemble_kit.records import Folds, LesionTable, Predictions
 from ensemble_kit.runs.evaluated import CURVES, METRICS
-from ensemble_kit.runs.evaluating import Evaluated, write_evaluated
 from ensemble_kit.study import EvaluationSpec, StudySpec
+from ensemble_kit.workflows.evaluating import Evaluated, write_evaluated
 
 NAMES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 SHARES = (0.033, 0.051, 0.110, 0.011, 0.111, 0.670, 0.014)
@@ -69,7 +69,7 @@ def make_run(place: Path, n: int, n_folds: int, replicates: int) -> Path:
     content = random.integers(0, 255, (450, 600, 3), dtype=np.uint8)
     Image.fromarray(content).resize((60, 45)).resize((600, 450)).save(pictures / "one.jpg")
     groups = np.array([f"lesion_{g:06d}" for g in group])
-    table = LesionTable(
+    table = ImageTable(
         ids, groups, labels, NAMES, groups, np.array([""] * n), np.array(["one.jpg"] * n),
         root=str(pictures),
     )  # fmt: skip

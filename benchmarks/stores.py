@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.data.dataset import load_table
-from ensemble_kit.data.pixels import fill_pixels
+from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.stores.activation_filling import BATCH, fill_stores
+from ensemble_kit.stores.activations import open_store
+from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.activations import open_store
-from ensemble_kit.training.draws import FoldSeed
-from ensemble_kit.training.filling import BATCH, fill_stores
+from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.phases import PhasePlan, Rows, run_phase
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.sources import StoredSource
-from ensemble_kit.training.workshop import open_workshop
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,13 +83,13 @@ def main() -> None:
             "training": {"augment": "none", "early_stopping": "none"},
         }
     )
-    shop = open_workshop(spec, Path(options.weights), table.n_classes, 0)
+    cache = open_model_cache(spec, Path(options.weights), table.n_classes, 0)
     fills, bare, stored, memory = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         pixels = fill_pixels(table, options.size, "crop", Path(folder), jobs=2)
         array = np.array(pixels.array)
         batch = BATCH["cpu"]
-        model = shop.staged.outputs_at((0, 2))
+        model = cache.staged.outputs_at((0, 2))
         model.predict_on_batch(array[:batch])
         for round_ in range(options.rounds):
             began = time.perf_counter()
@@ -100,15 +100,15 @@ def main() -> None:
             plan = plan_stores(spec, facts, f"round-{round_}", Path(folder), 1e12)
             stores = [open_store(Path(folder), key) for key in plan.keys]
             began = time.perf_counter()
-            fill_stores(shop.staged, stores, pixels.array, 1)
+            fill_stores(cache.staged, stores, pixels.array, 1)
             fills.append(len(array) / (time.perf_counter() - began))
         cut = stores[1]
         rows = np.arange(len(table))
         inside = cut.read(rows, np.zeros(len(rows), int))
         targets = np.eye(table.n_classes, dtype=np.float32)[table.labels]
         job = Rows(rows, rows[:0], table.labels, targets, np.ones(len(rows), np.float32))
-        shop.staged.freeze(train_tail=True)
-        suffix = shop.compiled("suffix")
+        cache.staged.freeze(train_tail=True)
+        suffix = cache.compiled("suffix")
         scratch = Path(folder) / "x.weights.h5"
         phase = PhasePlan("fine_tune", 1, 1e-4, 1, spec.training)
         for round_ in range(options.rounds + 1):

@@ -8,7 +8,7 @@ import sys
 import pytest
 import typer
 
-from ensemble_kit.commands.app import app
+from ensemble_kit.cli.app import app
 from ensemble_kit.study import StudySpec, read_study
 
 COMMANDS = typer.main.get_command(app).commands
@@ -101,7 +101,7 @@ def test_the_settings_page_lists_every_setting(project):
 
 def test_light_commands_load_no_framework(project):
     code = (
-        "import sys; from ensemble_kit.commands.app import app; "
+        "import sys; from ensemble_kit.cli.app import app; "
         "print([m for m in ('keras', 'tensorflow', 'optuna', 'torch', 'jax', 'pandas') "
         "if m in sys.modules])"
     )

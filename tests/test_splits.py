@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ensemble_kit.core.errors import SplitError
+from ensemble_kit.core.records import Folds, ImageTable, Strings
 from ensemble_kit.data.dataset import load_table
-from ensemble_kit.errors import SplitError
-from ensemble_kit.records import Folds, LesionTable, Strings
 from ensemble_kit.splits import (
     audit_split,
     check_folds,
@@ -17,14 +17,14 @@ from ensemble_kit.splits import (
     make_folds,
     read_folds_file,
 )
-from ensemble_kit.splits.given import read_image_list
+from ensemble_kit.splits.folds_file import read_image_list
 from ensemble_kit.splits.making import fold_class_counts
 
 
-def table_of(groups: list[int], labels: list[int]) -> LesionTable:
+def table_of(groups: list[int], labels: list[int]) -> ImageTable:
     n = len(groups)
     names = np.array([f"g{group:04d}" for group in groups])
-    return LesionTable(
+    return ImageTable(
         image_ids=np.array([f"i{number:05d}" for number in range(n)]),
         groups=names,
         labels=np.array(labels, dtype=np.int64),
@@ -37,7 +37,7 @@ def table_of(groups: list[int], labels: list[int]) -> LesionTable:
 
 def random_table(
     seed: int, n_groups: int = 400, shares: tuple[float, ...] = (0.7, 0.2, 0.1)
-) -> LesionTable:
+) -> ImageTable:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 7, n_groups)
     labels = rng.choice(len(shares), n_groups, p=shares)
@@ -56,7 +56,7 @@ tables = st.builds(
 
 @settings(deadline=None, max_examples=60)
 @given(tables, st.integers(2, 4), st.integers(0, 5))
-def test_folds_never_part_a_group(table: LesionTable, n_folds: int, seed: int) -> None:
+def test_folds_never_part_a_group(table: ImageTable, n_folds: int, seed: int) -> None:
     try:
         folds = make_folds(table, n_folds, seed)[0]
     except SplitError:
@@ -72,7 +72,7 @@ def test_folds_never_part_a_group(table: LesionTable, n_folds: int, seed: int) -
 @settings(deadline=None, max_examples=100)
 @given(tables, st.floats(0.05, 0.5), st.integers(0, 5), st.data())
 def test_a_hold_out_never_parts_a_group_nor_empties_a_class(
-    table: LesionTable, share: float, seed: int, data: st.DataObject
+    table: ImageTable, share: float, seed: int, data: st.DataObject
 ) -> None:
     picked = data.draw(st.lists(st.integers(0, len(table) - 1), min_size=1, unique=True))
     rows = np.array(sorted(picked))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ensemble_kit.errors import StudyError
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.study import StudySpec, parse_study, read_study
 
 

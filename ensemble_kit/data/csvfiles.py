@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ensemble_kit.errors import DataError, count, some
+from ensemble_kit.core.errors import DataError, count, some
 
 MISSING = frozenset({"", "nan", "na", "n/a", "none", "null", "unknown"})
 """What metadata columns say (in any case) where they know nothing."""

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.groups import read_pairs, union_groups
 from ensemble_kit.data.images import check_ids, find_images, paths_of
 from ensemble_kit.data.layouts import find_layout
 from ensemble_kit.data.rows import CORE, read_layout
 from ensemble_kit.data.sample import draw_sample
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import LesionTable, Strings
 
 SAMPLE = "sample"
 SAMPLE_DIR = Path("store") / "sample"
@@ -35,7 +35,7 @@ def load_table(
     duplicates: Path | None = None,
     sample_dir: Path = SAMPLE_DIR,
     require_images: bool = True,
-) -> LesionTable:
+) -> ImageTable:
     """Read a data set: a folder, a CSV that names one, or ``"sample"``.
 
     path : see :func:`ensemble_kit.data.layouts.find_layout`; ``"sample"`` draws the built-in set
@@ -65,7 +65,7 @@ def load_table(
         found = find_images(layout.root)
         paths = np.asarray(paths_of(ids.tolist(), found, layout.root, str(layout.table)), np.str_)
     pairs = read_pairs(duplicates, ids) if duplicates else None
-    return LesionTable(
+    return ImageTable(
         image_ids=ids,
         groups=union_groups(ids, lesions, patients, pairs),
         labels=labels.astype(np.int64),

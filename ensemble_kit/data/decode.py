@@ -13,7 +13,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from ensemble_kit.errors import DataError
+from ensemble_kit.core.errors import DataError
 
 Pixels = NDArray[np.uint8]
 Aspect = Literal["crop", "pad", "stretch"]

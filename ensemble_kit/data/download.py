@@ -9,7 +9,7 @@ import requests
 from pooch import Pooch, get_logger
 from pooch.downloaders import DataverseRepository, doi_to_repository
 
-from ensemble_kit.errors import DataError
+from ensemble_kit.core.errors import DataError
 
 TIMEOUT = 30.0
 BLOCK = 1 << 18

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import Ints, Strings
 from ensemble_kit.data.csvfiles import read_rows
 from ensemble_kit.data.images import strip_extension
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import Ints, Strings
 
 PAIR_COLUMNS = (("from_img", "to_img"), ("image_1", "image_2"), ("image_a", "image_b"))
 

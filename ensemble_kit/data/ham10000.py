@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.atomic import write_bytes
+from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.download import Begin, Published, fetch_file, look_up
 from ensemble_kit.data.unpack import image_members, unpack_images
-from ensemble_kit.errors import DataError, some
 
 DOI = "10.7910/DVN/DBW86T"
 ARCHIVES = ("HAM10000_images_part_1.zip", "HAM10000_images_part_2.zip")

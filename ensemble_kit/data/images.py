@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from ensemble_kit.errors import DataError, count, some
+from ensemble_kit.core.errors import DataError, count, some
 
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 DEPTH = 2

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.errors import DataError, some
+from ensemble_kit.core.errors import DataError, some
 
 TABLES = (".csv", ".tab", ".tsv")
 HOW = (

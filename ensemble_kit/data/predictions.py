@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.errors import PredictionsError
-from ensemble_kit.records import Predictions
+from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.records import Predictions
 
 
 def predictions_csv(predictions: Predictions) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.data.csvfiles import read_rows, without_missing
 from ensemble_kit.data.images import strip_extension
 from ensemble_kit.data.layouts import Layout
-from ensemble_kit.errors import DataError, count, some
 
 ALIASES = {
     "image_id": ("image_id", "image", "image_name", "isic_id"),

@@ -6,9 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ensemble_kit.atomic import write_bytes
-from ensemble_kit.errors import DataError, some
-from ensemble_kit.records import LesionTable, digest_of
+from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.records import ImageTable, digest_of
 
 FORMAT = 1
 SETTLED = 2_000_000_000
@@ -21,7 +21,7 @@ def content_digest(data: bytes) -> str:
 
 
 def source_digests(
-    table: LesionTable, store_dir: Path, jobs: int, remember: bool = True
+    table: ImageTable, store_dir: Path, jobs: int, remember: bool = True
 ) -> list[str]:
     """(n) content digests of the table's image files, in table order.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import decode_bytes, read_header
 from ensemble_kit.data.images import find_images
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import LesionTable, Strings
 
 HEADER_BYTES = 1 << 20
 LOOK = 32
@@ -49,7 +49,7 @@ class Survey:
 
 
 def survey(
-    table: LesionTable,
+    table: ImageTable,
     *,
     quick: bool = False,
     jobs: int = 2,
@@ -104,7 +104,7 @@ def _n_known(names: Strings) -> int:
     return len(np.unique(names[names != ""]))
 
 
-def _class_count(table: LesionTable, c: int) -> ClassCount:
+def _class_count(table: ImageTable, c: int) -> ClassCount:
     rows = table.labels == c
     return ClassCount(
         table.class_names[c],

@@ -6,8 +6,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.data.images import EXTENSIONS
-from ensemble_kit.errors import DataError, some
 
 MAX_IMAGE_BYTES = 64 << 20
 MAX_TOTAL_BYTES = 32 << 30

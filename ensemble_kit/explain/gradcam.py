@@ -9,7 +9,7 @@ is the class activation map of Zhou et al. 2016 (arXiv:1512.04150) before the Re
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.records import Floats, Ints
+from ensemble_kit.core.records import Floats, Ints
 
 Features = NDArray[np.float32]
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.errors import RunError
-from ensemble_kit.records import digest_of
-from ensemble_kit.runs.atomic import write_json
+from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import digest_of
 
 FOLDER, INDEX = "explain", "index.json"
 FORMAT, METHOD = 1, "Grad-CAM"

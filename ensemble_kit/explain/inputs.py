@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.records import Ints
 from ensemble_kit.data.decode import decode
 from ensemble_kit.data.images import find_images
-from ensemble_kit.errors import DataError, some
-from ensemble_kit.records import Ints
 from ensemble_kit.runs.folder import Run
+from ensemble_kit.stores.activations import ActivationStore, key_in, open_store, stores_in
 from ensemble_kit.study import ModelSpec
-from ensemble_kit.training.activations import ActivationStore, key_in, open_store, stores_in
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import Floats
 from ensemble_kit.data.decode import Aspect, decode
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import Floats
 
 SIDE = 160
 COLOURS = 256

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ensemble_kit.core.records import Floats
 from ensemble_kit.metrics.cases import Cases
-from ensemble_kit.records import Floats
 
 THRESHOLDS = np.arange(1, 100) / 100
 

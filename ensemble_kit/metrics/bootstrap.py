@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import norm
 
-from ensemble_kit.records import Estimate, Floats
+from ensemble_kit.core.records import Estimate, Floats
 
 Method = Literal["percentile", "basic", "bca"]
 

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
-from ensemble_kit.errors import PredictionsError, some
-from ensemble_kit.records import Bools, Floats, Ints, LesionTable, Predictions
+from ensemble_kit.core.errors import PredictionsError, some
+from ensemble_kit.core.records import Bools, Floats, ImageTable, Ints, Predictions
 
 Key = tuple[str, str]
 Figures = dict[Key, Floats]
@@ -103,7 +103,7 @@ def cell_sums(
 
 
 def make_cases(
-    table: LesionTable, predictions: Predictions, malignant: tuple[str, ...] = ()
+    table: ImageTable, predictions: Predictions, malignant: tuple[str, ...] = ()
 ) -> Cases:
     """Match a table and predictions on the same images; names of ``malignant`` not among the
     classes are ignored, so a data set without any of them has no malignant view."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ensemble_kit.errors import PredictionsError
+from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.records import Estimate, Floats, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key, make_cases
 from ensemble_kit.metrics.scorer import Scorer, replicate
 from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.support import support_of
-from ensemble_kit.records import Estimate, Floats, Ints, LesionTable, Predictions, Strings
 from ensemble_kit.study import EvaluationSpec
 
 HEADLINE: tuple[Key, ...] = (
@@ -51,7 +51,7 @@ class Difference:
 
 
 def paired_differences(
-    table: LesionTable,
+    table: ImageTable,
     named: Sequence[tuple[str, Predictions]],
     spec: EvaluationSpec | None = None,
     seed: int = 0,
@@ -91,7 +91,7 @@ def paired_differences(
 
 
 def paired_difference(
-    table: LesionTable,
+    table: ImageTable,
     first: Predictions,
     second: Predictions,
     metric: str,

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.compare import Difference, paired_differences
 from ensemble_kit.metrics.losses import point_scores
 from ensemble_kit.metrics.significance import CorrectedT, McNemar, corrected_resampled_t, mcnemar
-from ensemble_kit.records import Folds, LesionTable, Predictions
 from ensemble_kit.study import EvaluationSpec
 
 FOLD_FIGURES = ("accuracy", "balanced_accuracy", "roc_auc_ovr", "log_loss")
@@ -46,7 +46,7 @@ class Comparison:
 
 
 def compare(
-    table: LesionTable,
+    table: ImageTable,
     folds: Folds,
     named: Sequence[tuple[str, Predictions]],
     spec: EvaluationSpec | None = None,

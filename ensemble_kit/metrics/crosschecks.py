@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ensemble_kit.core.records import Bools, Estimate, Floats
 from ensemble_kit.metrics.cases import MALIGNANT, Cases
 from ensemble_kit.metrics.delong import delong_interval, wilson_interval
-from ensemble_kit.records import Bools, Estimate, Floats
 
 
 def checks(cases: Cases, level: float) -> dict[tuple[str, str], Estimate]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ensemble_kit.errors import RunError
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Floats
 from ensemble_kit.metrics.curves import Curve
-from ensemble_kit.records import Floats
 
 FORMAT_VERSION = 1
 ARRAYS = ("x", "y", "low", "high", "edges")

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble_kit.core.records import Floats, Ints, read_only
 from ensemble_kit.metrics.benefit import THRESHOLDS
 from ensemble_kit.metrics.cases import Cases, Figures
 from ensemble_kit.metrics.ranking import GRID
 from ensemble_kit.metrics.reliability import N_BINS, TOP
 from ensemble_kit.metrics.support import Support, support_of
-from ensemble_kit.records import Floats, Ints, read_only
 
 
 @dataclass(frozen=True, eq=False)

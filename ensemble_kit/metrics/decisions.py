@@ -6,9 +6,9 @@ more. Names are scikit-learn's. MCC: Gorodkin 2004; kappa: Cohen 1960 and 1968 (
 
 import numpy as np
 
+from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
 from ensemble_kit.metrics.losses import brier_losses, log_losses
-from ensemble_kit.records import Floats, Ints
 
 TOP = (2, 3)
 

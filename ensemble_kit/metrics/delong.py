@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
-from ensemble_kit.records import Bools, Estimate, Floats, Ints
+from ensemble_kit.core.records import Bools, Estimate, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ensemble_kit.errors import PredictionsError, count
+from ensemble_kit.core.errors import PredictionsError, count
+from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife, Method, interval
 from ensemble_kit.metrics.cases import Cases, Figures, Key, make_cases
 from ensemble_kit.metrics.crosschecks import checks
@@ -14,7 +15,6 @@ from ensemble_kit.metrics.curves import Curve, make_curves
 from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
 from ensemble_kit.metrics.slices import Slice, make_slices
 from ensemble_kit.metrics.support import Support, support_of
-from ensemble_kit.records import Estimate, Floats, Folds, LesionTable, Predictions
 from ensemble_kit.study import EvaluationSpec
 
 POOLED, FOLD_MEAN, SLICE, GAP = "pooled", "fold mean", "slice", "slice gap"
@@ -66,7 +66,7 @@ class Evaluation:
 
 
 def evaluate(
-    table: LesionTable,
+    table: ImageTable,
     folds: Folds,
     predictions: Predictions,
     spec: EvaluationSpec | None = None,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ensemble_kit.core.records import Bools, Estimate, Floats, ImageTable, Ints, Predictions
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.evaluation import POOLED, Evaluation, Row
 from ensemble_kit.metrics.ranking import RankingFigures
-from ensemble_kit.records import Bools, Estimate, Floats, Ints, LesionTable, Predictions
 
 FIGURES = (
     "accuracy", "sensitivity", "specificity", "dice", "ppv", "npv", "auc", "auc_sens_80", "ap",
@@ -46,7 +46,7 @@ def isic_scores(cases: Cases) -> IsicScores:
 
 
 def with_isic_rows(
-    evaluation: Evaluation, table: LesionTable, predictions: Predictions
+    evaluation: Evaluation, table: ImageTable, predictions: Predictions
 ) -> Evaluation:
     """The evaluation with further pooled rows ``isic_…`` (values alone, without intervals)."""
     scores = isic_scores(make_cases(table, predictions))

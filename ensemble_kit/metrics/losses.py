@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import rankdata
 
-from ensemble_kit.records import Floats, Ints
+from ensemble_kit.core.records import Floats, Ints
 
 SMALLEST = float(np.finfo(np.float64).eps)
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble_kit.errors import PredictionsError
-from ensemble_kit.records import Bools, Floats
+from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.records import Bools, Floats
 
 Kind = Literal["youden", "cost", "sensitivity", "specificity"]
 

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
 from ensemble_kit.metrics.staircase import (
     SLACK,
@@ -20,7 +21,6 @@ from ensemble_kit.metrics.staircase import (
     segment_dots,
     walk,
 )
-from ensemble_kit.records import Floats, Ints
 
 GRID = np.linspace(0.0, 1.0, 101)
 MICRO, MACRO = "micro", "macro"

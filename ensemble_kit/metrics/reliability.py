@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sparse
 
+from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
-from ensemble_kit.records import Floats, Ints
 
 N_BINS = 15
 TOP = "top-1"

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ensemble_kit.core.records import Floats
 from ensemble_kit.metrics.benefit import NetBenefit
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
 from ensemble_kit.metrics.decisions import DecisionFigures
@@ -15,7 +16,6 @@ from ensemble_kit.metrics.ranking import RankingFigures
 from ensemble_kit.metrics.reliability import ReliabilityFigures
 from ensemble_kit.metrics.smooth import SmoothCalibration
 from ensemble_kit.metrics.staircase import Singles
-from ensemble_kit.records import Floats
 
 THREADS = 2
 CELLS_AT_ONCE = 4_000_000

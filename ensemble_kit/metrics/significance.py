@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest, chi2
 from scipy.stats import t as student
 
-from ensemble_kit.records import Bools, Floats, Ints
+from ensemble_kit.core.records import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble_kit.errors import DataError, some
-from ensemble_kit.records import Bools, LesionTable, Strings
+from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.records import Bools, ImageTable, Strings
 
 USUAL = ("sex", "age", "site", "localization", "dx_type", "source")
 AGE_COLUMNS = ("age", "age_approx")
@@ -28,7 +28,7 @@ class Slice:
         return f"{self.column}={self.value}"
 
 
-def make_slices(table: LesionTable, named: tuple[str, ...] = ()) -> list[Slice]:
+def make_slices(table: ImageTable, named: tuple[str, ...] = ()) -> list[Slice]:
     """Slices by the usual columns that the table has, and by every column named.
 
     Ages become bands (0-29, 30-44, 45-59, 60-74, 75+ years); empty values become "unknown". A

@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sparse
 from scipy.special import expit, logit
 
+from ensemble_kit.core.records import Bools, Floats, Ints
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
-from ensemble_kit.records import Bools, Floats, Ints
 
 NODES = 256
 FREQUENCIES = 128

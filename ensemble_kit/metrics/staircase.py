@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
+from ensemble_kit.core.records import Bools, Floats, Ints
 from ensemble_kit.metrics.cases import cell_sums
-from ensemble_kit.records import Bools, Floats, Ints
 
 Singles = NDArray[np.float32]
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble_kit.errors import count, some
+from ensemble_kit.core.errors import count, some
+from ensemble_kit.core.records import Bools
 from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key
-from ensemble_kit.records import Bools
 
 MIN_GROUPS = 2
 MIN_GROUPS_INTERVAL = 5

@@ -4,9 +4,9 @@ import csv
 import io
 from pathlib import Path
 
-from ensemble_kit.errors import RunError, some
+from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.evaluation import Evaluation, Row
-from ensemble_kit.records import Estimate
 
 COLUMNS = (
     "scope", "slice", "class", "metric", "value", "low", "high",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from ensemble_kit.errors import RunError
+from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
-from ensemble_kit.runs.atomic import write_text
 
 FILE_NAME = "report.json"
 

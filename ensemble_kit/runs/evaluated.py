@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ensemble_kit.atomic import write_text
+from ensemble_kit.core.atomic import write_text
 from ensemble_kit.metrics.curvefile import curves_json, read_curves
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.tables import metrics_csv, read_metrics_csv

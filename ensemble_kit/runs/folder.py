@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ensemble_kit.core.atomic import sha256_of_file, write_text
+from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.records import Folds, ImageTable, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
-from ensemble_kit.errors import RunError, some
-from ensemble_kit.records import Folds, LesionTable, Predictions, Strings
-from ensemble_kit.runs.atomic import sha256_of_file, write_text
 from ensemble_kit.runs.manifest import FILE_NAME, Manifest, read_manifest
 from ensemble_kit.splits import check_folds
 
@@ -27,7 +27,7 @@ class Run:
 
     folder: Path
     manifest: Manifest
-    table: LesionTable
+    table: ImageTable
     folds: Folds
     predictions: Predictions
 
@@ -70,7 +70,7 @@ def read_run(folder: Path) -> Run:
     return Run(folder, manifest, table, folds[0], predictions)
 
 
-def write_folds(folder: Path, table: LesionTable, folds: list[Folds]) -> None:
+def write_folds(folder: Path, table: ImageTable, folds: list[Folds]) -> None:
     """Write ``folds.csv`` (a column ``fold``, then ``fold_1`` … for repeats) and ``images.csv``."""
     frame = pd.DataFrame(
         {
@@ -87,7 +87,7 @@ def write_folds(folder: Path, table: LesionTable, folds: list[Folds]) -> None:
     write_images(folder, table)
 
 
-def write_images(folder: Path, table: LesionTable) -> None:
+def write_images(folder: Path, table: ImageTable) -> None:
     """Write ``images.csv``: path and metadata of every image."""
     images = pd.DataFrame({"image": table.image_ids, "path": table.paths} | dict(table.slices))
     write_text(folder / IMAGES, images.to_csv(index=False))
@@ -95,7 +95,7 @@ def write_images(folder: Path, table: LesionTable) -> None:
 
 def read_folds(
     folder: Path, class_names: tuple[str, ...], root: str = ""
-) -> tuple[LesionTable, list[Folds]]:
+) -> tuple[ImageTable, list[Folds]]:
     """The images and every draw of folds of a run folder."""
     frame = _read_table(folder / FOLDS, FOLD_COLUMNS)
     images = _read_table(folder / IMAGES, ("image", "path"))
@@ -105,7 +105,7 @@ def read_folds(
     if unknown:
         raise RunError(f"{folder / FOLDS}: unknown labels {some(unknown)}; the run is damaged")
     index = {name: code for code, name in enumerate(class_names)}
-    table = LesionTable(
+    table = ImageTable(
         image_ids=_column(frame, "image"),
         groups=_column(frame, "group"),
         labels=np.array([index[name] for name in frame["label"]], dtype=np.int64),

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ensemble_kit import __version__
-from ensemble_kit.errors import RunError
-from ensemble_kit.runs.atomic import sha256_of_file, write_text
+from ensemble_kit.core.atomic import sha256_of_file, write_text
+from ensemble_kit.core.errors import RunError
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"

@@ -2,7 +2,7 @@
 
 from ensemble_kit.splits.audit import SplitAudit, audit_split
 from ensemble_kit.splits.checking import check_folds
-from ensemble_kit.splits.given import read_folds_file
+from ensemble_kit.splits.folds_file import read_folds_file
 from ensemble_kit.splits.holdout import hold_out_groups
 from ensemble_kit.splits.making import make_folds
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble_kit.errors import SHOWN, SplitError, count, some
-from ensemble_kit.records import Ints, LesionTable, Strings
+from ensemble_kit.core.errors import SHOWN, SplitError, count, some
+from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.splits.checking import crossing
 
 TRAIN, TEST = 0, 1
@@ -49,7 +49,7 @@ class SplitAudit:
         )
 
 
-def audit_split(table: LesionTable, train_ids: Strings, test_ids: Strings) -> SplitAudit:
+def audit_split(table: ImageTable, train_ids: Strings, test_ids: Strings) -> SplitAudit:
     """Compare two lists of image ids with the table's groups.
 
     An id the table does not have, or one listed twice on a side, is a SplitError; images in
@@ -80,7 +80,7 @@ def audit_split(table: LesionTable, train_ids: Strings, test_ids: Strings) -> Sp
     )
 
 
-def _rows_of(table: LesionTable, ids: Strings, side: str) -> Ints:
+def _rows_of(table: ImageTable, ids: Strings, side: str) -> Ints:
     unique, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise SplitError(

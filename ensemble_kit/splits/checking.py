@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ensemble_kit.errors import SHOWN, SplitError, count, some
-from ensemble_kit.records import Bools, Folds, Ints, LesionTable
+from ensemble_kit.core.errors import SHOWN, SplitError, count, some
+from ensemble_kit.core.records import Bools, Folds, ImageTable, Ints
 
 
-def check_folds(table: LesionTable, folds: Folds) -> None:
+def check_folds(table: ImageTable, folds: Folds) -> None:
     """Raise SplitError unless ``folds`` is a group-safe partition of the table's images.
 
     The groups are the table's. Every fold holds an image out and trains on every class.
@@ -31,14 +31,14 @@ def check_folds(table: LesionTable, folds: Folds) -> None:
     _check_training(table, folds)
 
 
-def crossing(table: LesionTable, side: Ints) -> Bools:
+def crossing(table: ImageTable, side: Ints) -> Bools:
     """(n,) mask of the images whose group is on more than one side; side : (n,) int."""
     order = np.unique(np.column_stack([table.group_codes, side]), axis=0)
     sides = np.bincount(order[:, 0], minlength=table.n_groups)
     return np.asarray(sides[table.group_codes] > 1)
 
 
-def _check_groups(table: LesionTable, folds: Folds) -> None:
+def _check_groups(table: ImageTable, folds: Folds) -> None:
     leaking = crossing(table, folds.fold)
     if not leaking.any():
         return
@@ -56,7 +56,7 @@ def _check_groups(table: LesionTable, folds: Folds) -> None:
     )
 
 
-def _check_training(table: LesionTable, folds: Folds) -> None:
+def _check_training(table: ImageTable, folds: Folds) -> None:
     total = table.class_counts()
     for k in range(folds.n_folds):
         held = np.bincount(table.labels[folds.held_out(k)], minlength=table.n_classes)

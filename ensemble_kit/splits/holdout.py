@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.errors import SplitError
-from ensemble_kit.records import Bools, Ints, LesionTable
+from ensemble_kit.core.errors import SplitError
+from ensemble_kit.core.records import Bools, ImageTable, Ints
 
 
-def hold_out_groups(table: LesionTable, rows: NDArray[np.int64], share: float, seed: int) -> Bools:
+def hold_out_groups(table: ImageTable, rows: NDArray[np.int64], share: float, seed: int) -> Bools:
     """Which of ``rows`` to hold out: whole groups, about ``share`` of every class.
 
     rows : (m,) int indices into the table. Returns an (m,) mask. Every class keeps a group in

@@ -3,15 +3,15 @@
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ensemble_kit.errors import SplitError, count, some
-from ensemble_kit.records import Folds, Ints, LesionTable
+from ensemble_kit.core.errors import SplitError, count, some
+from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.splits.checking import check_folds
 
 TRIES = 100
 """Seeds tried for one draw; draw ``r`` starts at ``seed + r * TRIES``."""
 
 
-def make_folds(table: LesionTable, n_folds: int, seed: int = 0, repeats: int = 1) -> list[Folds]:
+def make_folds(table: ImageTable, n_folds: int, seed: int = 0, repeats: int = 1) -> list[Folds]:
     """Draw ``repeats`` independent sets of ``n_folds`` folds over the table's groups.
 
     scikit-learn's StratifiedGroupKFold with shuffled groups; seeds are tried in order until every
@@ -22,14 +22,14 @@ def make_folds(table: LesionTable, n_folds: int, seed: int = 0, repeats: int = 1
     return [_draw(table, n_folds, seed + repeat * TRIES) for repeat in range(repeats)]
 
 
-def fold_class_counts(table: LesionTable, folds: Folds) -> Ints:
+def fold_class_counts(table: ImageTable, folds: Folds) -> Ints:
     """(K, C) held-out images of each class in each fold."""
     counts = np.zeros((folds.n_folds, table.n_classes), np.int64)
     np.add.at(counts, (folds.fold, table.labels), 1)
     return counts
 
 
-def _draw(table: LesionTable, n_folds: int, first_seed: int) -> Folds:
+def _draw(table: ImageTable, n_folds: int, first_seed: int) -> Folds:
     absent: dict[str, int] = {}
     for seed in range(first_seed, first_seed + TRIES):
         splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
@@ -50,7 +50,7 @@ def _draw(table: LesionTable, n_folds: int, first_seed: int) -> Folds:
     )
 
 
-def _check_feasible(table: LesionTable, n_folds: int) -> None:
+def _check_feasible(table: ImageTable, n_folds: int) -> None:
     if n_folds < 2:
         raise SplitError(f"{n_folds} folds: cross-validation needs at least 2; give --folds 5")
     pairs = np.unique(np.column_stack([table.labels, table.group_codes]), axis=0)

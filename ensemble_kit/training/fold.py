@@ -12,18 +12,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.atomic import sha256_of_file, write_json, write_text
+from ensemble_kit.core.atomic import sha256_of_file, write_json, write_text
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
-from ensemble_kit.errors import RunError
-from ensemble_kit.records import Floats, Ints, Predictions, Strings
+from ensemble_kit.models.device import peak_memory
+from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
-from ensemble_kit.training.activations import ActivationKey, open_store
-from ensemble_kit.training.device import peak_memory
-from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.events import Event, EventLog
+from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
-from ensemble_kit.training.workshop import Workshop, open_workshop
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 UNTURNED = "unturned.csv"
@@ -31,7 +31,7 @@ UNTURNED = "unturned.csv"
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 
-class FoldStoppedError(Exception):
+class FoldCancelled(Exception):
     """Whoever ordered the fold wants no more of it."""
 
 
@@ -103,10 +103,10 @@ def train_fold(job: FoldJob) -> FoldDone:
     began = time.perf_counter()
     log = EventLog(job.events)
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
-    shop = open_workshop(job.spec, job.weights, len(job.class_names), job.threads)
+    cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
     job.folder.mkdir(parents=True, exist_ok=True)
     rows = _rows(job)
-    shop.staged.reset(job.seed)
+    cache.staged.reset(job.seed)
     history: list[EpochRecord] = []
 
     def told(record: EpochRecord) -> None:
@@ -114,9 +114,9 @@ def train_fold(job: FoldJob) -> FoldDone:
         facts: dict[str, Any] = asdict(record) | place
         log.emit("epoch", **facts)
         if job.stop is not None and job.stop.exists():
-            raise FoldStoppedError
+            raise FoldCancelled
 
-    model, source = _head(job, shop)
+    model, source = _head(job, cache)
     plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
                      job.views, job.spec.training)  # fmt: skip
     scratch = job.folder / f".best-{os.getpid()}.weights.h5"
@@ -127,7 +127,7 @@ def train_fold(job: FoldJob) -> FoldDone:
         model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
     )
     if job.spec.model.unfreeze_depth and job.spec.training.fine_tune_epochs:
-        model, source = _fine_tune(job, shop)
+        model, source = _fine_tune(job, cache)
         plan = PhasePlan("fine_tune", job.spec.training.fine_tune_epochs,
                          job.spec.training.fine_tune_lr, job.views, job.spec.training,
                          _best(history))  # fmt: skip
@@ -136,7 +136,7 @@ def train_fold(job: FoldJob) -> FoldDone:
         )
     views = min(job.spec.training.predict_views, job.views)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
-    return _finish(job, shop, history, by_view, began)
+    return _finish(job, cache, history, by_view, began)
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -204,20 +204,20 @@ def _rows(job: FoldJob) -> Rows:
     return Rows(job.train, job.watched, job.labels, targets, weights[job.labels].astype(np.float32))
 
 
-def _head(job: FoldJob, shop: Workshop) -> tuple[Any, Source]:
-    shop.staged.freeze(train_tail=False)
+def _head(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
+    cache.staged.freeze(train_tail=False)
     stored = _stored(job, 0)
     if stored is None:
-        return shop.compiled("frozen_whole"), _pixel_source(job)
-    return shop.compiled("head"), stored
+        return cache.compiled("frozen_whole"), _pixel_source(job)
+    return cache.compiled("head"), stored
 
 
-def _fine_tune(job: FoldJob, shop: Workshop) -> tuple[Any, Source]:
-    shop.staged.freeze(train_tail=True)
+def _fine_tune(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
+    cache.staged.freeze(train_tail=True)
     stored = _stored(job, job.spec.model.unfreeze_depth)
     if stored is None:
-        return shop.compiled("tuned_whole"), _pixel_source(job)
-    return shop.compiled("suffix"), stored
+        return cache.compiled("tuned_whole"), _pixel_source(job)
+    return cache.compiled("suffix"), stored
 
 
 def _pixel_source(job: FoldJob) -> Source:
@@ -235,7 +235,7 @@ def _best(history: list[EpochRecord]) -> float | None:
 
 
 def _finish(
-    job: FoldJob, shop: Workshop, history: list[EpochRecord], by_view: list[Floats], began: float
+    job: FoldJob, cache: ModelCache, history: list[EpochRecord], by_view: list[Floats], began: float
 ) -> FoldDone:
     training_seconds = time.perf_counter() - began
     write_text(job.folder / HISTORY, _history_csv(history))
@@ -249,7 +249,7 @@ def _finish(
     if job.keep_model:
         temporary = job.folder / f".{os.getpid()}.keras"
         try:
-            shop.staged.whole.save(temporary)
+            cache.staged.whole.save(temporary)
             temporary.replace(job.folder / MODEL)
         finally:
             temporary.unlink(missing_ok=True)
@@ -269,7 +269,7 @@ def _finish(
             if records
         },
         peak_memory=peak_memory(),
-        device=shop.device.facts(),
+        device=cache.device.facts(),
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
     write_json(job.folder / DONE, asdict(done))

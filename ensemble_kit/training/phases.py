@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.losses import class_aucs, log_losses
-from ensemble_kit.records import Floats, Ints
+from ensemble_kit.models.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
 from ensemble_kit.study import TrainingSpec
-from ensemble_kit.training.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
 from ensemble_kit.training.sources import Source, prediction_batches, training_batches
 
 PREDICT_BATCH = 32

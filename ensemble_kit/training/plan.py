@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ensemble_kit.backbones import check_model_spec
-from ensemble_kit.errors import StoreError
+from ensemble_kit.core.errors import StoreError
+from ensemble_kit.models import check_model_spec
+from ensemble_kit.models.device import configured_backend, multiplies_bfloat16, policy_for
+from ensemble_kit.stores.activations import FOLDER, ActivationKey, ActivationStore
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.activations import FOLDER, ActivationKey, ActivationStore
-from ensemble_kit.training.device import configured_backend, multiplies_bfloat16, policy_for
 
 GB = 1e9
 KINDS: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")

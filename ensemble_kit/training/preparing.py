@@ -7,29 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble_kit.backbones import check_model_spec
-from ensemble_kit.backbones.backbone import resolve_weights, weights_digest
-from ensemble_kit.data.filling import PIXELS
-from ensemble_kit.data.pixels import PixelStore, fill_pixels
-from ensemble_kit.errors import SplitError
-from ensemble_kit.records import Folds, Ints, LesionTable, digest_of
+from ensemble_kit.core.errors import SplitError
+from ensemble_kit.core.records import Folds, ImageTable, Ints, digest_of
+from ensemble_kit.models import check_model_spec
+from ensemble_kit.models.backbone import resolve_weights, weights_digest
+from ensemble_kit.models.device import policy_for
+from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.splits import hold_out_groups
+from ensemble_kit.stores.activation_filling import FillReport, fill_stores
+from ensemble_kit.stores.activations import ActivationKey, key_in, open_store, stores_in
+from ensemble_kit.stores.pixel_filling import PIXELS
+from ensemble_kit.stores.pixels import PixelStore, fill_pixels
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.activations import ActivationKey, key_in, open_store, stores_in
-from ensemble_kit.training.device import policy_for
-from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.events import EventLog
-from ensemble_kit.training.filling import FillReport, fill_stores
 from ensemble_kit.training.fold import FoldJob, PixelFile
+from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.workers import Workers, available_cores
-from ensemble_kit.training.workshop import open_workshop
 
 INNER = 104
 
 
 @dataclass(frozen=True)
-class Machine:
+class Resources:
     """Where and how fast. store_limit in bytes.
 
     Two settings have a bearing on results, and the manifest records both: a small ``store_limit``
@@ -46,12 +46,12 @@ class Machine:
 class Prepared:
     """Pixels and activations of one image size, ready to be read by any fold."""
 
-    table: LesionTable
+    table: ImageTable
     pixels: PixelStore
     weights: Path | None
     weights_digest: str
     plan: StorePlan
-    machine: Machine
+    machine: Resources
     precision: str = "float32"
 
 
@@ -91,9 +91,9 @@ def known_weights(spec: StudySpec) -> bool:
 
 
 def prepare_study(
-    table: LesionTable,
+    table: ImageTable,
     spec: StudySpec,
-    machine: Machine,
+    machine: Resources,
     workers: Workers,
     *,
     depths: Sequence[int] | None = None,
@@ -144,17 +144,17 @@ def fill_task(job: FillJob) -> FillDone:
     """Fill the stores of a job; runs in a worker."""
     began = time.perf_counter()
     log = EventLog(job.events)
-    shop = open_workshop(job.spec, job.weights, job.n_classes, job.threads)
-    shop.staged.restore_base()
+    cache = open_model_cache(job.spec, job.weights, job.n_classes, job.threads)
+    cache.staged.restore_base()
     wanted = [open_store(job.store_dir, key) for key in job.keys]
     related = [open_store(job.store_dir, key) for key in _earlier_cuts(job)]
     report = fill_stores(
-        shop.staged,
+        cache.staged,
         wanted,
         job.pixels.open(),
         job.views,
         related=related,
-        device=shop.device.kind,
+        device=cache.device.kind,
         on_progress=lambda n: log.emit("fill_step", n=n),
     )
     return FillDone(report, time.perf_counter() - began)

@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.records import Ints
-from ensemble_kit.training.activations import ActivationStore
-from ensemble_kit.training.draws import EpochDraw
-from ensemble_kit.training.views import view_of
+from ensemble_kit.core.records import Ints
+from ensemble_kit.models.draws import EpochDraw
+from ensemble_kit.models.views import view_of
+from ensemble_kit.stores.activations import ActivationStore
 
 T = TypeVar("T")
 U = TypeVar("U")

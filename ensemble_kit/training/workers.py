@@ -13,10 +13,10 @@ from typing import Any, Self, TypeVar
 from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from ensemble_kit.errors import RunError
-from ensemble_kit.training.device import Device
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.models.device import Device
 from ensemble_kit.training.events import Event, EventReader
-from ensemble_kit.training.workshop import warm_up
+from ensemble_kit.training.model_cache import warm_up
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1

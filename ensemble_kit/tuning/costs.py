@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ensemble_kit.data.pixels import plan_pixels
-from ensemble_kit.errors import SearchError
-from ensemble_kit.records import LesionTable
+from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.records import ImageTable
+from ensemble_kit.stores.pixels import plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
-from ensemble_kit.training.preparing import Machine, find_weights, known_weights
+from ensemble_kit.training.preparing import Resources, find_weights, known_weights
 from ensemble_kit.tuning.sampling import values_of, with_params
 
 WORKER_BYTES = 1.5e9
@@ -45,7 +45,7 @@ class SpaceCost:
 
 
 def cost_of_space(
-    table: LesionTable, spec: StudySpec, machine: Machine, *, dry: bool = False
+    table: ImageTable, spec: StudySpec, machine: Resources, *, dry: bool = False
 ) -> SpaceCost:
     """Plan the stores of every backbone and size of a space, with most views it can have.
 
@@ -77,9 +77,9 @@ def check_jobs(jobs: int, memory: float) -> None:
 
 
 def _plans(
-    table: LesionTable,
+    table: ImageTable,
     spec: StudySpec,
-    machine: Machine,
+    machine: Resources,
     depths: Sequence[int],
     dry: bool,
 ) -> list[SizeCost]:

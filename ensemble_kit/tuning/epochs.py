@@ -5,9 +5,9 @@ from typing import Any
 
 import optuna
 
-from ensemble_kit.errors import SearchError
-from ensemble_kit.space import Metric
+from ensemble_kit.core.errors import SearchError
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.space import Metric
 from ensemble_kit.tuning.sampling import values_of
 
 WATCHED: Mapping[Metric, str] = {

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from ensemble_kit.records import Bools, Floats, Folds, LesionTable, Predictions
+from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
+from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.draws import FoldSeed
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
+    FoldCancelled,
     FoldJob,
-    FoldStoppedError,
     fold_epochs,
     fold_predictions,
     read_done,
     train_fold,
 )
-from ensemble_kit.training.preparing import Machine, Prepared, fold_job, prepare_study
+from ensemble_kit.training.preparing import Prepared, Resources, fold_job, prepare_study
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.losses import FoldLoss, fold_loss, score
 from ensemble_kit.tuning.sampling import values_of
@@ -33,7 +33,7 @@ MOST_MEMORY = 2.2e9
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class FoldResult:
     """A study after some of its folds. loss : of the last fold. score : pooled over all so far.
     known : (n,) mask of the rows predicted; probabilities : (n, C), 0 elsewhere."""
 
@@ -53,9 +53,9 @@ class Evaluator:
 
     def __init__(
         self,
-        table: LesionTable,
+        table: ImageTable,
         space: StudySpec,
-        machine: Machine,
+        machine: Resources,
         workers: Workers,
         scratch: Path,
         tell: Tell,
@@ -64,11 +64,13 @@ class Evaluator:
         self._workers, self._scratch, self._tell = workers, scratch, tell
         self._prepared: dict[tuple[object, ...], Prepared] = {}
 
-    def looks(self, spec: StudySpec, folds: Folds, heard: Heard | None = None) -> Iterator[Looked]:
+    def looks(
+        self, spec: StudySpec, folds: Folds, heard: Heard | None = None
+    ) -> Iterator[FoldResult]:
         """The study after one fold, after two, and so on; folds of one wave train side by side.
 
         heard : gets every epoch's event, also of folds trained before; once it says True the
-        training ends and FoldStoppedError is raised.
+        training ends and FoldCancelled is raised.
         """
         prepared = self._stores(spec)
         known = np.zeros(len(self.table), np.bool_)
@@ -85,7 +87,7 @@ class Evaluator:
                 labels, groups = self.table.labels[held], self.table.group_codes[held]
                 loss = fold_loss(metric, labels, probabilities[held], groups)
                 pooled = score(metric, self.table.labels[known], probabilities[known])
-                yield Looked(fold + 1, loss, pooled, known.copy(), probabilities.copy())
+                yield FoldResult(fold + 1, loss, pooled, known.copy(), probabilities.copy())
 
     def predict_fold(self, spec: StudySpec, folds: Folds, fold: int) -> Predictions:
         """What a model trained outside one fold says of that fold."""
@@ -111,7 +113,7 @@ class Evaluator:
             if read_done(job.folder, job.digest) is None:
                 missing.append(job)
             elif heard is not None and any(heard(event) for event in fold_epochs(job)):
-                raise FoldStoppedError
+                raise FoldCancelled
         self._order(missing, heard)
         return [fold_predictions(job.folder) for job in jobs]
 
@@ -128,7 +130,7 @@ class Evaluator:
         try:
             self._workers.finish(orders, listen)
             if stop.exists():
-                raise FoldStoppedError
+                raise FoldCancelled
         except Exception:
             stop.touch()
             wait(orders)

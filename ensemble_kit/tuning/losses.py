@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from ensemble_kit.core.records import Floats, Ints, read_only
 from ensemble_kit.metrics.losses import log_losses, point_scores
-from ensemble_kit.records import Floats, Ints, read_only
-from ensemble_kit.space import Metric
+from ensemble_kit.study.space import Metric
 
 SCORES: Mapping[Metric, str] = {
     "log_loss": "log_loss",

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.metrics.compare import Difference, paired_difference, paired_mean_difference
 from ensemble_kit.metrics.losses import log_losses
-from ensemble_kit.records import Estimate, Floats, Folds, LesionTable, Predictions
-from ensemble_kit.space import Metric
 from ensemble_kit.splits import make_folds
 from ensemble_kit.study import EvaluationSpec, StudySpec
+from ensemble_kit.study.space import Metric
 from ensemble_kit.tuning.evaluating import Evaluator
 from ensemble_kit.tuning.losses import SCORES, score
 from ensemble_kit.tuning.opening import SearchRequest, open_study
@@ -70,7 +70,7 @@ class Nested:
 
 
 def run_nested(
-    request: SearchRequest, table: LesionTable, outer: Folds, evaluator: Evaluator, tell: Tell
+    request: SearchRequest, table: ImageTable, outer: Folds, evaluator: Evaluator, tell: Tell
 ) -> Nested:
     """Search anew inside every outer training part, then judge the choice outside it.
 
@@ -112,7 +112,7 @@ def run_nested(
     )
 
 
-def inner_folds(table: LesionTable, outer: Folds, k: int, spec: StudySpec) -> Folds:
+def inner_folds(table: ImageTable, outer: Folds, k: int, spec: StudySpec) -> Folds:
     """Folds by group of the rows outside fold ``k``; the rows of fold ``k`` get -1."""
     rows = np.flatnonzero(~outer.held_out(k))
     drawn = make_folds(table.take(rows), spec.split.folds, spec.split.seed)[0]
@@ -123,7 +123,7 @@ def inner_folds(table: LesionTable, outer: Folds, k: int, spec: StudySpec) -> Fo
 
 def _search_inside(
     request: SearchRequest,
-    table: LesionTable,
+    table: ImageTable,
     inner: Folds,
     k: int,
     evaluator: Evaluator,
@@ -142,7 +142,7 @@ def _search_inside(
 
 def _optimism(
     metric: Metric,
-    table: LesionTable,
+    table: ImageTable,
     chosen: list[InnerSearch],
     tuned: Floats,
     value: float,

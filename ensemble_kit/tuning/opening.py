@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import optuna
 
-from ensemble_kit.errors import SearchError, count, some
-from ensemble_kit.records import Folds, LesionTable, digest_of
+from ensemble_kit.core.errors import SearchError, count, some
+from ensemble_kit.core.records import Folds, ImageTable, digest_of
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.epochs import prunes_epochs
 from ensemble_kit.tuning.losses import direction
@@ -31,7 +31,7 @@ class SearchRequest:
     resume: bool = False
 
 
-def open_study(request: SearchRequest, table: LesionTable, folds: Folds) -> optuna.Study:
+def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optuna.Study:
     """Create the study with its queue of trials, the study's own values first; or join it.
 
     Raises SearchError if it is there and was not to be resumed, or was made from something else.
@@ -53,7 +53,7 @@ def open_study(request: SearchRequest, table: LesionTable, folds: Folds) -> optu
     return study
 
 
-def _identity(spec: StudySpec, table: LesionTable, folds: Folds) -> Mapping[str, str]:
+def _identity(spec: StudySpec, table: ImageTable, folds: Folds) -> Mapping[str, str]:
     """What all trials of a study must share, by the words an error uses."""
     search = spec.search
     space = json.dumps(search.model_dump(mode="json")["space"], sort_keys=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import optuna
 
-from ensemble_kit.atomic import write_bytes
-from ensemble_kit.space import SearchSpec
+from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.tuning.storage import experimental
 from ensemble_kit.tuning.summary import FEWEST_FOR_IMPORTANCE, evaluator
 from ensemble_kit.tuning.trials import judged_study

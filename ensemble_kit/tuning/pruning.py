@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import t as student
 
-from ensemble_kit.records import Floats
+from ensemble_kit.core.records import Floats
 from ensemble_kit.tuning.losses import FoldLoss
 
 ERROR = 0.08

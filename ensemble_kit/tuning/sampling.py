@@ -6,10 +6,10 @@ from typing import Any
 
 import optuna
 
-from ensemble_kit.backbones import check_model_spec
-from ensemble_kit.errors import SearchError
-from ensemble_kit.space import PARAMETERS, Domain, Range, Scalar
+from ensemble_kit.core.errors import SearchError
+from ensemble_kit.models import check_model_spec
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.space import PARAMETERS, Domain, Range, Scalar
 
 
 def check_space(spec: StudySpec) -> None:

@@ -7,17 +7,17 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from ensemble_kit.backbones import find_backbone
-from ensemble_kit.errors import StoreError, WeightsError
-from ensemble_kit.records import Folds
+from ensemble_kit.core.errors import StoreError, WeightsError
+from ensemble_kit.core.records import Folds
+from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.fold import FoldStoppedError
+from ensemble_kit.training.fold import FoldCancelled
 from ensemble_kit.tuning.epochs import EpochWatch, make_pruner, prunes_epochs
-from ensemble_kit.tuning.evaluating import Evaluator, Looked
+from ensemble_kit.tuning.evaluating import Evaluator, FoldResult
 from ensemble_kit.tuning.losses import FoldLoss
 from ensemble_kit.tuning.opening import WAIT_SECONDS, SearchRequest
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
-from ensemble_kit.tuning.samplers import make_sampler
+from ensemble_kit.tuning.sampler_registry import make_sampler
 from ensemble_kit.tuning.sampling import suggest
 from ensemble_kit.tuning.storage import (
     FAILURE,
@@ -174,7 +174,7 @@ class _Attempt:
 
     def _looks(
         self, trial: optuna.Trial, spec: StudySpec, watch: EpochWatch | None
-    ) -> Iterator[Looked]:
+    ) -> Iterator[FoldResult]:
         """The trial's folds one after another, until one of Optuna's pruners stops an epoch."""
         if watch is None:
             yield from self._evaluator.looks(spec, self._folds)
@@ -184,7 +184,7 @@ class _Attempt:
             for look in self._evaluator.looks(spec, self._folds, watch.heard):
                 folds = look.folds
                 yield look
-        except FoldStoppedError:
+        except FoldCancelled:
             trial.set_user_attr(PRUNED_AFTER, folds)
             raise optuna.TrialPruned from None
 

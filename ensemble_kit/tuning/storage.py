@@ -13,7 +13,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from ensemble_kit.errors import SearchError
+from ensemble_kit.core.errors import SearchError
 
 JOURNAL = "trials.journal"
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"

@@ -10,11 +10,11 @@ from typing import Any
 
 import optuna
 
-from ensemble_kit.atomic import write_json, write_text
-from ensemble_kit.errors import SearchError, count, some
-from ensemble_kit.records import Estimate, LesionTable
-from ensemble_kit.space import SearchSpec
+from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.errors import SearchError, count, some
+from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.tuning.losses import direction
 from ensemble_kit.tuning.sampling import with_params
 from ensemble_kit.tuning.search import failures
@@ -43,7 +43,7 @@ class SearchResult:
     importance: Mapping[str, float]
 
 
-def summarise(study: optuna.Study, name: str, spec: StudySpec, table: LesionTable) -> SearchResult:
+def summarise(study: optuna.Study, name: str, spec: StudySpec, table: ImageTable) -> SearchResult:
     """Read the trials and make the best study. Raises SearchError if none is complete."""
     trials = read_trials(study)
     best = best_trial(study)

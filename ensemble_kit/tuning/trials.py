@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ensemble_kit.space import Scalar
+from ensemble_kit.study.space import Scalar
 from ensemble_kit.tuning.losses import FoldLoss, pack, unpack
 from ensemble_kit.tuning.storage import FAILURE, SLOT
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ensemble_kit.reporting.build.report import build_report
-from ensemble_kit.reporting.html.page import render_page
+from ensemble_kit.reporting.collect.report import build_report
+from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.runs.folder import Run
 from tests.browser.chromium import Chromium, find_chromium
 from tests.reporting.conftest import (  # noqa: F401

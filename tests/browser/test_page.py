@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble_kit.reporting.html.page import SECTIONS
+from ensemble_kit.reporting.page.page import SECTIONS
 from ensemble_kit.runs.folder import Run
 from tests.browser.chromium import Chromium
 

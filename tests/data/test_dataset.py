@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import Folds
 from ensemble_kit.data.dataset import data_or_default, load_table
 from ensemble_kit.data.layouts import find_layout
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import Folds
 from ensemble_kit.runs.folder import read_folds, write_folds
 from tests.data.folders import LAYOUTS, Rows, write_folder, write_image, write_isic, write_table
 

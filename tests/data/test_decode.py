@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.decode import Aspect, Pixels, decode, decode_bytes, read_header
-from ensemble_kit.errors import DataError
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

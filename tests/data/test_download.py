@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.data import download
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.download import Advance, look_up
 from ensemble_kit.data.ham10000 import DOI, Fetched, fetch_ham10000
 from ensemble_kit.data.layouts import find_layout
 from ensemble_kit.data.unpack import image_members, unpack_images
-from ensemble_kit.errors import DataError
 from tests.data.dataverse import Server, ham10000, serving
 from tests.data.folders import Rows
 

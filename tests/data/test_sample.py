@@ -11,15 +11,15 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.records import Floats, ImageTable
 from ensemble_kit.data import sample
 from ensemble_kit.data.dataset import load_table
-from ensemble_kit.data.pixels import fill_pixels
 from ensemble_kit.data.sample import draw_sample
 from ensemble_kit.data.sample.art import draw
 from ensemble_kit.data.sample.cast import cast
-from ensemble_kit.errors import DataError
-from ensemble_kit.records import Floats, LesionTable
 from ensemble_kit.splits import make_folds
+from ensemble_kit.stores.pixels import fill_pixels
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +28,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(place: Path) -> LesionTable:
+def table(place: Path) -> ImageTable:
     return load_table("sample", sample_dir=place)
 
 
-def test_it_has_what_the_program_is_about(table: LesionTable) -> None:
+def test_it_has_what_the_program_is_about(table: ImageTable) -> None:
     assert len(table) >= 280
     assert table.class_names == ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
     counts = table.class_counts()
@@ -72,7 +72,7 @@ def test_the_pictures_have_not_changed() -> None:
     assert np.abs(np.array(means) - golden).max() < 0.05
 
 
-def test_it_is_drawn_once(table: LesionTable, place: Path) -> None:
+def test_it_is_drawn_once(table: ImageTable, place: Path) -> None:
     files = {path: path.stat().st_mtime_ns for path in Path(table.root).rglob("*")}
     begun = time.perf_counter()
     assert draw_sample(place) == Path(table.root)
@@ -124,7 +124,7 @@ def _statistics(pixels: Floats) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def test_a_linear_model_learns_it_but_not_wholly(table: LesionTable, place: Path) -> None:
+def test_a_linear_model_learns_it_but_not_wholly(table: ImageTable, place: Path) -> None:
     store = fill_pixels(table, 56, "crop", place / "store", jobs=2)
     features = _statistics(store.array.astype(np.float64))
     folds = make_folds(table, 5)[0]

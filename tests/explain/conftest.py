@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ensemble_kit.commands.app import app
+from ensemble_kit.cli.app import app
 from tests.training.conftest import write_squares
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble_kit.backbones import find_backbone
-from ensemble_kit.errors import RunError
-from ensemble_kit.explain.foldmodel import FoldModel, open_fold_model
+from ensemble_kit.core.errors import RunError
 from ensemble_kit.explain.gradcam import contributions, grad_cam, head_probabilities
+from ensemble_kit.models import find_backbone
+from ensemble_kit.models.fold_model import FoldModel, open_fold_model
+from ensemble_kit.models.staged import build_staged
 from ensemble_kit.study import ModelSpec
-from ensemble_kit.training.staged import build_staged
 
 keras = pytest.importorskip("keras")
 COMPACT = find_backbone("compact")

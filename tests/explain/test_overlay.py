@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensemble_kit.errors import DataError
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.explain.overlay import draw_overlay
 
 

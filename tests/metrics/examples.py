@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.cases import Cases
-from ensemble_kit.records import Folds, LesionTable, Predictions
 
 
 def drawn_cases(
@@ -29,14 +29,14 @@ def drawn_cases(
     return Cases(labels, p, groups, n_groups, names, malignant & (n_classes > 2))
 
 
-def as_records(cases: Cases, n_folds: int = 3) -> tuple[LesionTable, Folds, Predictions]:
+def as_records(cases: Cases, n_folds: int = 3) -> tuple[ImageTable, Folds, Predictions]:
     """The cases as the records that `evaluate` takes."""
     ids = np.array([f"i{k:05d}" for k in range(len(cases))])
     groups = np.array([f"g{k:05d}" for k in cases.groups])
     empty = np.full(len(ids), "")
     sex = np.array(["male", "female", ""])[cases.groups % 3]
     age = np.array(["25", "50", "80"])[cases.groups % 3]
-    table = LesionTable(
+    table = ImageTable(
         ids, groups, cases.labels, cases.class_names, groups, empty, empty,
         {"sex": sex, "age": age},
     )  # fmt: skip

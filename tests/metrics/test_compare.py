@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ensemble_kit.errors import PredictionsError
+from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.compare import (
     paired_difference,
     paired_differences,
@@ -10,7 +11,6 @@ from ensemble_kit.metrics.compare import (
 from ensemble_kit.metrics.comparison import compare
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.metrics.losses import log_losses
-from ensemble_kit.records import Predictions
 from ensemble_kit.study import EvaluationSpec
 from tests.metrics.examples import as_records, drawn_cases
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble_kit.errors import DataError, PredictionsError, RunError
+from ensemble_kit.core.errors import DataError, PredictionsError, RunError
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.curvefile import curves_json, read_curves
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, GAP, SLICE, Evaluation, evaluate
 from ensemble_kit.metrics.tables import COLUMNS, metrics_csv, read_metrics_csv
-from ensemble_kit.records import Folds, LesionTable, Predictions
 from ensemble_kit.study import EvaluationSpec
 from tests.metrics.examples import as_records, drawn_cases
 
@@ -279,4 +279,4 @@ def test_a_table_of_hostile_names_survives(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     path.write_text(metrics_csv(found), encoding="utf-8")
     assert read_metrics_csv(path) == found.rows
-    assert isinstance(table, LesionTable)
+    assert isinstance(table, ImageTable)

@@ -6,7 +6,7 @@ import pytest
 
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.isic import IsicScores, isic_scores
-from ensemble_kit.runs.given import read_matched
+from ensemble_kit.workflows.matching import read_matched
 
 GOLDEN = Path(__file__).parents[1] / "oracles" / "isic_task3.json"
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_kit.errors import PredictionsError
+from ensemble_kit.core.errors import PredictionsError
 from ensemble_kit.metrics.operating import Rule, Threshold, both_errors, fit_threshold
 
 SCORES = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ensemble_kit.errors import DataError
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.metrics.slices import banded, make_slices
 from tests.metrics.examples import as_records, drawn_cases
 

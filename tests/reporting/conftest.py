@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
-from ensemble_kit.records import Folds, LesionTable, Predictions
-from ensemble_kit.runs.evaluating import Evaluated, write_evaluated
 from ensemble_kit.runs.folder import Run, read_run
 from ensemble_kit.study import EvaluationSpec, StudySpec
+from ensemble_kit.workflows.evaluating import Evaluated, write_evaluated
 
 NAMES = ("akiec", "mel", "nv", "vasc")
 HOSTILE = (
@@ -24,7 +24,7 @@ MakeRun = Callable[..., Run]
 
 def lesion_table(
     n_groups: int = 90, names: tuple[str, ...] = NAMES, seed: int = 0, hostile: bool = False
-) -> LesionTable:
+) -> ImageTable:
     """Groups of one to three images, four classes, two metadata columns."""
     random = np.random.default_rng(seed)
     sizes = random.integers(1, 4, n_groups)
@@ -33,7 +33,7 @@ def lesion_table(
     n = len(group)
     mark = "</script><b onclick='window.pwned=1'>" if hostile else "image"
     sexes = np.array(["male", "female", "<i>&amp;\"'</i>" if hostile else ""])
-    return LesionTable(
+    return ImageTable(
         image_ids=np.array([f"{mark}{i:04d}" for i in range(n)]),
         groups=np.array([f"lesion{g:03d}" for g in group]),
         labels=label.astype(np.int64),
@@ -48,7 +48,7 @@ def lesion_table(
     )
 
 
-def guesses(table: LesionTable, skill: float = 1.5, seed: int = 1) -> Predictions:
+def guesses(table: ImageTable, skill: float = 1.5, seed: int = 1) -> Predictions:
     random = np.random.default_rng(seed)
     logits = random.normal(size=(len(table), table.n_classes))
     logits[np.arange(len(table)), table.labels] += skill
@@ -56,7 +56,7 @@ def guesses(table: LesionTable, skill: float = 1.5, seed: int = 1) -> Prediction
     return Predictions(table.image_ids, table.class_names, p / p.sum(axis=1, keepdims=True))
 
 
-def folds_of(table: LesionTable, n_folds: int = 3, leak: bool = False) -> Folds:
+def folds_of(table: ImageTable, n_folds: int = 3, leak: bool = False) -> Folds:
     codes = np.arange(len(table)) if leak else table.group_codes
     return Folds(table.image_ids, table.groups, codes % n_folds, n_folds)
 
@@ -68,7 +68,7 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
 
     def make(
         name: str,
-        table: LesionTable | None = None,
+        table: ImageTable | None = None,
         predictions: Predictions | None = None,
         folds: Folds | None = None,
         runs_dir: Path = runs,

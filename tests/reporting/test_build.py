@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ensemble_kit.errors import RunError
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Folds
 from ensemble_kit.metrics.cases import make_cases
-from ensemble_kit.records import Folds
-from ensemble_kit.reporting.build.explorer import build_explorer, threshold_grid
-from ensemble_kit.reporting.build.report import build_report
-from ensemble_kit.reporting.build.source import Source
-from ensemble_kit.reporting.html.page import SECTIONS, render_page
-from ensemble_kit.reporting.html.tables import cost_table, history_table
+from ensemble_kit.reporting.collect.explorer import build_explorer, threshold_grid
+from ensemble_kit.reporting.collect.report import build_report
+from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.page.page import SECTIONS, render_page
+from ensemble_kit.reporting.page.tables import cost_table, history_table
 from ensemble_kit.reporting.storage import read_report, write_report
 from ensemble_kit.reporting.view.training import FoldHistory
 from ensemble_kit.runs.folder import Run

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ensemble_kit.records import LesionTable, Predictions
-from ensemble_kit.reporting.build.report import build_report
-from ensemble_kit.reporting.html.page import render_page
+from ensemble_kit.core.records import ImageTable, Predictions
+from ensemble_kit.reporting.collect.report import build_report
+from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.study import EvaluationSpec
 from tests.reporting.conftest import MakeRun, folds_of, guesses, lesion_table
 
 
-def _binary(names: tuple[str, ...] = ("benign", "mel")) -> tuple[LesionTable, Predictions]:
+def _binary(names: tuple[str, ...] = ("benign", "mel")) -> tuple[ImageTable, Predictions]:
     table = lesion_table(names=names * 2)
     two = replace(table, labels=np.asarray(table.labels) % 2, class_names=names)
     return two, guesses(two)

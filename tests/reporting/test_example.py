@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ensemble_kit.reporting.html.page import render_page
+from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.storage import read_report
 
 

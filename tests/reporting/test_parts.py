@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensemble_kit.errors import RunError
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.comparison import compare
-from ensemble_kit.records import Predictions
-from ensemble_kit.reporting.build.comparison import unpaired
-from ensemble_kit.reporting.build.gallery import build_gallery, label_suspicion, shown_images
-from ensemble_kit.reporting.build.report import build_report
-from ensemble_kit.reporting.build.source import Source
-from ensemble_kit.reporting.build.thumbnails import make_thumbnail
-from ensemble_kit.reporting.build.training import flat
-from ensemble_kit.reporting.html.page import render_page
-from ensemble_kit.reporting.html.tables import confusion_rows
+from ensemble_kit.reporting.collect.comparison import unpaired
+from ensemble_kit.reporting.collect.gallery import build_gallery, label_suspicion, shown_images
+from ensemble_kit.reporting.collect.report import build_report
+from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.thumbnails import make_thumbnail
+from ensemble_kit.reporting.collect.training import flat
+from ensemble_kit.reporting.page.page import render_page
+from ensemble_kit.reporting.page.tables import confusion_rows
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.comparison import FOLD_METRIC
 from ensemble_kit.runs.folder import Run

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.data.decode import decode
-from ensemble_kit.data.pixels import fill_pixels
-from ensemble_kit.errors import RunError, StudyError
-from ensemble_kit.training.activations import open_store
-from ensemble_kit.training.draws import FoldSeed
+from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.models.views import view_of
+from ensemble_kit.stores.activations import open_store
+from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.training.fold import (
-    FoldStoppedError,
+    FoldCancelled,
     fold_epochs,
     fold_predictions,
     read_done,
@@ -23,14 +24,13 @@ from ensemble_kit.training.fold import (
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
     FillJob,
-    Machine,
     Prepared,
+    Resources,
     fill_task,
     find_weights,
     fold_job,
     pixel_file,
 )
-from ensemble_kit.training.views import view_of
 
 keras = pytest.importorskip("keras")
 
@@ -54,7 +54,7 @@ def job_of(spec, table, folds, folder, *, weights=None, end_to_end=False, fold=0
     else:
         fill_task(FillJob(spec, table.n_classes, path, pixel_file(pixels), store, plan.keys,
                           plan.views, folder / "ev" / "fill.jsonl", 0))  # fmt: skip
-    prepared = Prepared(table, pixels, path, digest, plan, Machine(store, 1e9))
+    prepared = Prepared(table, pixels, path, digest, plan, Resources(store, 1e9))
     name = "end_to_end" if end_to_end else "stored"
     return fold_job(
         prepared,
@@ -114,7 +114,7 @@ def test_a_fold_nobody_wants_any_more_ends_after_its_epoch(tmp_path, table, fold
     stop = tmp_path / "stop"
     stop.touch()
     job = dataclasses.replace(job_of(spec, table, folds, tmp_path), stop=stop)
-    with pytest.raises(FoldStoppedError):
+    with pytest.raises(FoldCancelled):
         train_fold(job)
     assert not list(job.folder.iterdir())
     assert len(told_epochs(job)) == 1
@@ -184,7 +184,7 @@ def test_xception_agrees_too(tmp_path, table, folds, spec, shared, depth):
 
 
 def test_what_should_move_moves_and_the_rest_is_bit_identical(tmp_path, table, folds, spec):
-    from ensemble_kit.training.staged import build_staged
+    from ensemble_kit.models.staged import build_staged
 
     job = job_of(spec, table, folds, tmp_path)
     train_fold(job)
@@ -225,7 +225,7 @@ def test_a_warm_worker_leaves_nothing_behind(tmp_path, table, folds, spec):
     train_fold(job_of(spec, table, folds, tmp_path, fold=0))
     after = job_of(spec, table, folds, tmp_path, fold=1)
     train_fold(after)
-    workshop._warm.shop = None
+    workshop._warm.cache = None
     alone = dataclasses.replace(after, folder=tmp_path / "alone")
     train_fold(alone)
     first, second = (job.folder / "predictions.csv" for job in (after, alone))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ensemble_kit.errors import StoreError
+from ensemble_kit.core.errors import StoreError
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training import plan as planning
 from ensemble_kit.training.plan import PixelFacts, plan_stores

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ensemble_kit.models.draws import FoldSeed, draw_epoch, initial_head
+from ensemble_kit.models.views import N_VIEWS, view_of
 from ensemble_kit.study import TrainingSpec
-from ensemble_kit.training.draws import FoldSeed, draw_epoch, initial_head
 from ensemble_kit.training.events import EventLog, EventReader
 from ensemble_kit.training.fold import class_weights
 from ensemble_kit.training.sources import PixelSource, _ahead
-from ensemble_kit.training.views import N_VIEWS, view_of
 
 
 def test_the_eight_views_are_the_dihedral_group():

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble_kit.records import LesionTable
+from ensemble_kit.core.records import ImageTable
 from ensemble_kit.splits import make_folds
 from ensemble_kit.study import StudySpec, parse_study
-from ensemble_kit.tuning.evaluating import Looked
+from ensemble_kit.tuning.evaluating import FoldResult
 from ensemble_kit.tuning.losses import fold_loss, score
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.search import run_search
@@ -43,13 +43,13 @@ def small_study(extra: str = "") -> StudySpec:
     return parse_study(STUDY + extra, "bench")
 
 
-def small_table(groups: int = 150, classes: int = 3) -> LesionTable:
+def small_table(groups: int = 150, classes: int = 3) -> ImageTable:
     rng = np.random.default_rng(5)
     sizes = rng.integers(1, 4, groups)
     group = np.repeat(np.arange(groups), sizes)
     n = len(group)
     names = np.array([f"L{code:03d}" for code in group])
-    return LesionTable(
+    return ImageTable(
         image_ids=np.array([f"I{row:04d}" for row in range(n)]),
         groups=names,
         labels=(group % classes).astype(np.int64),
@@ -80,10 +80,10 @@ class DrawnEvaluator:
             labels, codes = self.table.labels[held], self.table.group_codes[held]
             loss = fold_loss(self._metric, labels, probabilities[held], codes)
             pooled = score(self._metric, self.table.labels[known], probabilities[known])
-            yield Looked(fold + 1, loss, pooled, known.copy(), probabilities.copy())
+            yield FoldResult(fold + 1, loss, pooled, known.copy(), probabilities.copy())
 
     def predict_fold(self, spec, folds, fold):
-        from ensemble_kit.records import Predictions
+        from ensemble_kit.core.records import Predictions
 
         held = folds.held_out(fold)
         return Predictions(

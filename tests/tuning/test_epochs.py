@@ -7,7 +7,7 @@ import sys
 import optuna
 import pytest
 
-from ensemble_kit.errors import SearchError
+from ensemble_kit.core.errors import SearchError
 from ensemble_kit.tuning.epochs import EpochWatch, check_pruner, make_pruner
 from tests.training.conftest import write_squares
 from tests.tuning.bench import small_study
@@ -100,7 +100,7 @@ def test_a_hopeless_rate_is_stopped_in_its_first_fold(tmp_path):
     pytest.importorskip("keras")
     write_squares(tmp_path / "squares")
     (tmp_path / "curves.toml").write_text(STUDY, encoding="utf-8")
-    tune = [sys.executable, "-m", "ensemble_kit.commands", "tune", "--study", "curves.toml",
+    tune = [sys.executable, "-m", "ensemble_kit.cli", "tune", "--study", "curves.toml",
             "--no-progress"]  # fmt: skip
     done = subprocess.run(tune, cwd=tmp_path, capture_output=True, text=True, timeout=300,
                           check=False)  # fmt: skip

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ensemble_kit.errors import RunError, SearchError
+from ensemble_kit.core.errors import RunError, SearchError
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import check_jobs
 

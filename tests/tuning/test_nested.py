@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ensemble_kit.records import LesionTable
+from ensemble_kit.core.records import ImageTable
 from ensemble_kit.splits import make_folds
 from ensemble_kit.tuning.nested import inner_folds, run_nested
 from ensemble_kit.tuning.opening import SearchRequest
@@ -28,7 +28,7 @@ def nested(folder, table, labels=None):
 
 
 def relabelled(table, labels):
-    return LesionTable(table.image_ids, table.groups, labels, table.class_names, table.lesions,
+    return ImageTable(table.image_ids, table.groups, labels, table.class_names, table.lesions,
                        table.patients, table.paths)  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_a_fold_of_no_number_is_neither_trained_on_nor_watched(tmp_path):
     """The trainer's own job, with rows set apart: they are in no part of it."""
     from types import SimpleNamespace
 
-    from ensemble_kit.training.draws import FoldSeed
+    from ensemble_kit.models.draws import FoldSeed
     from ensemble_kit.training.preparing import fold_job
 
     table, spec = small_table(), small_study()

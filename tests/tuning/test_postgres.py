@@ -157,7 +157,7 @@ def tuner(folder: Path, url: str) -> subprocess.Popen:
 
     write_squares(folder / "squares")
     (folder / "squares.toml").write_text(SQUARES, encoding="utf-8")
-    command = [sys.executable, "-m", "ensemble_kit.commands", "tune", "--study", "squares.toml",
+    command = [sys.executable, "-m", "ensemble_kit.cli", "tune", "--study", "squares.toml",
                "--storage", url, "--heartbeat", "1", "--resume", "--no-progress"]  # fmt: skip
     with (folder / "said.txt").open("wb") as said:
         return subprocess.Popen(

@@ -9,10 +9,10 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ensemble_kit.errors import SearchError, StoreError
+from ensemble_kit.core.errors import SearchError, StoreError
 from ensemble_kit.splits import make_folds
 from ensemble_kit.tuning.losses import score
-from ensemble_kit.tuning.samplers import make_sampler
+from ensemble_kit.tuning.sampler_registry import make_sampler
 from ensemble_kit.tuning.search import failures
 from ensemble_kit.tuning.storage import JOURNAL, StoragePlace, open_storage
 from ensemble_kit.tuning.trials import current_trials, losses_of, read_trials

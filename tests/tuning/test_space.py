@@ -3,9 +3,9 @@
 import optuna
 import pytest
 
-from ensemble_kit.errors import EnsembleKitError, SearchError, StudyError
-from ensemble_kit.space import Range
+from ensemble_kit.core.errors import EnsembleKitError, SearchError, StudyError
 from ensemble_kit.study import parse_study
+from ensemble_kit.study.space import Range
 from ensemble_kit.tuning.sampling import check_space, own_params, suggest, values_of, with_params
 from tests.tuning.bench import small_study
 

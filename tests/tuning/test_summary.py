@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from ensemble_kit.errors import SearchError
+from ensemble_kit.core.errors import SearchError
 from ensemble_kit.study import read_study
 from ensemble_kit.tuning.plots import write_plots
 from ensemble_kit.tuning.summary import summarise, take_record, write_best, write_tuning
@@ -58,7 +58,7 @@ def test_the_record_says_how_every_trial_went(searched, tmp_path):
 def test_the_report_reads_the_record(searched, tmp_path):
     from types import SimpleNamespace
 
-    from ensemble_kit.reporting.build.training import build_tuning
+    from ensemble_kit.reporting.collect.training import build_tuning
 
     study, spec, _ = searched
     result = summarise(study, "bench", spec, small_table())

@@ -15,9 +15,9 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.sample.art import draw
 from ensemble_kit.data.sample.cast import cast
-from ensemble_kit.errors import DataError
 
 __all__ = ["VERSION", "draw_sample", "is_drawn"]
 

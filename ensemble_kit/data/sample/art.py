@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from ensemble_kit.core.records import Floats
 from ensemble_kit.data.sample.cast import Lesion
 from ensemble_kit.data.sample.looks import Look, look_of
-from ensemble_kit.records import Floats
 
 SIDE = 112
 _AXIS = (np.arange(SIDE) - (SIDE - 1) / 2) / (SIDE / 2)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ensemble_kit.records import Floats
+from ensemble_kit.core.records import Floats
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ class Value(BaseModel):
 
 
 class Number(Value):
-    """One figure with its interval, as :class:`ensemble_kit.records.Estimate` has it.
+    """One figure with its interval, as :class:`ensemble_kit.core.records.Estimate` has it.
 
     ``value`` None: not estimable, and ``note`` says why. ``unit``: what was resampled.
     """

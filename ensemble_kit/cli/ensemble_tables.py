@@ -1,0 +1,133 @@
+"""What `ensemble` prints."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from ensemble_kit.cli.console import results
+from ensemble_kit.core.errors import some
+from ensemble_kit.core.records import Estimate
+from ensemble_kit.posthoc.selection.catalogue import Candidate
+from ensemble_kit.workflows.ensembling import EnsembleStudy
+
+HEADS = {
+    "accuracy": "accuracy", "balanced_accuracy": "balanced acc.", "f1_macro": "macro F1",
+    "roc_auc_ovr": "macro AUC", "log_loss": "log loss", "ece": "ECE(15)",
+}  # fmt: skip
+
+
+def print_study(work: EnsembleStudy, folder: Path) -> None:
+    """The tables of an ensemble: figures, members, optimism, prediction sets."""
+    final = work.outcome.final
+    print_ = results.print
+    print_(f"chosen: {final.choice.reason}", markup=False)
+    print_(f"by outer fold: {_by_fold(work)}", markup=False)
+    level = f"{work.study.evaluation.level:.0%}"
+    print_(_figures(work, f"cross-fitted; {level} intervals resample groups"))
+    print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
+    print_(_members(work))
+    print_(_optimism(work))
+    print_(_sets(work))
+    print_(f"run folder: {folder}", markup=False)
+
+
+def _by_fold(work: EnsembleStudy) -> str:
+    names: dict[Candidate, list[int]] = {}
+    for k, step in work.outcome.by_fold.items():
+        names.setdefault(step.choice.winner, []).append(k)
+    return "; ".join(f"{name} (fold {some(folds)})" for name, folds in names.items())
+
+
+def _figures(work: EnsembleStudy, title: str) -> Table:
+    table = _table(title, "", *HEADS.values())
+    for line in work.board[:1] + work.board[2:]:
+        table.add_row(line.name, *(_text(line.figures[m]) for m in HEADS))
+    return table
+
+
+def _gaps(work: EnsembleStudy, title: str) -> Table:
+    table = _table(title, "", *HEADS.values())
+    for line in work.board[2:]:
+        table.add_row(line.name, *(_text(line.minus_first[m], signed=True) for m in HEADS))
+    return table
+
+
+def _members(work: EnsembleStudy) -> Table:
+    names = work.gathered.members.names
+    table = _table(
+        "members", "", "weight", "log loss without it, minus with", "errors correlate with",
+        "both wrong with",
+    )  # fmt: skip
+    for m, name in enumerate(names):
+        weight = work.weights[m]
+        without = work.without[m]
+        others = [k for k in range(len(names)) if k != m][:6]
+        table.add_row(
+            name,
+            "-" if weight is None else f"{weight:.3f}",
+            "-" if without is None else _text(without, signed=True),
+            ", ".join(f"{work.diversity.error_correlation[m, k]:.2f}" for k in others) or "-",
+            ", ".join(f"{work.diversity.double_fault[m, k]:.3f}" for k in others) or "-",
+        )
+    return table
+
+
+def _optimism(work: EnsembleStudy) -> Table:
+    table = _table(
+        "optimism: how much better it looks on the rows it was fitted to",
+        "", "in-sample", "cross-fitted", "difference",
+    )  # fmt: skip
+    outside, inside = work.board[0], work.board[1]
+    for metric, head in HEADS.items():
+        table.add_row(
+            head, _value(inside.figures[metric]), _value(outside.figures[metric]),
+            _text(inside.minus_first[metric], signed=True),
+        )  # fmt: skip
+    return table
+
+
+def _sets(work: EnsembleStudy) -> Table:
+    sets = work.outcome.final.sets
+    spec = sets.spec
+    scope = "for each class" if spec.by_class else "over all classes"
+    table = _table(
+        f"prediction sets, {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
+        "cross-fitted",
+        "", "images", "coverage", "mean size", "guarantee",
+    )  # fmt: skip
+    enough = dict(zip(work.gathered.table.class_names, sets.guaranteed, strict=True))
+    groups = dict(zip(work.gathered.table.class_names, sets.n_groups, strict=True))
+    for line in work.coverage:
+        if line.scope not in ("all", "class"):
+            continue
+        word = "yes"
+        if not enough.get(line.name, all(enough.values())):
+            n = groups.get(line.name)
+            word = f"no: {n} groups, needs {sets.needed}" if n is not None else "not every class"
+        table.add_row(
+            line.name or "all", f"{line.n_images:,}", _text(line.coverage, 3), _text(line.size, 2),
+            word,
+        )  # fmt: skip
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for other in others:
+        table.add_column(other, justify="right", no_wrap=False, overflow="fold")
+    return table
+
+
+def _value(estimate: Estimate) -> str:
+    return "-" if estimate.value is None else f"{estimate.value:.4f}"
+
+
+def _text(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
+    if estimate.value is None:
+        return "-"
+    style = f"{'+' if signed else ''}.{digits}f"
+    value = format(estimate.value, style)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value}\n[{format(estimate.low, style)} {format(estimate.high, style)}]"

@@ -1,0 +1,206 @@
+"""What `evaluate` prints: tables for people, one JSON document for machines."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ensemble_kit.cli.console import results
+from ensemble_kit.core.errors import count
+from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.comparison import Comparison
+from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
+from ensemble_kit.workflows.matching import Matched
+
+OVERALL = (
+    "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "cohen_kappa",
+    "matthews_corrcoef", "roc_auc_ovr", "roc_auc_ovo", "average_precision_macro",
+    "top_2_accuracy", "log_loss", "brier_score", "ece", "ece_classwise", "smooth_ece",
+)  # fmt: skip
+WIDTH = 150
+BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One evaluated set of predictions: its name, run folder and numbers."""
+
+    name: str
+    folder: Path
+    evaluation: Evaluation
+
+
+def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> None:
+    """Headline figures of each, then the comparison."""
+    table = matched.table
+    results.print(
+        f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
+        f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
+        markup=False,
+    )
+    for item in shown:
+        _print(_overall(item))
+        _print(_by_class(item))
+        isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
+        if isic:
+            _print(_isic(isic))
+        results.print(f"run: {item.folder}", markup=False)
+    if comparison is not None:
+        results.print(_sign_and_family(comparison), markup=False)
+        _print(_differences(comparison))
+        for line in _tests(comparison):
+            results.print(line, markup=False)
+
+
+def json_text(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> str:
+    """Everything as one JSON document; numbers that cannot be estimated are null."""
+    document = {
+        "n_images": len(matched.table),
+        "n_groups": matched.table.n_groups,
+        "classes": list(matched.table.class_names),
+        "notes": list(matched.notes),
+        "warnings": list(matched.warnings),
+        "runs": [
+            {
+                "name": item.name,
+                "folder": str(item.folder),
+                "rows": [_plain(row) for row in item.evaluation.rows],
+            }
+            for item in shown
+        ],
+        "comparison": None if comparison is None else comparison.plain(),
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def with_interval(estimate: Estimate, digits: int = 3) -> str:
+    """``0.812 (0.790–0.833)``; "not estimable" where there is no value."""
+    if estimate.value is None:
+        return "not estimable"
+    value = f"{estimate.value:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+
+
+def _print(table: Table) -> None:
+    """Never squeezed: a terminal too narrow, or a file, gets whole lines."""
+    width = max(results.width, WIDTH)
+    terminal = results.is_terminal
+    Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
+
+
+def _overall(item: Shown) -> Table:
+    evaluation = item.evaluation
+    folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
+    level = evaluation.rows[0].estimate.level
+    table = Table(title=item.name, title_justify="left", box=None, pad_edge=False)
+    table.add_column("figure")
+    table.add_column(f"pooled ({level:.0%} interval)")
+    if folds:
+        table.add_column("mean of folds")
+    for metric in OVERALL:
+        if not _has(evaluation, metric):
+            continue
+        cells = [metric, with_interval(evaluation.figure(metric))]
+        if folds:
+            cells.append(with_interval(evaluation.figure(metric, scope=FOLD_MEAN)))
+        table.add_row(*cells)
+    return table
+
+
+def _by_class(item: Shown) -> Table:
+    evaluation = item.evaluation
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    table.add_column("images", justify="right")
+    for metric in BY_CLASS:
+        table.add_column(metric)
+    names = [*evaluation.class_names]
+    if _has(evaluation, "roc_auc", "malignant") and "malignant" not in names:
+        names.append("malignant")
+    for name in names:
+        cells = [with_interval(evaluation.figure(metric, name), 2) for metric in BY_CLASS]
+        support = ""
+        if name in evaluation.class_names:
+            support = f"{evaluation.figure('support', name).value:,.0f}"
+        table.add_row(name, support, *cells)
+    return table
+
+
+def _isic(rows: list[Row]) -> Table:
+    table = Table(title="ISIC scorer's conventions", title_justify="left", box=None, pad_edge=False)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for row in rows:
+        if not row.class_name:
+            value = row.estimate.value
+            table.add_row(row.metric, "not estimable" if value is None else f"{value:.6f}")
+    return table
+
+
+def _sign_and_family(comparison: Comparison) -> str:
+    """The title of the differences; a line of its own, which no narrow table can break."""
+    tests = f"{count(comparison.family, 'test')} of this table"
+    pairs = count(len(comparison.tests), "pair")
+    return (
+        "paired differences, A − B: first named minus second named; p (Holm) is corrected over the "
+        f"{tests} (figures × {pairs})"
+    )
+
+
+def _differences(comparison: Comparison) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("A − B", "figure", "class", "difference", "p", "p (Holm)"):
+        table.add_column(heading)
+    for d in comparison.differences:
+        pair = Text(f"{d.first} − {d.second}")
+        shown = [with_interval(d.estimate, 4), _p(d.p_value), _p(d.adjusted)]
+        table.add_row(pair, d.metric, Text(d.class_name or "all"), *shown)
+    return table
+
+
+def _tests(comparison: Comparison) -> list[str]:
+    lines = []
+    for pair in comparison.tests:
+        test = pair.mcnemar
+        lines.append(
+            f"McNemar, {pair.first} against {pair.second}: {test.first_only:,} images right by the "
+            f"first only, {test.second_only:,} by the second only, p {_p(test.p_value)}, by groups "
+            f"p {_p(test.clustered_p_value)}"
+        )
+        for figure, t in pair.over_folds.items():
+            lines.append(
+                f"  over folds, corrected resampled t-test (Nadeau–Bengio) of {figure}, "
+                f"{pair.first} − {pair.second}: {t.mean:+.4f} "
+                f"({t.low:+.4f} to {t.high:+.4f}), p {_p(t.p_value)}"
+            )
+    return lines
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _has(evaluation: Evaluation, metric: str, name: str = "") -> bool:
+    try:
+        evaluation.figure(metric, name)
+    except KeyError:
+        return False
+    return True
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    head = {
+        "scope": row.scope,
+        "slice": row.slice,
+        "class": row.class_name,
+        "metric": row.metric,
+    }
+    return head | asdict(row.estimate)

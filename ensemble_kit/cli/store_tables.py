@@ -1,0 +1,91 @@
+"""What `store` prints."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.core.errors import count
+from ensemble_kit.stores.maintenance import Pruned, Stored, Verified
+
+
+def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> None:
+    total = sum(stored.n_bytes for stored in stores)
+    if as_json:
+        listed = [_facts(stored) for stored in stores]
+        _print_json({"store": str(place), "bytes": total, "stores": listed})
+        return
+    drawn = Table()
+    for name in ("store", "what", "state", "size", "last use (UTC)"):
+        drawn.add_column(
+            name, justify="right" if name == "size" else "left", no_wrap=name != "what"
+        )
+    for stored in stores:
+        state = f"{stored.state}, in use" if stored.busy else stored.state
+        used = datetime.fromtimestamp(stored.used, UTC).strftime("%Y-%m-%d %H:%M")
+        drawn.add_row(stored.name, f"{stored.kind}: {stored.what}", state,
+                      size_text(stored.n_bytes), used)  # fmt: skip
+    if not stores:
+        print_no_stores(place)
+        return
+    results.print(drawn)
+    results.print(f"{place}: {count(len(stores), 'store')}, {size_text(total)}", markup=False)
+
+
+def print_no_stores(place: Path) -> None:
+    results.print(
+        f"{place}: no store there; `cv` and `tune` make stores of decoded pixels and activations "
+        "in the folder that --store names (default: store/)",
+        markup=False,
+    )
+
+
+def print_verified(found: Verified, *, as_json: bool) -> None:
+    if as_json:
+        damaged = [{"store": _name(stored), "what": what} for stored, what in found.damaged]
+        sound, busy = ([_name(s) for s in group] for group in (found.sound, found.busy))
+        _print_json({"sound": sound, "damaged": damaged, "busy": busy})
+        return
+    for stored in found.sound:
+        ending = " (what is unfinished is checked when it is continued)"
+        results.print(
+            f"{_name(stored)}: sound{ending if stored.state == 'partial' else ''}", markup=False
+        )
+    for stored, what in found.damaged:
+        results.print(f"{_name(stored)}: damaged: {what}", markup=False)
+    for stored in found.busy:
+        results.print(f"{_name(stored)}: in use by another process, not read", markup=False)
+
+
+def print_pruned(done: Pruned, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        removed = [{"store": _name(s), "bytes": n_bytes} for s, n_bytes in done.removed]
+        busy = [_name(stored) for stored in done.busy]
+        _print_json({"dry_run": dry_run, "removed": removed, "freed": done.freed,
+                     "left": done.left, "busy": busy})  # fmt: skip
+        return
+    verb = "would be removed" if dry_run else "removed"
+    for stored, n_bytes in done.removed:
+        results.print(f"{_name(stored)}: {verb}, {size_text(n_bytes)}", markup=False)
+    freed = "would be freed" if dry_run else "freed"
+    results.print(f"{size_text(done.freed)} {freed}, {size_text(done.left)} left", markup=False)
+
+
+def _facts(stored: Stored) -> dict[str, Any]:
+    used = datetime.fromtimestamp(stored.used, UTC).isoformat(timespec="seconds")
+    plain = {"kind": stored.kind, "name": stored.name, "state": stored.state, "busy": stored.busy,
+             "bytes": stored.n_bytes, "unfinished_bytes": stored.partial_bytes,
+             "used": used}  # fmt: skip
+    return plain | stored.facts
+
+
+def _name(stored: Stored) -> str:
+    return f"{stored.kind}/{stored.name}"
+
+
+def _print_json(content: Any) -> None:
+    results.print(json.dumps(content, indent=1, ensure_ascii=False), markup=False)

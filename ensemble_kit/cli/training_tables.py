@@ -1,0 +1,99 @@
+"""What `cv` prints on stdout: its plan, and the figures it ends with."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.core.records import Estimate, Folds, ImageTable
+from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.stores.pixels import PixelPlan
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.plan import StorePlan
+
+HEADLINE = (
+    ("roc_auc_ovr", "macro AUC"),
+    ("balanced_accuracy", "balanced accuracy"),
+    ("accuracy", "accuracy"),
+    ("f1_macro", "macro F1"),
+    ("log_loss", "log loss"),
+    ("ece", "ECE"),
+)
+PER_CLASS = (
+    ("roc_auc", "AUC"),
+    ("recall", "recall"),
+    ("precision", "precision"),
+    ("specificity", "specificity"),
+)
+
+
+def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
+    """Pooled and per-fold figures, then each class."""
+    level = f"{evaluation.figure('accuracy').level:.0%}"
+    drawn = Table(title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups")
+    drawn.add_column("figure")
+    drawn.add_column(f"pooled, {level} by groups")
+    for k in range(folds.n_folds):
+        drawn.add_column(f"fold {k}", justify="right")
+    for metric, label in HEADLINE:
+        by_fold = [evaluation.figure(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
+        pooled = _with_interval(evaluation.figure(metric))
+        drawn.add_row(label, pooled, *(_value(estimate) for estimate in by_fold))
+    results.print(drawn)
+    classes = Table()
+    for name in ("class", "images", *(label for _, label in PER_CLASS)):
+        classes.add_column(name, justify="left" if name == "class" else "right")
+    counts = table.class_counts()
+    for code, name in enumerate(table.class_names):
+        figures = [evaluation.figure(metric, name) for metric, _ in PER_CLASS]
+        classes.add_row(name, f"{counts[code]:,}", *(_with_interval(f) for f in figures))
+    results.print(classes)
+    results.print(f"run: {folder}", markup=False)
+
+
+def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: StorePlan) -> None:
+    """What would be computed, what is there, how large and how long."""
+    drawn = Table(title=f"plan: {len(table):,} images at {spec.model.image_size} px")
+    for name in ("store", "size", "state"):
+        drawn.add_column(name)
+    drawn.add_row("pixels", size_text(pixels.n_bytes), "there" if pixels.ready else "to decode")
+    for key in plan.keys:
+        what = "pooled features" if key.depth == 0 else f"activations before the last {key.depth}"
+        drawn.add_row(f"{what} × {plan.views} views", size_text(key.total_bytes(plan.views)), "")
+    results.print(drawn)
+    for sentence in plan.notes:
+        results.print(sentence, markup=False)
+    results.print(
+        f"frozen layers: {plan.passes:,} images to pass, about {plan.seconds / 60:,.1f} minutes; "
+        f"{size_text(plan.missing_bytes)} to write",
+        markup=False,
+    )
+    results.print(
+        f"then {spec.split.folds} folds × {spec.split.repeats} of {spec.training.head_epochs} + "
+        f"{spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0} epochs; "
+        f"the last blocks train from {plan.fine_tune}"
+        if plan.fine_tune != "none"
+        else f"then {spec.split.folds} folds × {spec.split.repeats} of "
+        f"{spec.training.head_epochs} epochs of the head",
+        markup=False,
+    )
+    print_not_decoded()
+
+
+def print_not_decoded() -> None:
+    """What a dry run cannot know."""
+    results.print(
+        "a dry run decodes no image and writes nothing: `check` finds damaged files", markup=False
+    )
+
+
+def _value(estimate: Estimate) -> str:
+    return "–" if estimate.value is None else f"{estimate.value:.3f}"
+
+
+def _with_interval(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "not estimable"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"

@@ -1,0 +1,1 @@
+"""Value types that cross borders, errors, whole files or none. Imports nothing of the package."""

@@ -1,0 +1,230 @@
+"""Frozen value types that cross the borders between rooms. Arrays are read-only."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.core.errors import PredictionsError, some
+
+Strings = NDArray[np.str_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SUM_TOLERANCE = 1e-6
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values, which nobody can write through this reference."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def digest_of(*parts: object) -> str:
+    """sha256 (hex) of the parts: arrays by dtype, shape and bytes; everything else by ``repr``."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            sha.update(f"{part.dtype.str}{part.shape}".encode())
+            sha.update(np.ascontiguousarray(part).tobytes())
+        else:
+            sha.update(repr(part).encode())
+        sha.update(b"\x00")
+    return sha.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """The images of a data set, one row an image.
+
+    image_ids : (n,) str, unique.
+    groups : (n,) str; images with the same name may never be parted by a split. The union of
+        patient, lesion and near-duplicate; an image without any of them is its own group.
+    labels : (n,) int in [0, C), an index into ``class_names``.
+    class_names : C names, the column order of every probability table.
+    lesions, patients : (n,) str, ``""`` where unknown.
+    paths : (n,) str, file of each image relative to ``root``; ``""`` where there is none.
+    slices : metadata column -> (n,) str, ``""`` where unknown (age, sex, site, dx_type, source …).
+    root : folder the paths are relative to.
+    """
+
+    image_ids: Strings
+    groups: Strings
+    labels: Ints
+    class_names: tuple[str, ...]
+    lesions: Strings
+    patients: Strings
+    paths: Strings
+    slices: Mapping[str, Strings] = field(default_factory=dict)
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("image_ids", "groups", "labels", "lesions", "patients", "paths"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.class_names)
+
+    @cached_property
+    def group_codes(self) -> Ints:
+        """(n,) int in [0, number of groups): the groups in sorted order of their names."""
+        return np.unique(self.groups, return_inverse=True)[1].astype(np.int64)
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.group_codes.max(initial=-1)) + 1
+
+    def class_counts(self) -> Ints:
+        """(C,) images of each class."""
+        return np.bincount(self.labels, minlength=self.n_classes).astype(np.int64)
+
+    def take(self, rows: NDArray[Any]) -> "ImageTable":
+        """The table of some rows (indices or a mask), in the order given."""
+        return ImageTable(
+            image_ids=self.image_ids[rows],
+            groups=self.groups[rows],
+            labels=self.labels[rows],
+            class_names=self.class_names,
+            lesions=self.lesions[rows],
+            patients=self.patients[rows],
+            paths=self.paths[rows],
+            slices={name: column[rows] for name, column in self.slices.items()},
+            root=self.root,
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """What a split and a training depend on: ids, groups, labels and class names."""
+        names = [str(x) for x in self.image_ids], [str(x) for x in self.groups]
+        return digest_of(*names, self.labels.astype(np.int64), self.class_names)
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Which fold each image is held out in.
+
+    image_ids : (n,) str. groups : (n,) str. fold : (n,) int in [0, n_folds).
+    """
+
+    image_ids: Strings
+    groups: Strings
+    fold: Ints
+    n_folds: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("image_ids", "groups", "fold"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def held_out(self, k: int) -> Bools:
+        """(n,) mask of the rows that fold ``k`` holds out."""
+        return np.asarray(self.fold == k)
+
+    @cached_property
+    def digest(self) -> str:
+        ids = [str(x) for x in self.image_ids]
+        return digest_of(ids, self.fold.astype(np.int64), self.n_folds)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Class probabilities of images.
+
+    image_ids : (n,) str, unique.
+    probabilities : (n, C) float64, finite, non-negative; each row sums to 1 (within 1e-6).
+    class_names : C names of the columns.
+    """
+
+    image_ids: Strings
+    class_names: tuple[str, ...]
+    probabilities: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_ids", read_only(self.image_ids))
+        object.__setattr__(
+            self, "probabilities", read_only(np.asarray(self.probabilities, dtype=np.float64))
+        )
+        _check_probabilities(self)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def in_order_of(self, image_ids: Strings) -> "Predictions":
+        """The rows of ``image_ids``, in that order; an id without a row is an error."""
+        row_of = {str(name): row for row, name in enumerate(self.image_ids)}
+        missing = [str(name) for name in image_ids if str(name) not in row_of]
+        if missing:
+            raise PredictionsError(
+                f"no prediction for {some(missing)}: every image needs exactly one row; "
+                "add the rows or drop the images from the truth"
+            )
+        rows = np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+        return Predictions(image_ids, self.class_names, self.probabilities[rows])
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its interval.
+
+    value, low, high : None when the figure cannot be estimated; ``note`` then says why.
+    level : coverage the interval aims at (0.95). method : how it was made ("group bootstrap,
+    percentile", "Wilson" …). unit : what was resampled ("group", "image", "fold").
+    n_groups : how many of those units the figure rests on.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    method: str = ""
+    unit: str = "group"
+    n_groups: int = 0
+    note: str = ""
+
+    @property
+    def estimable(self) -> bool:
+        return self.value is not None
+
+
+def _check_probabilities(predictions: Predictions) -> None:
+    p, ids = predictions.probabilities, predictions.image_ids
+    if p.shape != (len(ids), len(predictions.class_names)):
+        raise PredictionsError(
+            f"{p.shape[0]}×{p.shape[1] if p.ndim == 2 else 0} probabilities for {len(ids)} images "
+            f"and {len(predictions.class_names)} classes: one row an image, one column a class"
+        )
+    finite = np.isfinite(p).all(axis=1)
+    if not finite.all():
+        raise PredictionsError(
+            f"probabilities of {some(ids[~finite])} are not finite: "
+            "every probability must be a number; mend or drop these rows"
+        )
+    negative = (p < 0).any(axis=1)
+    if negative.any():
+        raise PredictionsError(
+            f"probabilities of {some(ids[negative])} are negative: give probabilities, not scores"
+        )
+    off = np.abs(p.sum(axis=1) - 1.0) > SUM_TOLERANCE
+    if off.any():
+        raise PredictionsError(
+            f"probabilities of {some(ids[off])} do not sum to 1: "
+            "give one probability a class (softmax, not independent scores)"
+        )
+    names, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise PredictionsError(
+            f"{some(names[counts > 1])} predicted more than once: one row an image"
+        )

@@ -1,0 +1,151 @@
+"""The staged network: one set of layers seen as prefix, suffix, head and whole.
+
+Prefix and suffix meet at a cut, the tensor that enters the last ``depth`` blocks. All parts share
+their layers, so training a part trains the whole. Batch normalisation stays in inference mode
+everywhere: what the frozen prefix computes is then a pure function of the pixels.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.models import check_model_spec
+from ensemble_kit.models.backbone import Backbone, load_base_weights
+from ensemble_kit.models.draws import DROPOUT, FoldSeed, initial_head
+from ensemble_kit.study import ModelSpec
+
+
+@dataclass(frozen=True, eq=False)
+class StagedModel:
+    """An un-nested base with a softmax head, and its parts.
+
+    whole : pixels 0..255 (B, S, S, 3) -> probabilities (B, C).
+    depth : blocks, from the end, that the second phase trains.
+    """
+
+    backbone: Backbone
+    base: Any
+    whole: Any
+    depth: int
+    initial: tuple[NDArray[np.float32], ...]
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.whole.output_shape[-1])
+
+    @cached_property
+    def suffix(self) -> Any:
+        """Activations at the cut -> probabilities."""
+        import keras
+
+        cut = self.backbone.boundary(self.base, self.depth)
+        return keras.Model(cut, self.whole.output, name="suffix")
+
+    @cached_property
+    def frozen_whole(self) -> Any:
+        """The whole network as the head phase trains it end to end."""
+        import keras
+
+        return keras.Model(self.whole.input, self.whole.output, name="head_end_to_end")
+
+    @cached_property
+    def tuned_whole(self) -> Any:
+        """The whole network as the second phase trains it end to end."""
+        import keras
+
+        return keras.Model(self.whole.input, self.whole.output, name="tail_end_to_end")
+
+    @cached_property
+    def head(self) -> Any:
+        """Pooled features (B, F) -> probabilities."""
+        import keras
+
+        pooled = keras.Input((self.backbone.features,), name="pooled")
+        dropout, dense = self.head_layers
+        return keras.Model(pooled, dense(dropout(pooled)), name="head")
+
+    def outputs_at(self, depths: tuple[int, ...]) -> Any:
+        """pixels -> the tensors at several cuts; depth 0 gives the pooled features."""
+        import keras
+
+        return keras.Model(self.whole.input, [self.tensor_at(d) for d in depths], name="prefix")
+
+    def onward(self, start: int, depths: tuple[int, ...]) -> Any:
+        """Activations at cut ``start`` -> the tensors at later cuts."""
+        import keras
+
+        cut = self.backbone.boundary(self.base, start)
+        return keras.Model(cut, [self.tensor_at(d) for d in depths], name="onward")
+
+    def tensor_at(self, depth: int) -> Any:
+        if depth == 0:
+            return self.whole.get_layer("pooled_features").output
+        return self.backbone.boundary(self.base, depth)
+
+    @property
+    def head_layers(self) -> tuple[Any, Any]:
+        return self.whole.get_layer("head_dropout"), self.whole.get_layer("head_probabilities")
+
+    @cached_property
+    def tail_layers(self) -> list[Any]:
+        """Layers of the last ``depth`` blocks that have weights, in order."""
+        import keras
+
+        if self.depth == 0:
+            return []
+        cut = self.backbone.boundary(self.base, self.depth)
+        tail = keras.Model(cut, self.base.output)
+        return [layer for layer in tail.layers if layer.weights]
+
+    def freeze(self, *, train_tail: bool) -> None:
+        """Mark what learns: the head, and the tail's layers (never batch normalisation)."""
+        import keras
+
+        for layer in self.base.layers:
+            layer.trainable = False
+        if train_tail:
+            for layer in self.tail_layers:
+                layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+
+    def reset(self, seed: FoldSeed) -> None:
+        """Back to the weights every fold starts from, with this fold's new head and dropout."""
+        dropout, dense = self.head_layers
+        features, classes = self.backbone.features, self.n_classes
+        dense.set_weights([initial_head(features, classes, seed), np.zeros(classes, np.float32)])
+        if dropout.rate > 0:
+            state = np.array([seed.number(DROPOUT), 0], dtype=np.uint32)
+            dropout.seed_generator.state.assign(state)
+        self.restore_base()
+
+    def restore_base(self) -> None:
+        """Give the tail the weights it had before any training."""
+        weights = iter(self.initial)
+        for layer in self.tail_layers:
+            layer.set_weights([next(weights) for _ in layer.weights])
+
+
+def build_staged(spec: ModelSpec, weights: Path | None, n_classes: int, seed: int) -> StagedModel:
+    """Build the network of a model spec; ``weights`` None gives random ones from ``seed``."""
+    import keras
+
+    backbone = check_model_spec(spec)
+    keras.utils.set_random_seed(seed)
+    pixels = keras.Input((spec.image_size, spec.image_size, 3), name="pixels")
+    base = backbone.build(pixels)
+    if weights is not None:
+        load_base_weights(base, weights, backbone)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled_features")(base.output)
+    dropped = keras.layers.Dropout(spec.dropout, seed=0, name="head_dropout")(pooled)
+    dense = keras.layers.Dense(
+        n_classes, activation="softmax", dtype="float32", name="head_probabilities"
+    )
+    whole = keras.Model(pixels, dense(dropped), name=f"{backbone.name}_classifier")
+    staged = StagedModel(backbone, base, whole, spec.unfreeze_depth, ())
+    initial = tuple(array for layer in staged.tail_layers for array in layer.get_weights())
+    staged = StagedModel(backbone, base, whole, spec.unfreeze_depth, initial)
+    staged.freeze(train_tail=False)
+    return staged

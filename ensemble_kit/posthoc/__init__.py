@@ -1,0 +1,1 @@
+"""Everything fitted after training, through one cross-fitting function."""

@@ -1,0 +1,161 @@
+"""The methods and calibrators by name, and which pairs ``auto`` tries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.posthoc.calibration.curves import (
+    Beta,
+    Curves,
+    fit_beta,
+    fit_histogram,
+    fit_isotonic,
+    fit_venn_abers,
+)
+from ensemble_kit.posthoc.calibration.prior import Identity, PriorShift, fit_identity
+from ensemble_kit.posthoc.calibration.scaling import (
+    Matrix,
+    Scaling,
+    fit_bias,
+    fit_dirichlet,
+    fit_matrix,
+    fit_temperature,
+    fit_vector,
+)
+from ensemble_kit.posthoc.crossfit import Rows
+from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
+from ensemble_kit.posthoc.ensembling.pools import CalibratedPool, ClassPool, LinearPool, LogPool
+from ensemble_kit.posthoc.ensembling.ranks import RankPool, fit_ranks
+from ensemble_kit.posthoc.ensembling.stacking import Stack, fit_stack
+from ensemble_kit.posthoc.ensembling.weighting import (
+    fit_best,
+    fit_calibrated_mean,
+    fit_class_weights,
+    fit_geometric,
+    fit_log_weights,
+    fit_mean,
+    fit_weights,
+)
+
+AUTO = "auto"
+
+
+class Fitted(Protocol):
+    """An ensembler (M, n, C) -> (n, C) or a calibrator (n, C) -> (n, C), after its fit."""
+
+    @property
+    def n_parameters(self) -> int: ...
+
+    def apply(self, members: Floats) -> Floats: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+FitMembers = Callable[[Rows], Fitted]
+FitCalibrator = Callable[[Floats, Ints, Ints], Fitted]
+
+METHODS: dict[str, FitMembers] = {
+    "mean": fit_mean,
+    "geometric": fit_geometric,
+    "best": fit_best,
+    "weights": fit_weights,
+    "log-weights": fit_log_weights,
+    "greedy": fit_greedy,
+    "class-weights": fit_class_weights,
+    "calibrated-mean": fit_calibrated_mean,
+    "stack": fit_stack,
+    "ranks": fit_ranks,
+}
+CALIBRATORS: dict[str, FitCalibrator] = {
+    "none": fit_identity,
+    "temperature": fit_temperature,
+    "bias": fit_bias,
+    "vector": fit_vector,
+    "dirichlet": fit_dirichlet,
+    "matrix": fit_matrix,
+    "beta": fit_beta,
+    "isotonic": fit_isotonic,
+    "venn-abers": fit_venn_abers,
+    "histogram": fit_histogram,
+}
+AUTO_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
+AUTO_CALIBRATORS = ("temperature", "bias", "vector")
+AUTO_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
+ROWS_A_PARAMETER = 10
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method and a calibrator."""
+
+    method: str
+    calibrator: str
+
+    def __str__(self) -> str:
+        return f"{self.method} + {self.calibrator}"
+
+
+def candidates(
+    method: str, calibrator: str, n_members: int, n_classes: int, n_rows: int
+) -> tuple[Candidate, ...]:
+    """The pairs to choose from.
+
+    ``auto`` leaves out pairs with more numbers to fit than a tenth of the rows, and, with one
+    member, all methods but the mean (which is that member).
+    """
+    if method != AUTO and calibrator != AUTO:
+        return (Candidate(method, calibrator),)
+    methods = (method,) if method != AUTO else AUTO_METHODS if n_members > 1 else ("mean",)
+    calibrators = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
+    pairs = [Candidate(m, c) for m in methods for c in calibrators]
+    if calibrator == AUTO:
+        pairs += [Candidate(m, c) for m, c in AUTO_EXTRA if m in methods]
+    room = n_rows / ROWS_A_PARAMETER
+    kept = [
+        pair
+        for pair in pairs
+        if _size(pair.method, n_members, n_classes) + _size(pair.calibrator, 1, n_classes) <= room
+    ]
+    return tuple(kept) or (pairs[0],)
+
+
+def methods_for(objective: str) -> dict[str, FitMembers]:
+    """The methods, greedy selection minding the objective."""
+    greedy: FitMembers = partial(fit_greedy, objective=objective)
+    return METHODS | {"greedy": greedy}
+
+
+def _size(name: str, m: int, c: int) -> int:
+    sizes = {
+        "calibrated-mean": m * (c + 1), "stack": c * (m * c + 1), "class-weights": m * c,
+        "bias": c, "vector": 2 * c, "dirichlet": c * (c + 1), "matrix": c * (c + 1), "beta": 3 * c,
+    }  # fmt: skip
+    return sizes.get(name, m)
+
+
+KINDS: dict[str, Any] = {
+    cls.kind: cls
+    for cls in (
+        LinearPool, LogPool, ClassPool, CalibratedPool, Stack, RankPool,
+        Identity, Scaling, Matrix, Curves, Beta, PriorShift,
+    )
+}  # fmt: skip
+
+
+def step_to_json(step: Any) -> dict[str, Any]:
+    """A fitted step as plain values that name their kind; floats read back exactly."""
+    return {"kind": step.kind, **step.to_json()}
+
+
+def step_from_json(values: dict[str, Any]) -> Any:
+    """The step that :func:`step_to_json` wrote."""
+    kind = values.get("kind")
+    if kind not in KINDS:
+        raise RunError(
+            f"a step of kind {kind!r} is not known here: "
+            "use the version of ensemble_kit that wrote it"
+        )
+    return KINDS[kind].from_json(values)

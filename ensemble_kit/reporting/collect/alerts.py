@@ -1,0 +1,180 @@
+"""What a reader must know before the numbers."""
+
+import numpy as np
+
+from ensemble_kit.core.errors import count, some
+from ensemble_kit.reporting.collect.data import crossing_groups
+from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.view.base import Alert
+
+FEW_GROUPS = 30
+LARGE_ECE = 0.03
+
+
+def build_alerts(source: Source, external: Source | None = None) -> tuple[Alert, ...]:
+    """Leaks first, then what makes figures unsure, then notes."""
+    run = source.run
+    recorded = [
+        Alert(severity="warning", title="Recorded with the run", text=text, section="provenance")
+        for text in run.manifest.warnings
+    ]
+    made = [
+        *_leaks(source), *_not_external(source, external), *_tuned(source), *recorded,
+        *_few_groups(source), *_no_skill(source), *_miscalibrated(source), *_device(source),
+        *_groups(source),
+    ]  # fmt: skip
+    order = {"danger": 0, "warning": 1, "note": 2}
+    return tuple(sorted(made, key=lambda alert: order[alert.severity]))
+
+
+def _leaks(source: Source) -> list[Alert]:
+    if source.run.folds.n_folds < 2:
+        return [
+            Alert(
+                severity="warning",
+                title="No folds are known",
+                text="Whether the model was trained on images of these groups cannot be checked. "
+                "Give the folds with --folds-file.",
+                section="provenance",
+            )
+        ]
+    crossing = crossing_groups(source)
+    if not crossing:
+        return []
+    return [
+        Alert(
+            severity="danger",
+            title="Groups leak between folds",
+            text=f"{count(crossing, 'group')} of {source.run.table.n_groups:,} have images in more "
+            "than one fold. Every figure below is too good. Draw the folds by group and train "
+            "again.",
+            section="provenance",
+        )
+    ]
+
+
+def _not_external(source: Source, external: Source | None) -> list[Alert]:
+    if external is None:
+        return []
+    shared = np.isin(external.run.table.image_ids, source.run.table.image_ids)
+    if not shared.any():
+        return []
+    return [
+        Alert(
+            severity="danger",
+            title="The external set is not external",
+            text=f"{count(int(shared.sum()), 'image')} of {external.run.name} are in this run too. "
+            "Its figures say nothing of other data, and the intervals of the shifts are wrong.",
+            section="comparison",
+        )
+    ]
+
+
+def _tuned(source: Source) -> list[Alert]:
+    tuned_on = source.study.tuned_on
+    if not tuned_on or tuned_on not in (source.run.manifest.data_digest, source.run.table.digest):
+        return []
+    return [
+        Alert(
+            severity="warning",
+            title="Judged on the data that tuned it",
+            text="The settings of this study were chosen by their scores on these very images, so "
+            "the figures flatter. `tune --nested` measures by how much.",
+            section="training",
+        )
+    ]
+
+
+def _few_groups(source: Source) -> list[Alert]:
+    rare = [
+        f"{name} ({n})"
+        for name in source.class_names
+        if (n := source.cases.groups_with[name][0]) < FEW_GROUPS
+    ]
+    if not rare:
+        return []
+    return [
+        Alert(
+            severity="warning",
+            title="Tiny classes",
+            text=f"Fewer than {FEW_GROUPS} groups of {some(rare)}: their figures, and every mean "
+            "over classes, rest on little.",
+            section="performance",
+        )
+    ]
+
+
+def _no_skill(source: Source) -> list[Alert]:
+    accuracy = source.rows.number("accuracy")
+    counts = source.run.table.class_counts()
+    largest = int(counts.argmax())
+    share = float(counts[largest]) / max(len(source.run.table), 1)
+    bound = accuracy.low if accuracy.low is not None else accuracy.value
+    if bound is None or bound > share:
+        return []
+    return [
+        Alert(
+            severity="warning",
+            title="Accuracy no better than the commonest class",
+            text=f"Always answering {source.class_names[largest]} would be right for "
+            f"{100 * share:.1f} % of these images. Judge the model by balanced accuracy and AUC.",
+            section="performance",
+        )
+    ]
+
+
+def _miscalibrated(source: Source) -> list[Alert]:
+    error = source.rows.number("ece")
+    if error.value is None or (error.low if error.low is not None else error.value) < LARGE_ECE:
+        return []
+    return [
+        Alert(
+            severity="warning",
+            title="Miscalibrated",
+            text=f"Stated confidence and observed accuracy differ by {100 * error.value:.1f} "
+            "percentage points on average. Calibrate before using the probabilities: "
+            f"`python cli.py ensemble {source.run.name}`.",
+            section="calibration",
+        )
+    ]
+
+
+def _device(source: Source) -> list[Alert]:
+    device = source.run.manifest.device
+    said = {value.lower() for key, value in device.items() if "deterministic" in key}
+    if "false" not in said and (said or "gpu" not in str(device).lower()):
+        return []
+    return [
+        Alert(
+            severity="note",
+            title="Not repeatable to the bit",
+            text="The device computes in no fixed order (on GPUs, gradients of depthwise "
+            "convolutions): the same command gives slightly different models.",
+            section="provenance",
+        )
+    ]
+
+
+def _groups(source: Source) -> list[Alert]:
+    table, manifest = source.run.table, source.run.manifest
+    found = []
+    if table.n_groups == len(table):
+        found.append(
+            Alert(
+                severity="note",
+                title="Every image is its own group",
+                text="No lesion or patient was named for more than one image, so intervals take "
+                "images for independent. If several show one lesion, they are too narrow.",
+                section="provenance",
+            )
+        )
+    if manifest.git_dirty:
+        found.append(
+            Alert(
+                severity="note",
+                title="Code changed since its commit",
+                text="The run was made from a working tree with uncommitted changes.",
+                section="provenance",
+            )
+        )
+    return found

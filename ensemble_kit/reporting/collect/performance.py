@@ -1,0 +1,133 @@
+"""Scores, curves and confusion."""
+
+import numpy as np
+
+from ensemble_kit.metrics.cases import MALIGNANT
+from ensemble_kit.metrics.ranking import MACRO, MICRO
+from ensemble_kit.reporting.collect.numbers import curve_values
+from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.view.base import Number
+from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance, Scores
+
+MALIGNANT_SHOWN = (
+    "recall", "specificity", "precision", "npv", "accuracy", "roc_auc", "average_precision",
+    "roc_auc_tpr80", "sensitivity_at_specificity_90", "sensitivity_at_specificity_95",
+    "specificity_at_sensitivity_90", "specificity_at_sensitivity_95", "brier_score",
+)  # fmt: skip
+AREAS = {"roc": "roc_auc", "pr": "average_precision"}
+
+
+def build_performance(source: Source) -> Performance:
+    cases, names = source.cases, source.class_names
+    cells = cases.labels * cases.n_classes + cases.predicted
+    confusion = np.bincount(cells, minlength=cases.n_classes**2).reshape(-1, cases.n_classes)
+    by_class = np.bincount(cases.labels, minlength=cases.n_classes)
+    return Performance(
+        overall=Scores(
+            name="pooled",
+            support=len(cases),
+            groups=cases.n_groups_here,
+            figures=source.rows.figures(),
+        ),
+        classes=tuple(
+            Scores(
+                name=name,
+                support=int(by_class[code]),
+                groups=cases.groups_with[name][0],
+                figures=source.rows.figures(name),
+            )
+            for code, name in enumerate(names)
+        ),
+        folds=_folds(source),
+        malignant=_malignant(source),
+        malignant_classes=tuple(n for n, bad in zip(names, cases.malignant, strict=True) if bad),
+        roc=_curves(source, "roc"),
+        pr=_curves(source, "pr"),
+        net_benefit=_net_benefit(source),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion),
+    )
+
+
+def _folds(source: Source) -> tuple[Scores, ...]:
+    run = source.run
+    if run.folds.n_folds < 2:
+        return ()
+    return tuple(
+        Scores(
+            name=f"fold {k}",
+            support=int(run.folds.held_out(k).sum()),
+            figures=source.rows.figures(scope=f"fold {k}"),
+        )
+        for k in range(run.folds.n_folds)
+    )
+
+
+def _malignant(source: Source) -> Scores | None:
+    if not source.cases.has_malignant_view:
+        return None
+    figures = source.rows.figures(MALIGNANT)
+    return Scores(
+        name=MALIGNANT,
+        support=int(source.cases.malignant[source.cases.labels].sum()),
+        groups=source.cases.groups_with[MALIGNANT][0],
+        figures={name: figures[name] for name in MALIGNANT_SHOWN if name in figures},
+    )
+
+
+def _curves(source: Source, kind: str) -> tuple[Curve, ...]:
+    """Each class, then the malignant view, the macro and the micro average."""
+    extra = [MALIGNANT] if source.cases.has_malignant_view else []
+    found = []
+    for name in [*source.class_names, *extra, MACRO, MICRO]:
+        curve = source.curve(kind, name)
+        if curve is None:
+            continue
+        folds = [
+            other
+            for k in range(source.run.folds.n_folds)
+            if (other := source.curve(kind, name, f"fold {k}"))
+        ]
+        found.append(
+            Curve(
+                name=name,
+                area=_area(source, kind, name),
+                x=tuple(round(float(x), 4) for x in curve.x),
+                y=curve_values(curve.y),
+                low=() if curve.low is None else curve_values(curve.low),
+                high=() if curve.high is None else curve_values(curve.high),
+                folds=tuple(curve_values(other.y) for other in folds),
+                chance=_prevalence(source, name) if kind == "pr" else None,
+            )
+        )
+    return tuple(found)
+
+
+def _area(source: Source, kind: str, name: str) -> Number:
+    metric = AREAS[kind]
+    if name in (MACRO, MICRO):
+        suffix = "ovr" if kind == "roc" and name == MACRO else name
+        return source.rows.number(f"{metric}_{suffix}")
+    return source.rows.number(metric, name)
+
+
+def _prevalence(source: Source, name: str) -> float | None:
+    cases = source.cases
+    if name == MALIGNANT:
+        return round(float(cases.malignant[cases.labels].mean()), 6)
+    if name in source.class_names:
+        return round(float((cases.labels == source.class_names.index(name)).mean()), 6)
+    return None
+
+
+def _net_benefit(source: Source) -> NetBenefit | None:
+    curve = source.curve("decision", MALIGNANT)
+    everyone = source.curve("decision_all", MALIGNANT)
+    if curve is None or everyone is None:
+        return None
+    return NetBenefit(
+        thresholds=tuple(round(float(x), 4) for x in curve.x),
+        model=curve_values(curve.y, 5),
+        low=() if curve.low is None else curve_values(curve.low, 5),
+        high=() if curve.high is None else curve_values(curve.high, 5),
+        treat_all=curve_values(everyone.y, 5),
+    )

@@ -1,0 +1,51 @@
+"""How the run was made."""
+
+from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.training import flat
+from ensemble_kit.reporting.view.base import Cell, Table
+from ensemble_kit.reporting.view.provenance import Provenance
+from ensemble_kit.runs.folder import STUDY
+
+
+def build_provenance(source: Source) -> Provenance:
+    """Without the checklist, which needs the rest of the view."""
+    m = source.run.manifest
+    path = source.run.folder / STUDY
+    return Provenance(
+        kind=m.kind,
+        created=m.created,
+        finished=m.finished,
+        seed=m.seed,
+        spec_digest=m.spec_digest,
+        git_commit=m.git_commit,
+        git_dirty=m.git_dirty,
+        versions=dict(m.versions),
+        device=dict(m.device),
+        notes=m.notes,
+        facts=Table(columns=("what", "recorded"), rows=tuple(_facts(source).items())),
+        study=_without_paths(path.read_text(encoding="utf-8")) if path.is_file() else "",
+        files=dict(m.files),
+    )
+
+
+def _facts(source: Source) -> dict[str, Cell]:
+    """The study's settings where the run trained by them, by ``section.name``."""
+    if source.run.manifest.kind != "cv":
+        return {}
+    study = source.study.model_dump(mode="json", include={"model", "training", "split"})
+    facts = flat(study)
+    weights = str(facts.get("model.weights", ""))
+    if weights:
+        facts["model.weights"] = weights.replace("\\", "/").rsplit("/", 1)[-1]
+    return facts
+
+
+def _without_paths(study: str) -> str:
+    """The study with paths cut to their last part: a page is for readers on other machines."""
+    lines = []
+    for line in study.splitlines():
+        key, equals, value = line.partition(" = ")
+        if equals and key in ("path", "weights", "folds_file", "duplicates"):
+            value = '"' + value.strip('"').replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] + '"'
+        lines.append(f"{key}{equals}{value}")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""What the report is built from: a run, its spec, its figures and its curves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ensemble_kit.data.images import find_images
+from ensemble_kit.metrics.bootstrap import GroupBootstrap
+from ensemble_kit.metrics.cases import Cases, make_cases
+from ensemble_kit.metrics.curves import Curve
+from ensemble_kit.metrics.evaluation import POOLED, Evaluation, evaluate
+from ensemble_kit.reporting.collect.numbers import Rows
+from ensemble_kit.runs.evaluated import CURVES, METRICS, read_evaluation
+from ensemble_kit.runs.folder import STUDY, Run
+from ensemble_kit.study import EvaluationSpec, StudySpec, read_study
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A run with everything the parts of the report share.
+
+    images_dir : where the image files are, if not where the run found them.
+    """
+
+    run: Run
+    images_dir: Path | None = None
+
+    @cached_property
+    def files(self) -> tuple[str, Mapping[str, str]]:
+        """The folder of the images, and image -> path relative to it."""
+        table = self.run.table
+        if self.images_dir is not None:
+            return str(self.images_dir), find_images(self.images_dir)
+        known = {str(i): str(p) for i, p in zip(table.image_ids, table.paths, strict=True) if p}
+        return table.root, known
+
+    @cached_property
+    def study(self) -> StudySpec:
+        path = self.run.folder / STUDY
+        return read_study(path) if path.is_file() else StudySpec()
+
+    @property
+    def spec(self) -> EvaluationSpec:
+        return self.study.evaluation
+
+    @cached_property
+    def cases(self) -> Cases:
+        return make_cases(self.run.table, self.run.predictions, self.spec.malignant)
+
+    @property
+    def draws(self) -> GroupBootstrap:
+        return GroupBootstrap(self.cases.n_groups, self.spec.replicates, self.run.manifest.seed)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The figures and curves recorded with the run; computed where there are none."""
+        run = self.run
+        if (run.folder / METRICS).is_file() and (run.folder / CURVES).is_file():
+            return read_evaluation(run.folder)
+        return evaluate(run.table, run.folds, run.predictions, self.spec, run.manifest.seed)
+
+    @cached_property
+    def rows(self) -> Rows:
+        return Rows(self.evaluation.rows)
+
+    def curve(self, kind: str, class_name: str, scope: str = POOLED) -> Curve | None:
+        return self.evaluation.curve(kind, class_name, scope)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.run.table.class_names

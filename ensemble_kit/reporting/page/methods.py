@@ -1,0 +1,117 @@
+"""Methods text for a paper, from recorded facts; what authors must add stands in brackets."""
+
+from ensemble_kit.core.errors import count
+from ensemble_kit.reporting.page.references import REFERENCES
+from ensemble_kit.reporting.page.words import listed
+from ensemble_kit.reporting.view.report import Report
+
+
+def cite(key: str) -> str:
+    """``Guo 2017``: first author and year of a reference."""
+    author = REFERENCES[key].split(" ")[0]
+    if REFERENCES[key].startswith("Van Calster"):
+        author = "Van Calster"
+    return f"{author} {key[-4:]}"
+
+
+def methods_text(report: Report) -> tuple[str, ...]:
+    """Paragraphs: data, models, post-processing, statistics, reproducibility."""
+    parts = (_data(report), _models(report), _steps(report), _statistics(report), _making(report))
+    return tuple(part for part in parts if part)
+
+
+def _data(report: Report) -> str:
+    d = report.data
+    classes = listed([f"{c.name} ({c.images:,})" for c in d.classes], 12)
+    text = (
+        f"The study used {count(d.images, 'image')} in {count(d.groups, 'group')} "
+        f"[source, dates, eligibility, reference standard]; images by class: {classes}. "
+    )
+    if d.n_folds > 1:
+        text += (
+            f"Images were parted into {d.n_folds} stratified folds such that all images of a group "
+            f"({d.group_rule}) are in the same fold. Every image was evaluated once, by the model "
+            "whose training held out its fold (out-of-fold predictions)."
+        )
+    return text
+
+
+def _models(report: Report) -> str:
+    facts = {str(row[0]): row[1] for row in report.provenance.facts.rows}
+    if report.provenance.kind != "cv":
+        return "[Architecture and training of the models whose predictions were evaluated.]"
+    pieces = []
+    if backbone := facts.get("model.backbone"):
+        paper = f" ({cite('chollet2017')})" if backbone == "xception" else ""
+        size = facts.get("model.image_size")
+        pieces.append(
+            f"The network was {backbone}{paper} with weights ‘{facts.get('model.weights')}’, input "
+            f"{size} × {size} pixels, global average pooling, dropout "
+            f"{facts.get('model.dropout')} and a softmax layer."
+        )
+    if head := facts.get("training.head_epochs"):
+        pieces.append(
+            f"The head was trained for up to {head} epochs on the frozen base (learning rate "
+            f"{facts.get('training.head_lr')}), then the last "
+            f"{count(int(facts.get('model.unfreeze_depth') or 0), 'block')} for up to "
+            f"{facts.get('training.fine_tune_epochs')} epochs (learning rate "
+            f"{facts.get('training.fine_tune_lr')}), batch size "
+            f"{facts.get('training.batch_size')}, augmentation ‘{facts.get('training.augment')}’, "
+            f"early stopping on ‘{facts.get('training.early_stopping')}’ rows."
+        )
+    return " ".join(pieces)
+
+
+def _steps(report: Report) -> str:
+    pieces = []
+    if report.ensemble:
+        names = listed([m.name for m in report.ensemble.members])
+        pieces.append(
+            f"{count(len(report.ensemble.members), 'member')} ({names}) were combined by "
+            f"‘{report.ensemble.method}’."
+        )
+    if report.calibration.method:
+        pieces.append(f"Probabilities were calibrated by ‘{report.calibration.method}’.")
+    if report.conformal:
+        pieces.append(
+            f"Prediction sets were made by ‘{report.conformal.method}’ at "
+            f"{100 * report.conformal.level:g} % coverage ({cite('vovk2005')})."
+        )
+    if pieces:
+        pieces.append(
+            "All of these steps were cross-fitted: for each fold they were fitted on the other "
+            "folds only."
+        )
+    return " ".join(pieces)
+
+
+def _statistics(report: Report) -> str:
+    numbers = list(report.headline.values())
+    level = f"{100 * numbers[0].level:g} %" if numbers else "95 %"
+    method = next((n.method for n in numbers if n.method), "none given")
+    text = (
+        f"Discrimination was measured by one-versus-rest AUC ({cite('hanley1982')}), balanced "
+        f"accuracy ({cite('brodersen2010')}) and F1; calibration by expected calibration error in "
+        f"15 bins ({cite('guo2017')}), the Brier score ({cite('brier1950')}) and log loss. "
+        f"Intervals are {level} intervals ({method}) with the group as resampling unit "
+        f"({cite('field2007')})."
+    )
+    if report.performance.net_benefit:
+        text += f" Clinical utility was summarised by net benefit ({cite('vickers2006')})."
+    if report.compared:
+        text += (
+            " Runs were compared by paired group-bootstrap differences, with Holm’s correction "
+            f"({cite('holm1979')})."
+        )
+    return text
+
+
+def _making(report: Report) -> str:
+    v = report.provenance
+    named = [f"{key} {text}" for key, text in v.versions.items() if key != "ensemble_kit"]
+    device = v.device.get("processor", "") or "[hardware]"
+    return (
+        f"Analyses were made with ensemble_kit {v.versions.get('ensemble_kit', '')} "
+        f"({listed(named, 12)}) on {device}, seed {v.seed}. [Ethics approval, funding, data and "
+        "code availability.]"
+    )

@@ -1,0 +1,100 @@
+"""Numbers, names and terms as safe markup."""
+
+from collections.abc import Iterable
+
+from markupsafe import Markup, escape
+
+from ensemble_kit.reporting.figures.svg import clean, short
+from ensemble_kit.reporting.page.definitions import definition_of
+from ensemble_kit.reporting.view.base import Cell, Number
+
+NAME_LIMIT = 60
+
+
+def name(content: str, css: str = "") -> Markup:
+    """A name from the data: escaped, isolated from the text's direction, cut when long."""
+    whole = clean(content)
+    shown = Markup('<bdi class="nm" title="{}">{}</bdi>').format(
+        whole[:400], short(whole, NAME_LIMIT)
+    )
+    if not css:
+        return shown
+    return Markup('<span class="cl"><span class="sw {}"></span>{}</span>').format(css, shown)
+
+
+def fixed(value: float | None, digits: int = 3) -> str:
+    """``0.912``; a true minus sign; ``–`` for nothing."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{digits}f}"
+    return "0" + text[2:] if text.startswith("-0") and float(text) == 0 else text.replace("-", "−")
+
+
+def estimate(number: Number | None, digits: int = 3) -> Markup:
+    """Value and interval, or why there is none."""
+    if number is None:
+        return Markup('<span class="na">–</span>')
+    if number.value is None:
+        reason = number.note or "too few groups"
+        return Markup('<span class="na" title="{}">not estimable</span>').format(reason)
+    value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits))
+    if number.low is None or number.high is None:
+        return value
+    return value + Markup(' <span class="ci">{}</span>').format(span(number, digits))
+
+
+def span(number: Number, digits: int = 3) -> str:
+    """``0.90–0.92``; with ``to`` where a bound is negative."""
+    low, high = fixed(number.low, digits), fixed(number.high, digits)
+    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
+
+
+def cell(number: Number | None, digits: int = 3, css: str = "") -> Markup:
+    """The estimate as a table cell that sorts by its value."""
+    value = "" if number is None or number.value is None else f"{number.value:.6g}"
+    return Markup('<td data-v="{}"{}>{}</td>').format(
+        value, Markup(' class="{}"').format(css) if css else "", estimate(number, digits)
+    )
+
+
+def plain(content: Cell) -> str:
+    """A plain cell as text."""
+    if content is None:
+        return "–"
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, float):
+        text = f"{content:,.4g}" if abs(content) < 10_000 else f"{content:,.0f}"
+        return text.replace("-", "−")
+    return f"{content:,}" if isinstance(content, int) else clean(content)
+
+
+def term(metric: str) -> Markup:
+    """A metric's label, one click from its definition."""
+    known = definition_of(metric)
+    if known is None:
+        return escape(metric.replace("_", " "))
+    return Markup('<a class="term" href="#def-{}">{}</a>').format(known.key, known.label)
+
+
+def marked(text: str) -> Markup:
+    """Text whose parts between backticks are commands."""
+    parts = [escape(part) for part in clean(text).split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part
+        for place, part in enumerate(parts)
+    )
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its begin and a full stop at its end."""
+    text = clean(text).strip()
+    return text[:1].upper() + text[1:] + ("" if text[-1:] in (".", "!", "?", "") else ".")
+
+
+def listed(items: Iterable[str], limit: int = 8) -> str:
+    """``a, b and c``; a count after ``limit``."""
+    names = [short(clean(item), NAME_LIMIT) for item in items]
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

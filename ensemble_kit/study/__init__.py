@@ -1,0 +1,25 @@
+"""The study: everything that determines a run's result, and what a search may vary."""
+
+from ensemble_kit.study.spec import (
+    DataSpec,
+    EvaluationSpec,
+    ModelSpec,
+    Section,
+    SplitSpec,
+    StudySpec,
+    TrainingSpec,
+    parse_study,
+    read_study,
+)
+
+__all__ = [
+    "DataSpec",
+    "EvaluationSpec",
+    "ModelSpec",
+    "Section",
+    "SplitSpec",
+    "StudySpec",
+    "TrainingSpec",
+    "parse_study",
+    "read_study",
+]

@@ -1,0 +1,197 @@
+"""The study: everything that determines a run's result, as one frozen, checked value.
+
+What only says where or how fast (run folder, stores, jobs) is not part of it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.records import digest_of
+from ensemble_kit.study.space import SearchSpec
+
+
+class Section(BaseModel):
+    """A part of a study: unknown names are refused, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSpec(Section):
+    path: str = Field("", description="data folder, or 'sample' for the built-in set")
+    duplicates: str = Field(
+        "", description="CSV with pairs of near-duplicate images to keep together"
+    )
+
+
+class SplitSpec(Section):
+    folds: int = Field(5, ge=2, le=100, description="number of folds")
+    repeats: int = Field(1, ge=1, le=100, description="times the folds are redrawn")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="seed of the first draw and of the training"
+    )
+    folds_file: str = Field("", description="CSV (image, fold) with folds made elsewhere")
+
+
+class ModelSpec(Section):
+    backbone: str = Field("xception", description="architecture")
+    weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file")
+    image_size: int = Field(299, ge=32, le=2048, description="side of the square input, pixels")
+    aspect: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="how a rectangle becomes a square: centre crop, pad or stretch"
+    )
+    unfreeze_depth: int = Field(2, ge=0, le=14, description="blocks trained, from the end; 0: head")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
+
+
+class TrainingSpec(Section):
+    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head, base frozen")
+    fine_tune_epochs: int = Field(10, ge=0, le=1000, description="epochs of the last blocks")
+    batch_size: int = Field(32, ge=1, le=4096, description="images a step")
+    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of the head phase")
+    fine_tune_lr: float = Field(1e-4, gt=0, le=1, description="learning rate of the second phase")
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's decoupled decay; 0: Adam")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share given to the other classes")
+    class_weights: float | Literal["balanced", "none"] = Field(
+        "none", description="'balanced', 'none', or a power p in (0, 1]: weight = frequency^-p"
+    )
+    augment: Literal["none", "dihedral", "online"] = Field(
+        "dihedral", description="flips and rotations of training images; 'online' adds colour"
+    )
+    views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
+    predict_views: int = Field(
+        1, ge=1, le=8, description="views of a held-out image whose probabilities are averaged"
+    )
+    early_stopping: Literal["inner", "validation", "none"] = Field(
+        "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
+    )
+    inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+    )
+    patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
+    store_dtype: Literal["float16", "float32"] = Field(
+        "float16", description="precision of stored activations"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
+    )
+
+    @model_validator(mode="after")
+    def _views_are_there(self) -> "TrainingSpec":
+        there = {"none": 1, "dihedral": self.views, "online": 8}[self.augment]
+        if self.predict_views > there:
+            raise ValueError(
+                f"predict_views = {self.predict_views} asks for more than the {there} views there "
+                f"are with augment = {self.augment!r}; raise views or lower predict_views"
+            )
+        return self
+
+    @field_validator("class_weights")
+    @classmethod
+    def _power(cls, value: float | str) -> float | str:
+        if isinstance(value, (int, float)) and not 0 < value <= 1:
+            raise ValueError("the power of class weights lies in (0, 1]")
+        return value
+
+
+class EvaluationSpec(Section):
+    malignant: tuple[str, ...] = Field(
+        ("mel", "bcc", "akiec"), description="classes of the malignant-versus-benign view"
+    )
+    replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
+    level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
+    slices: tuple[str, ...] = Field((), description="further metadata columns to slice by")
+
+
+class StudySpec(Section):
+    """One study, as read from ``studies/*.toml`` and as run."""
+
+    name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    description: str = ""
+    tuned_on: str = Field("", description="digest of the data set whose labels chose this study")
+    tuned_by: str = Field("", description="name of the search that chose this study")
+    data: DataSpec = DataSpec()
+    split: SplitSpec = SplitSpec()
+    model: ModelSpec = ModelSpec()
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    search: SearchSpec = SearchSpec()
+
+    @property
+    def digest(self) -> str:
+        """Digest of what determines the fold models (not the name, the words or the search)."""
+        split = self.split.model_dump(exclude={"folds_file"})
+        return digest_of(split, self.model.model_dump(), self.training.model_dump())
+
+    def to_toml(self) -> str:
+        """The whole study with its defaults written out."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+    def override(self, changes: Mapping[str, Mapping[str, Any]]) -> "StudySpec":
+        """A study with some values replaced: section -> name -> value (None leaves it alone)."""
+        values = self.model_dump()
+        for section, pairs in changes.items():
+            values[section] |= {name: value for name, value in pairs.items() if value is not None}
+        return _checked(values, "the options given")
+
+
+def read_study(path: Path) -> StudySpec:
+    """Read and check a study file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror}); name a study file") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: not UTF-8 text; a study is a TOML file") from None
+    return parse_study(text, str(path))
+
+
+def parse_study(text: str, source: str) -> StudySpec:
+    """Check a study given as TOML text; ``source`` names it in errors."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{source}: not valid TOML: {error}; mend that line") from None
+    return _checked(values, source)
+
+
+def _checked(values: Mapping[str, Any], source: str) -> StudySpec:
+    try:
+        return StudySpec.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(f"{source}: {_complaints(error)}") from None
+
+
+def _complaints(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        place = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function"))
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
+        else:
+            whole = item["type"] == "missing" or isinstance(item["input"], (dict, BaseModel))
+            given = "" if whole else f" (given {item['input']!r})"
+            lines.append(f"{place} {_rule(item['type'], item.get('ctx', {}), item['msg'])}{given}")
+    return "; ".join(lines[:10])
+
+
+def _rule(kind: str, facts: Mapping[str, Any], message: str) -> str:
+    """The rule that was broken, in words."""
+    rules = {
+        "greater_than_equal": "must be at least {ge}",
+        "greater_than": "must be more than {gt}",
+        "less_than_equal": "must be at most {le}",
+        "less_than": "must be less than {lt}",
+        "literal_error": "must be {expected}",
+        "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
+        "missing": "is missing",
+    }
+    if kind in rules:
+        return rules[kind].format(**facts)
+    return f"is not valid: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,1 @@
+"""One function a verb: each finishes what it begins and prints nothing."""

@@ -1,0 +1,269 @@
+"""The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.errors import some
+from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.metrics.evaluation import Evaluation, evaluate
+from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.runs.evaluated import write_evaluation
+from ensemble_kit.runs.folder import (
+    FOLDS,
+    IMAGES,
+    OOF,
+    STUDY,
+    write_folds,
+    write_images,
+    write_oof,
+)
+from ensemble_kit.runs.manifest import (
+    FILE_NAME,
+    Manifest,
+    environment,
+    read_manifest,
+    record_files,
+    write_manifest,
+)
+from ensemble_kit.splits import check_folds
+from ensemble_kit.stores.locks import reading_stores
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
+from ensemble_kit.training.preparing import (
+    Prepared,
+    Resources,
+    find_weights,
+    fold_job,
+    prepare_study,
+)
+from ensemble_kit.training.workers import Workers
+from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
+
+STOPPING_NOTES = {
+    "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
+    "model is judged on had no say.",
+    "validation": "The epoch of each fold model was chosen on the very images it is judged on: "
+    "the figures are optimistic.",
+    "none": "Every fold model trained a fixed number of epochs; no image chose when to stop.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidated:
+    """A finished cross-validation: the mean out-of-fold rows and those of each repeat."""
+
+    folder: Path
+    predictions: Predictions
+    repeats: tuple[Predictions, ...]
+
+
+def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
+    """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
+    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
+
+
+def cross_validate(
+    table: ImageTable,
+    draws: list[Folds],
+    spec: StudySpec,
+    folder: Path,
+    machine: Resources,
+    *,
+    tell: Callable[..., None],
+    overwrite: bool = False,
+) -> CrossValidated:
+    """Train every fold that is not finished and write ``oof.csv``; the manifest is left running.
+
+    draws : one ``Folds`` for each repeat, checked here against the table. tell : receives ``kind``
+    and facts of each step and event. A run folder of another study, data set or split is refused.
+    The folder is made once pixels and activations are there: a damaged image leaves no run behind,
+    and with ``overwrite`` the old run stays until then. One process at a time may work on a run.
+    """
+    began = time.perf_counter()
+    for folds in draws:
+        check_folds(table, folds)
+    digest = digest_of(*(folds.digest for folds in draws))
+    if (folder / FILE_NAME).is_file() and not overwrite:
+        refuse_other_run(folder, spec, table, digest)
+    find_weights(spec)
+    events = machine.store_dir / "events" / f"{folder.name}-{os.getpid()}"
+    with (
+        ExitStack() as locks,
+        Workers(machine.jobs, events, lambda event: tell(**event)) as workers,
+    ):
+        locks.enter_context(reading_stores(machine.store_dir))
+        workers.alone().warm_up()
+        prepared = prepare_study(table, spec, machine, workers, tell=tell)
+        locks.enter_context(only_worker_on(folder))
+        if overwrite:
+            remove_run(folder)
+        _begin(table, draws, spec, folder, digest)
+        done = _train(prepared, draws, spec, folder, workers, tell)
+    repeats = tuple(_gather(table, folder, r, folds) for r, folds in enumerate(draws))
+    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
+    predictions = Predictions(table.image_ids, table.class_names, mean)
+    write_oof(folder, predictions)
+    names = [OOF, *_fold_files(folder, draws)]
+    if len(repeats) > 1:
+        for r, repeat in enumerate(repeats):
+            write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
+            names.append(f"oof_{r}.csv")
+    facts = read_manifest(folder).facts | _facts(prepared, spec, done)
+    facts["seconds_of_last_attempt"] = time.perf_counter() - began
+    record_files(folder, names, facts=facts, device=_device(folder, done))
+    return CrossValidated(folder, predictions, repeats)
+
+
+def complete_run(
+    result: CrossValidated, table: ImageTable, folds: Folds, spec: StudySpec
+) -> Evaluation:
+    """Evaluate the out-of-fold rows, write the numbers and declare the run complete.
+
+    What a repeated command may change without training (intervals, slices, corrected metadata) is
+    written anew, and a report made before is removed.
+    """
+    write_text(result.folder / STUDY, spec.to_toml())
+    write_images(result.folder, table)
+    (result.folder / "report.json").unlink(missing_ok=True)
+    evaluation = evaluate(table, folds, result.predictions, spec.evaluation, spec.split.seed)
+    names = write_evaluation(result.folder, evaluation)
+    manifest = read_manifest(result.folder)
+    record_files(
+        result.folder,
+        [STUDY, IMAGES, *names],
+        status="complete",
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
+        warnings=_warnings(manifest, table, spec),
+    )
+    return evaluation
+
+
+def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:
+    """What a reader must know before any figure."""
+    warnings = []
+    if spec.training.early_stopping == "validation":
+        warnings.append(STOPPING_NOTES["validation"])
+    if spec.tuned_on == table.digest:
+        warnings.append(
+            "This study was tuned on the same data set: its figures are optimistic; "
+            "`tune --nested` estimates by how much."
+        )
+    threads = {fold.get("threads") for fold in manifest.facts["folds"]}
+    if len(threads) > 1:
+        warnings.append(
+            f"The folds were trained with different numbers of threads ({some(sorted(threads))}): "
+            "the same command will not give the same bytes."
+        )
+    if manifest.device.get("training_deterministic") == "False":
+        warnings.append("Trained on a device whose arithmetic is not repeatable to the bit.")
+    return tuple(warnings)
+
+
+def _begin(
+    table: ImageTable, draws: list[Folds], spec: StudySpec, folder: Path, digest: str
+) -> None:
+    if (folder / FILE_NAME).is_file():
+        return
+    manifest = Manifest(
+        kind="cv",
+        name=folder.name,
+        spec_digest=spec.digest,
+        data_digest=table.digest,
+        folds_digest=digest,
+        class_names=table.class_names,
+        seed=spec.split.seed,
+        data_root=str(Path(table.root).resolve()) if table.root else "",
+        **environment(),
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
+        fresh = Path(place) / folder.name
+        write_folds(fresh, table, draws)
+        write_text(fresh / STUDY, spec.to_toml())
+        write_manifest(fresh, manifest)
+        record_files(fresh, [FOLDS, IMAGES, STUDY])
+        fresh.replace(folder)
+
+
+def _train(
+    prepared: Prepared,
+    draws: list[Folds],
+    spec: StudySpec,
+    folder: Path,
+    workers: Workers,
+    tell: Callable[..., None],
+) -> list[FoldDone]:
+    finished, futures = [], []
+    for repeat, folds in enumerate(draws):
+        for k in range(folds.n_folds):
+            seed = FoldSeed(spec.split.seed, repeat, k)
+            job = fold_job(prepared, spec, folds, seed, fold_folder(folder, repeat, k), workers)
+            done = read_done(job.folder, job.digest)
+            if done is None:
+                futures.append(workers.submit(train_fold, job))
+            else:
+                tell("fold_kept", repeat=repeat, fold=k)
+                finished.append(done)
+    return finished + workers.finish(futures)
+
+
+def _gather(table: ImageTable, folder: Path, repeat: int, folds: Folds) -> Predictions:
+    """All held-out rows of one draw of folds, in the table's order."""
+    parts = [fold_predictions(fold_folder(folder, repeat, k)) for k in range(folds.n_folds)]
+    ids = np.concatenate([part.image_ids for part in parts])
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    return Predictions(ids, table.class_names, probabilities).in_order_of(table.image_ids)
+
+
+def _fold_files(folder: Path, draws: list[Folds]) -> list[str]:
+    names = []
+    for repeat, folds in enumerate(draws):
+        for k in range(folds.n_folds):
+            place = fold_folder(folder, repeat, k)
+            names += [
+                str(path.relative_to(folder))
+                for path in sorted(place.iterdir())
+                if path.is_file() and not path.name.startswith(".")
+            ]
+    return names
+
+
+def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[str, Any]:
+    return {
+        "pixels_digest": prepared.pixels.digest,
+        "weights_digest": prepared.weights_digest,
+        "views": prepared.plan.views,
+        "predict_views": min(spec.training.predict_views, prepared.plan.views),
+        "fine_tune_from": prepared.plan.fine_tune,
+        "store_notes": list(prepared.plan.notes),
+        "store_bytes": prepared.plan.total_bytes,
+        "folds": [
+            {
+                "repeat": fold.repeat,
+                "fold": fold.fold,
+                "epochs": fold.epochs,
+                "seconds": fold.seconds,
+                "images_per_second": fold.images_per_second,
+                "peak_memory": fold.peak_memory,
+                "threads": fold.device["threads"],
+            }
+            for fold in sorted(done, key=lambda fold: (fold.repeat, fold.fold))
+        ],
+    }
+
+
+def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:
+    trained_on = done[-1].device if done else {}
+    return read_manifest(folder).device | {f"training_{k}": v for k, v in trained_on.items()}

@@ -1,0 +1,116 @@
+"""Making a run folder from predictions that were made elsewhere."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.metrics.comparison import Comparison
+from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.runs.evaluated import write_evaluation
+from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.runs.manifest import (
+    FILE_NAME,
+    Manifest,
+    environment,
+    read_manifest,
+    record_files,
+    write_manifest,
+)
+from ensemble_kit.study import StudySpec
+
+COMPARISON = "comparison.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What goes into the run folder of an evaluation."""
+
+    study: StudySpec
+    table: ImageTable
+    folds: Folds
+    predictions: Predictions
+    evaluation: Evaluation
+    seed: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+
+
+def check_name(
+    runs_dir: Path, study: StudySpec, table: ImageTable, folds: Folds, predictions: Predictions,
+    overwrite: bool,
+) -> None:  # fmt: skip
+    """Raise RunError where the name is taken by a run of something else (unless overwriting)."""
+    folder = runs_dir / study.name
+    if overwrite or not folder.exists():
+        return
+    if not (folder / FILE_NAME).is_file():
+        if not any(folder.iterdir()):
+            return
+        raise RunError(f"{folder} is there and is no run: choose another --name")
+    there = read_manifest(folder)
+    fresh = _manifest(study, table, folds, predictions, 0)
+    differing = [
+        what
+        for what, theirs, ours in (
+            ("kind of run", there.kind, fresh.kind),
+            ("data", there.data_digest, fresh.data_digest),
+            ("folds", there.folds_digest, fresh.folds_digest),
+            ("predictions", there.facts.get("predictions_digest"), _digest(predictions)),
+        )
+        if theirs != ours
+    ]
+    if differing:
+        raise RunError(
+            f"run {study.name!r} is there already with another {' and another '.join(differing)}: "
+            "choose another --name, or --overwrite it"
+        )
+
+
+def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
+    """Write the run folder; the manifest says "complete" only once every file is there."""
+    folder = runs_dir / work.study.name
+    manifest = _manifest(work.study, work.table, work.folds, work.predictions, work.seed)
+    write_manifest(
+        folder, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
+    )
+    write_folds(folder, work.table, [work.folds])
+    write_oof(folder, work.predictions)
+    write_text(folder / STUDY, work.study.to_toml())
+    names = [FOLDS, IMAGES, OOF, STUDY, *write_evaluation(folder, work.evaluation)]
+    if work.comparison is not None:
+        write_json(folder / COMPARISON, work.comparison.plain())
+        names.append(COMPARISON)
+    finished = Manifest(kind="evaluate", name=work.study.name).created
+    record_files(folder, names, status="complete", finished=finished)
+    return folder
+
+
+def run_name(text: str) -> str:
+    """A run's name from a file's: what may not stand in one becomes ``-``."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100]
+    return plain or "run"
+
+
+def _manifest(
+    study: StudySpec, table: ImageTable, folds: Folds, predictions: Predictions, seed: int
+) -> Manifest:
+    return Manifest(
+        kind="evaluate",
+        name=study.name,
+        spec_digest=digest_of(study.evaluation.model_dump(), seed),
+        data_digest=table.digest,
+        folds_digest=folds.digest,
+        class_names=table.class_names,
+        seed=seed,
+        data_root=table.root,
+        facts={"predictions_digest": _digest(predictions)},
+    )
+
+
+def _digest(predictions: Predictions) -> str:
+    ids = [str(name) for name in predictions.image_ids]
+    return digest_of(ids, predictions.probabilities, predictions.class_names)

@@ -1,0 +1,233 @@
+"""Members of an ensemble, gathered from runs and from files and checked to belong together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
+from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
+from ensemble_kit.data.prediction_tables import read_prediction_table
+from ensemble_kit.data.predictions import read_predictions
+from ensemble_kit.posthoc.crossfit import Members
+from ensemble_kit.runs.folder import read_folds, read_run
+from ensemble_kit.splits import check_folds, make_folds
+from ensemble_kit.workflows.matching import read_matched
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One member as found. table and folds are None where its file knows no labels."""
+
+    name: str
+    origin: str
+    predictions: Predictions
+    table: ImageTable | None = None
+    folds: Folds | None = None
+    notes: tuple[str, ...] = ()
+
+    def take(self, rows: Bools) -> "Source":
+        """The member on some of its images."""
+        p = self.predictions
+        kept = Predictions(p.image_ids[rows], p.class_names, p.probabilities[rows])
+        f = self.folds
+        return replace(
+            self,
+            predictions=kept,
+            table=None if self.table is None else self.table.take(rows),
+            folds=None
+            if f is None
+            else Folds(f.image_ids[rows], f.groups[rows], f.fold[rows], f.n_folds, f.seed),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Members with one truth and one set of outer folds, all in the same order of images."""
+
+    table: ImageTable
+    folds: Folds
+    members: Members
+    origins: tuple[str, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def gather(
+    runs: Sequence[Path],
+    predictions: Sequence[Path],
+    truth: Path | None = None,
+    folds_file: Path | None = None,
+    align: bool = False,
+    seed: int = 0,
+) -> Gathered:
+    """Read members from run folders and prediction files.
+
+    Images, labels and classes must agree; ``align`` keeps the images that all have. Different
+    folds are accepted only where every member's respect the groups: new outer folds are then drawn
+    with ``seed``. Raises PredictionsError or SplitError naming what differs.
+    """
+    sources = [source for folder in runs for source in _from_run(folder)]
+    sources += [_from_file(path, truth, folds_file) for path in predictions]
+    if not sources:
+        raise PredictionsError("an ensemble needs members: name runs or give --predictions files")
+    sources = _named_apart(sources)
+    notes = [note for source in sources for note in source.notes]
+    for source in sources:
+        _check_classes(source, sources[0])
+    sources, more = _same_images(sources, align)
+    table, folds, warnings, redrawn = _one_truth(sources, seed)
+    first = table.class_names
+    tables = [_in_columns(s, first).in_order_of(table.image_ids) for s in sources]
+    members = Members(
+        tuple(source.name for source in sources),
+        table.image_ids,
+        first,
+        np.stack([p.probabilities for p in tables]),
+    )
+    origins = tuple(source.origin for source in sources)
+    return Gathered(table, folds, members, origins, tuple(notes + more + redrawn), tuple(warnings))
+
+
+def _from_run(folder: Path) -> list[Source]:
+    """The run; in its place each of its repeats where their probabilities are stored apart."""
+    run = read_run(folder)
+    found = []
+    draws = read_folds(folder, run.table.class_names, run.table.root)[1]
+    for repeat, folds in enumerate(draws):
+        path = folder / f"oof_{repeat}.csv"
+        if path.is_file():
+            p = read_predictions(path).in_order_of(run.table.image_ids)
+            found.append(Source(f"{run.name} repeat {repeat}", str(path), p, run.table, folds))
+    return found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+
+
+def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:
+    given = read_prediction_table(path)
+    if given.labels is None and truth is None:
+        return Source(path.stem, str(path), given.predictions, notes=given.notes)
+    matched = read_matched([path], truth, folds_file)
+    predictions = matched.members[0][1]
+    return Source(path.stem, str(path), predictions, matched.table, matched.folds, matched.notes)
+
+
+def _named_apart(sources: list[Source]) -> list[Source]:
+    taken: dict[str, int] = {}
+    named = []
+    for source in sources:
+        taken[source.name] = taken.get(source.name, 0) + 1
+        again = taken[source.name]
+        named.append(source if again == 1 else replace(source, name=f"{source.name} ({again})"))
+    return named
+
+
+def _same_images(sources: list[Source], align: bool) -> tuple[list[Source], list[str]]:
+    sets = [set(source.predictions.image_ids.tolist()) for source in sources]
+    common = set.intersection(*sets)
+    if all(len(s) == len(common) for s in sets):
+        return sources, []
+    for source, ids in zip(sources[1:], sets[1:], strict=True):
+        apart = sorted(sets[0] ^ ids)
+        if apart and not align:
+            raise PredictionsError(
+                f"{sources[0].origin} and {source.origin} have different images: {some(apart)} in "
+                "only one of them; give --align to keep the images that all members have"
+            )
+    if not common:
+        raise PredictionsError("the members have no image in common: are they of one data set?")
+    kept = [s.take(np.isin(s.predictions.image_ids, sorted(common))) for s in sources]
+    most = max(len(ids) for ids in sets)
+    shared = count(len(common), "image")
+    return kept, [f"aligned: {shared} that all members have, of up to {most:,}"]
+
+
+def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, list[str], list[str]]:
+    known = [s for s in sources if s.table is not None and s.folds is not None]
+    if not known:
+        raise PredictionsError(
+            f"no labels in {some(s.origin for s in sources)}: an ensemble is fitted to labels; "
+            "give files with a label column, or --truth"
+        )
+    reference = min(known, key=lambda s: s.table.n_groups if s.table else 0)
+    table, folds = reference.table, reference.folds
+    assert table is not None
+    assert folds is not None
+    ids = table.image_ids
+    fold_of: list[tuple[Source, Folds]] = []
+    warnings: list[str] = []
+    for source in sources:
+        if source.table is None or source.folds is None:
+            warnings.append(f"{source.origin} has no labels or folds: taken to be out of fold")
+            continue
+        order = _order(source, ids)
+        _check_labels(reference, table, source, source.table.take(order))
+        if source.folds.n_folds == 1:
+            warnings.append(f"{source.origin} does not say its folds: taken to be out of fold")
+        else:
+            fold = source.folds.fold[order]
+            fold_of.append((source, Folds(ids, table.groups, fold, source.folds.n_folds)))
+    if not fold_of:
+        raise SplitError(
+            f"no folds in {some(s.origin for s in sources)} (or one fold only): cross-fitting "
+            "needs at least two; give a column 'fold' or --folds-file"
+        )
+    if all(np.array_equal(f.fold, fold_of[0][1].fold) for _, f in fold_of):
+        check_folds(table, fold_of[0][1])
+        return table, fold_of[0][1], warnings, []
+    for source, other in fold_of:
+        try:
+            check_folds(table, other)
+        except SplitError as error:
+            raise SplitError(
+                f"{source.origin} has other folds than {fold_of[0][0].origin}, and they do not "
+                f"respect the groups: {error}"
+            ) from None
+    n_folds = max(f.n_folds for _, f in fold_of)
+    redrawn = make_folds(table, n_folds, seed)[0]
+    note = (
+        f"the members were made with different folds, all of which respect the groups; {n_folds} "
+        f"new outer folds were drawn by group (seed {seed}) for everything fitted here"
+    )
+    return table, redrawn, warnings, [note]
+
+
+def _order(source: Source, ids: np.ndarray) -> np.ndarray:
+    row_of = {str(name): row for row, name in enumerate(source.predictions.image_ids)}
+    return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
+
+
+def _check_labels(reference: Source, table: ImageTable, source: Source, theirs: ImageTable) -> None:
+    ours_named = np.char.lower(np.array(table.class_names)[table.labels])
+    theirs_named = np.char.lower(np.array(theirs.class_names)[theirs.labels])
+    differing = table.image_ids[ours_named != theirs_named]
+    if len(differing):
+        raise PredictionsError(
+            f"{reference.origin} and {source.origin} disagree about the labels of "
+            f"{some(differing)}: members are judged against one truth; mend the labels or give "
+            "--truth"
+        )
+
+
+def _check_classes(source: Source, first: Source) -> None:
+    theirs, ours = (s.predictions.class_names for s in (source, first))
+    differing = sorted({name.lower() for name in ours} ^ {name.lower() for name in theirs})
+    if differing:
+        raise PredictionsError(
+            f"{first.origin} and {source.origin} have different classes: {some(differing)} in only "
+            "one of them; give predictions of the same classes"
+        )
+    never = source.predictions.probabilities.max(axis=0, initial=0.0) == 0.0
+    if never.any():
+        raise PredictionsError(
+            f"{source.origin}: probability 0 of {some(np.array(theirs)[never])} in every row: a "
+            "class never predicted cannot be weighed or calibrated; drop the column and its "
+            "images, or the member"
+        )
+
+
+def _in_columns(source: Source, names: tuple[str, ...]) -> Predictions:
+    p = source.predictions
+    place = {name.lower(): column for column, name in enumerate(p.class_names)}
+    columns = [place[name.lower()] for name in names]
+    return Predictions(p.image_ids, names, p.probabilities[:, columns])

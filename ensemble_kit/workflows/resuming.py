@@ -1,0 +1,79 @@
+"""A run folder is resumed by the same study on the same data, or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.records import ImageTable
+from ensemble_kit.runs.folder import STUDY
+from ensemble_kit.runs.manifest import read_manifest
+from ensemble_kit.study import StudySpec, read_study
+
+
+def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_digest: str) -> None:
+    """Raise RunError that names what differs between a run folder and what would go into it."""
+    manifest = read_manifest(folder)
+    differences = []
+    if manifest.kind != "cv":
+        differences.append(f"it was made by `{manifest.kind}`")
+    elif manifest.spec_digest != spec.digest:
+        differences += spec_differences(read_study(folder / STUDY), spec)
+    if manifest.data_digest != table.digest:
+        differences.append("its images, groups or labels are others")
+    elif manifest.folds_digest != folds_digest:
+        differences.append("its folds are others")
+    if differences:
+        raise RunError(
+            f"run {manifest.name!r} exists and differs: {some(differences)}; give --run NAME for "
+            "a new run, or --overwrite to replace this one"
+        )
+
+
+@contextmanager
+def only_worker_on(folder: Path) -> Iterator[None]:
+    """Hold the run's lock, or raise RunError where another process holds it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise RunError(
+            f"another process is working on run {folder.name!r}; wait for it, or give --run NAME"
+        ) from None
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run that is to be replaced; a folder that holds no run is left and refused."""
+    if not folder.exists():
+        return
+    doomed = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def spec_differences(there: StudySpec, here: StudySpec) -> list[str]:
+    """``training.dropout is 0.3 there, 0.5 here`` for each setting that differs."""
+    before, after = _flat(there.model_dump()), _flat(here.model_dump())
+    sections = ("split.", "model.", "training.")
+    return [
+        f"{name} is {before.get(name)!r} there, {value!r} here"
+        for name, value in after.items()
+        if name.startswith(sections) and before.get(name) != value
+    ] or ["its settings are others"]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,230 @@
+"""`ensemble`, from files to a run folder, and what bad input gets."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble_kit.posthoc.crossfit import Members
+from ensemble_kit.runs.folder import find_run, read_run
+from ensemble_kit.workflows.ensemble_files import load_ensemble
+from ensemble_kit.workflows.members import gather
+from tests.posthoc.posthoc_cases import as_table, made_rows
+
+ROWS = made_rows(groups=150, classes=3)
+
+
+def frame(m: int, rows=ROWS) -> pd.DataFrame:
+    members, table, folds = as_table(rows)
+    head = pd.DataFrame(
+        {"image": table.image_ids, "lesion_id": table.groups, "fold": folds.fold,
+         "dx": np.array(table.class_names)[table.labels],
+         "sex": np.where(table.group_codes % 2, "f", "m")}
+    )  # fmt: skip
+    return head.join(pd.DataFrame(members.probabilities[m], columns=list(table.class_names)))
+
+
+def run(project: Path, *words: object, code: int = 0) -> tuple[str, str]:
+    found = subprocess.run(
+        [sys.executable, str(project / "cli.py"), "ensemble", *map(str, words)],
+        capture_output=True, text=True, cwd=project, timeout=400,
+    )  # fmt: skip
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    return found.stdout, found.stderr
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"model_{m}.csv" for m in range(3)]
+    for m, path in enumerate(paths):
+        frame(m).to_csv(path, index=False)
+    return paths
+
+
+def given(paths: list[Path]) -> list[object]:
+    return [word for path in paths for word in ("--predictions", path)]
+
+
+def test_files_to_a_run_that_can_be_read_and_used(project: Path, files, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    words = [*given(files), "--runs-dir", runs, "--name", "both", "--replicates", 100]
+    out, _ = run(project, *words)
+    for word in ("chosen:", "optimism", "prediction sets", "log loss", "model_0"):
+        assert word in out
+    folder = runs / "both"
+    read = read_run(folder)
+    assert read.manifest.kind == "ensemble"
+    assert set(read.manifest.files) == {
+        "folds.csv", "images.csv", "oof.csv", "study.toml", "ensemble.json", "calibration.json",
+        "conformal.json", "sets.csv", "metrics.csv", "curves.json",
+    }  # fmt: skip
+    values = json.loads((folder / "ensemble.json").read_text())
+    assert [m["name"] for m in values["members"]] == ["model_0", "model_1", "model_2"]
+    optimism = {o["metric"]: o for o in values["optimism"]}
+    gap = optimism["log_loss"]
+    assert gap["difference"]["value"] == pytest.approx(
+        gap["in_sample"]["value"] - gap["cross_fitted"]["value"]
+    )
+    assert gap["difference"]["value"] < 0
+    sets = pd.read_csv(folder / "sets.csv")
+    assert list(sets["image"]) == list(read.table.image_ids)
+    bundle = load_ensemble(folder)
+    new = Members(bundle.members, read.table.image_ids[:5], bundle.class_names,
+                  ROWS.members[:, :5] * 1.0)  # fmt: skip
+    assert np.allclose(bundle.apply(new).probabilities.sum(axis=1), 1)
+    again, _ = run(project, *words)
+    assert again == out
+    assert read_run(folder).predictions.probabilities.tobytes() == (
+        read.predictions.probabilities.tobytes()
+    )
+    _, error = run(project, *words, "--method", "stack", code=2)
+    assert "--overwrite" in error
+
+
+def test_runs_are_members_and_the_json_is_complete(project: Path, files, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    small = ["--runs-dir", runs, "--replicates", 50]
+    run(project, *given(files[:2]), *small, "--name", "first", "--method", "mean", "-q")
+    out, _ = run(
+        project, "first", *given(files[2:]), *small, "--name", "second", "--method", "weights",
+        "--calibrate", "temperature", "--json", "-q",
+    )  # fmt: skip
+    values = json.loads(out)
+    assert [m["name"] for m in values["members"]] == ["first", "model_2"]
+    assert values["method"] == "weights"
+    assert read_run(find_run("second", runs)).predictions.class_names == ("a", "b", "c")
+
+
+def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: Path) -> None:
+    out, _ = run(
+        project, *given(files), "--runs-dir", tmp_path / "runs", "--replicates", 20, "--method",
+        "greedy", "--objective", "balanced_accuracy", "--prevalence", "a=0.2,b=0.2", "--set-score",
+        "raps", "--set-scope", "marginal", "--set-unit", "drawn", "--json", "-q",
+    )  # fmt: skip
+    values = json.loads(out)
+    assert values["final"]["prior_shift"]["target"] == pytest.approx([0.2, 0.2, 0.6])
+    assert values["decision"]["power"] >= 0
+
+
+BAD = {
+    "nan": (lambda f: f.assign(a=f["a"].where(f.index != 4)), "img_00004"),
+    "negative": (lambda f: f.assign(a=f["a"] - 2 * (f.index == 5)), "img_00005"),
+    "sums": (lambda f: f.assign(a=f["a"] + 0.2 * (f.index == 6)), "do not sum to 1"),
+    "twice": (lambda f: pd.concat([f, f.iloc[[7]]]), "img_00007"),
+    "fewer images": (lambda f: f.iloc[3:], "--align"),
+    "other labels": (lambda f: f.assign(dx=["b", *f["dx"][1:]]), "disagree"),
+    "other classes": (
+        lambda f: f.rename(columns={"a": "z"}).replace({"dx": {"a": "z"}}),
+        "classes",
+    ),
+    "never predicted": (lambda f: f.assign(b=f["b"] + f["a"], a=0.0), "never predicted"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_bad_members_are_named(name: str, project: Path, files, tmp_path: Path) -> None:
+    spoil, word = BAD[name]
+    spoil(frame(1)).to_csv(files[1], index=False)
+    runs = tmp_path / "runs"
+    _, error = run(project, *given(files), "--runs-dir", runs, code=2)
+    assert word in error
+    assert "model_1" in error
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("drop", "word"),
+    [(["fold"], "folds"), (["dx"], "labels"), (["dx", "fold", "lesion_id"], "labels")],
+)
+def test_missing_folds_and_labels(drop, word: str, project: Path, files, tmp_path: Path) -> None:
+    for m, path in enumerate(files):
+        frame(m).drop(columns=drop).to_csv(path, index=False)
+    _, error = run(project, *given(files), "--runs-dir", tmp_path / "runs", code=2)
+    assert word in error
+
+
+def test_one_fold_only_is_refused(project: Path, files, tmp_path: Path) -> None:
+    for m, path in enumerate(files):
+        frame(m).assign(fold=0).to_csv(path, index=False)
+    _, error = run(project, *given(files), "--runs-dir", tmp_path / "runs", code=2)
+    assert "at least two" in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--method", "magic"), ("--calibrate", "magic"), ("--objective", "x"), ("--set-level", "1"),
+        ("--prevalence", "a=2"), ("--prevalence", "q=0.5"), ("--prevalence", "a"),
+        ("--name", "../up"),
+    ],
+)  # fmt: skip
+def test_bad_options(words, project: Path, files, tmp_path: Path) -> None:
+    _, error = run(project, *given(files), "--runs-dir", tmp_path / "runs", *words, code=2)
+    assert words[0] in error or words[1] in error
+
+
+def test_no_members_and_unknown_runs(project: Path, tmp_path: Path) -> None:
+    assert "needs members" in run(project, "--runs-dir", tmp_path, code=2)[1]
+    assert "no run named 'x'" in run(project, "x", "--runs-dir", tmp_path, code=2)[1]
+
+
+def test_align_keeps_common_images(files) -> None:
+    frame(1).iloc[3:].to_csv(files[1], index=False)
+    found = gather([], files, align=True)
+    assert len(found.table) == len(ROWS) - 3
+    assert found.members.probabilities.shape == (3, len(ROWS) - 3, 3)
+    assert "aligned" in " ".join(found.notes)
+
+
+def test_columns_and_rows_in_another_order_are_matched(files) -> None:
+    before = gather([], files)
+    frame(1).iloc[::-1][["image", "c", "a", "b", "dx", "fold", "lesion_id", "sex"]].to_csv(
+        files[1], index=False
+    )
+    after = gather([], files)
+    assert after.members.probabilities.tobytes() == before.members.probabilities.tobytes()
+
+
+def test_group_safe_but_different_folds_are_redrawn_and_said(files) -> None:
+    other = made_rows(groups=150, classes=3, folds=3)
+    frame(1).assign(fold=other.fold).to_csv(files[1], index=False)
+    found = gather([], files)
+    assert "new outer folds were drawn by group" in " ".join(found.notes)
+    per_group = pd.Series(found.folds.fold).groupby(found.table.groups).nunique()
+    assert (per_group == 1).all()
+
+
+def test_different_folds_that_cut_groups_are_refused(files) -> None:
+    from ensemble_kit.core.errors import SplitError
+
+    frame(1).assign(fold=np.arange(len(ROWS)) % 4).to_csv(files[1], index=False)
+    with pytest.raises(SplitError, match=r"model_1\.csv has other folds"):
+        gather([], files)
+
+
+def test_a_submission_without_labels_borrows_the_truth(files) -> None:
+    frame(2)[["image", "a", "b", "c"]].to_csv(files[2], index=False)
+    found = gather([], files)
+    assert found.members.names == ("model_0", "model_1", "model_2")
+    assert any("taken to be out of fold" in w for w in found.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_three_real_models(project: Path, shared: Path, tmp_path: Path) -> None:
+    """auto: no worse than mean + temperature, better than any member, and calibrated."""
+    paths = sorted((shared / "data" / "ham10000-oof").glob("*.csv"))
+    out, _ = run(
+        project, *given(paths), "--runs-dir", tmp_path, "--replicates", 200, "--json", "-q"
+    )
+    board = {line["name"]: line for line in json.loads(out)["board"]}
+    ours = board["ensemble"]["figures"]
+    assert ours["ece"]["value"] <= 0.010
+    assert board["mean + temperature"]["minus_ensemble"]["log_loss"]["value"] >= 0
+    for path in paths:
+        assert board[path.stem]["minus_ensemble"]["log_loss"]["low"] > 0
