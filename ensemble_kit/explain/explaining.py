@@ -11,17 +11,16 @@ from ensemble_kit.core.atomic import sha256_of_file, write_bytes
 from ensemble_kit.core.errors import DataError, RunError, some
 from ensemble_kit.core.records import Ints
 from ensemble_kit.data.images import check_ids
-from ensemble_kit.explain.gradcam import Features, grad_cam, head_probabilities
+from ensemble_kit.explain.gradcam import grad_cam, head_probabilities
 from ensemble_kit.explain.index import FOLDER, INDEX, Entry, file_name, read_index, write_index
 from ensemble_kit.explain.inputs import Inputs, find_inputs
 from ensemble_kit.explain.overlay import draw_overlay
 from ensemble_kit.models import check_model_spec
-from ensemble_kit.models.fold_model import FoldModel, open_fold_model
-from ensemble_kit.runs.folder import STUDY, Run
+from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
+from ensemble_kit.runs.folder import STUDY, Run, fold_folder
 from ensemble_kit.runs.manifest import read_manifest, record_files
 from ensemble_kit.study import ModelSpec, read_study
 from ensemble_kit.training.fold import MODEL, unturned_predictions
-from ensemble_kit.workflows.cross_validation import fold_folder
 
 TOLERANCE = 0.05
 """Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""

@@ -7,11 +7,9 @@ is the class activation map of Zhou et al. 2016 (arXiv:1512.04150) before the Re
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ensemble_kit.core.records import Floats, Ints
-
-Features = NDArray[np.float32]
+from ensemble_kit.models.fold_model import Features
 
 
 def contributions(features: Features, kernel: Floats, classes: Ints) -> Floats:

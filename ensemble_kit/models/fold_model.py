@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats
-from ensemble_kit.explain.gradcam import Features
 from ensemble_kit.models.backbone import Backbone
 
 BATCH = 16
+Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,11 @@ class Run:
         return self.manifest.name
 
 
+def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
+    """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
+    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
+
+
 def find_run(name: str | None, runs_dir: Path) -> Path:
     """The folder of a named run (a name under ``runs_dir`` or a path), or of the latest one."""
     if name:

@@ -24,6 +24,7 @@ from ensemble_kit.runs.folder import (
     IMAGES,
     OOF,
     STUDY,
+    fold_folder,
     write_folds,
     write_images,
     write_oof,
@@ -66,11 +67,6 @@ class CrossValidated:
     folder: Path
     predictions: Predictions
     repeats: tuple[Predictions, ...]
-
-
-def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
-    """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
-    return (folder if repeat == 0 else folder / f"repeat_{repeat}") / f"fold_{fold}"
 
 
 def cross_validate(
