@@ -7,7 +7,12 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import results
-from ensemble_kit.cli.survey_tables import print_folds, print_json, print_survey
+from ensemble_kit.cli.survey_tables import (
+    print_folds,
+    print_json,
+    print_reading,
+    print_survey,
+)
 
 if TYPE_CHECKING:
     from ensemble_kit.core.records import Folds, ImageTable
@@ -24,7 +29,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Audit a split made elsewhere: CSV whose first column names the training images; "
+            help="Audit a split made elsewhere: list of the training images, with or without a header line; "
             "without --split-test, a CSV with a column 'fold'.",
         ),
     ] = None,
@@ -32,6 +37,14 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="CSV that names the test images of --split.")
     ] = None,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="Check the table alone; its images need not be here.")
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Read image headers only, not every pixel.")
     ] = False,
@@ -44,18 +57,24 @@ def check(
     """Read a data set, say what it holds and refuse what would spoil a run."""
     from ensemble_kit.cli.bars import bar
     from ensemble_kit.core.errors import EnsembleKitError
-    from ensemble_kit.data.dataset import data_or_default, load_table
+    from ensemble_kit.data.dataset import SAMPLE, data_or_default, load_data
     from ensemble_kit.data.survey import survey
 
     if split_test and not split:
         raise typer.BadParameter("--split-test needs --split, the training side")
     path = data_or_default(data)
-    table = load_table(path, duplicates=duplicates)
+    changes = options.data_changes(
+        data, duplicates, columns, group_pattern, label_level, map_labels, min_groups
+    )
+    spec = options.study_of(None, {"data": changes}).data
+    read = load_data(path, spec, require_images=not no_images)
+    table = read.table
     with bar("reading images", len(table), show=not (quiet or no_progress)) as advance:
         found = survey(table, quick=quick, jobs=jobs, on_progress=advance)
-    layout = _layout_name(path, table)
+    layout = "the built-in sample" if path == SAMPLE else read.layout
     if not as_json:
-        print_survey(layout, table, found)
+        print_reading(read, results.print, _seen(found))
+        print_survey(layout, table, found, no_images)
     problem: EnsembleKitError | None = _unreadable(found)
     drawn = None
     try:
@@ -66,7 +85,7 @@ def check(
     except EnsembleKitError as error:
         problem = problem or error
     if as_json:
-        print_json(layout, table, found, drawn, problem)
+        print_json(layout, table, found, drawn, problem, read.interpretation(), _seen(found))
     elif drawn:
         print_folds(table, drawn)
     if problem:
@@ -75,13 +94,17 @@ def check(
         results.print("sound: nothing here would spoil a run")
 
 
-def _layout_name(path: str, table: "ImageTable") -> str:
-    from ensemble_kit.data.dataset import SAMPLE
-    from ensemble_kit.data.layouts import find_layout
+def _seen(found: "Survey") -> list[str]:
+    """What looking at the pixels showed, as warnings."""
+    from ensemble_kit.core.errors import count, some
+    from ensemble_kit.data.depth import depth_note
 
-    named = Path(path)
-    place = named if named.is_file() else Path(table.root)
-    return "the built-in sample" if path == SAMPLE else find_layout(place).name
+    seen = [depth_note(found.bits)] if found.bits != 16 else []
+    for names, what in ((found.constant, "of one colour"), (found.dark, "almost black")):
+        if names:
+            verb = "is" if len(names) == 1 else "are"
+            seen.append(f"{count(len(names), 'image')} {verb} {what}: {some(names, 5)}")
+    return seen
 
 
 def _unreadable(found: "Survey") -> Any:
@@ -104,7 +127,7 @@ def _audit(table: "ImageTable", split: Path, split_test: Path | None) -> None:
     if split_test is None:
         read_folds_file(split, table)
         return
-    audit = audit_split(table, read_image_list(split), read_image_list(split_test))
+    audit = audit_split(table, read_image_list(split, table), read_image_list(split_test, table))
     if audit.leaks:
         raise SplitError(audit.complaint())
 

@@ -11,6 +11,7 @@ from ensemble_kit.cli.options import STUDY_DEFAULT
 
 if TYPE_CHECKING:
     from ensemble_kit.core.records import Folds, ImageTable
+    from ensemble_kit.data.dataset import DataSet
     from ensemble_kit.study import StudySpec
     from ensemble_kit.training.preparing import Resources
 
@@ -96,6 +97,11 @@ def cv(
         typer.Option(help=f"auto, float32, or bfloat16 (faster, 3 digits); {STUDY_DEFAULT} auto."),
     ] = None,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
@@ -118,12 +124,15 @@ def cv(
     from ensemble_kit.cli.sample_folder import sample_folder
     from ensemble_kit.cli.training_progress import TrainingProgress
     from ensemble_kit.cli.training_tables import print_result
+    from ensemble_kit.cli.survey_tables import print_reading
+    from ensemble_kit.metrics.view import check_names_of_view
     from ensemble_kit.models import check_model_spec
-    from ensemble_kit.training.preparing import Resources
+    from ensemble_kit.training.preparing import Resources, check_inner_holdout
     from ensemble_kit.workflows.cross_validation import complete_run, cross_validate
 
     changes: dict[str, dict[str, Any]] = {
-        "data": {"path": data, "duplicates": _text(duplicates)},
+        "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
+                                     map_labels, min_groups),
         "split": {"folds": folds, "repeats": repeats, "seed": seed,
                   "folds_file": _text(folds_file)},
         "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
@@ -142,14 +151,20 @@ def cv(
     name = run or (spec.name if study else f"{spec.model.backbone}-{_data_name(spec)}")
     folder = _run_folder(runs_dir, name)
     with sample_folder(store, keep=not dry_run) as sample:
-        spec, table, draws = _data_and_folds(spec, sample)
+        spec, found, draws = _data_and_folds(spec, sample)
+        table = found.table
+        if not quiet:
+            print_reading(found)
+        check_names_of_view(spec.evaluation.malignant, table.class_names)
+        check_inner_holdout(table, draws, spec)
         if dry_run:
             _print_plan(table, spec, machine)
             return
     with TrainingProgress(spec, len(draws), bars=not (quiet or no_progress), quiet=quiet) as shown:
         result = cross_validate(
-            table, draws, spec, folder, machine, tell=shown.tell, overwrite=overwrite
-        )
+            table, draws, spec, folder, machine, tell=shown.tell, overwrite=overwrite,
+            reading=found.interpretation(),
+        )  # fmt: skip
         shown.tell("evaluating")
         evaluation = complete_run(result, table, draws[0], spec)
     if spec.tuned_by:
@@ -159,20 +174,20 @@ def cv(
         note(f"report: python cli.py report {folder.name}")
 
 
-def _data_and_folds(spec: "StudySpec", sample: Path) -> "tuple[StudySpec, ImageTable, list[Folds]]":
+def _data_and_folds(spec: "StudySpec", sample: Path) -> "tuple[StudySpec, DataSet, list[Folds]]":
     from ensemble_kit.core.errors import StudyError
-    from ensemble_kit.data.dataset import data_or_default, load_table
+    from ensemble_kit.data.dataset import data_or_default, load_data
     from ensemble_kit.splits import make_folds, read_folds_file
 
-    duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
     path = data_or_default(spec.data.path or None)
-    table = load_table(path, duplicates=duplicates, sample_dir=sample)
+    found = load_data(path, spec.data, sample_dir=sample)
+    table = found.table
     if spec.split.folds_file:
         if spec.split.repeats > 1:
             raise StudyError("a folds file holds one draw of folds; leave --repeats out")
         given = read_folds_file(Path(spec.split.folds_file), table)
-        return spec.override({"split": {"folds": given.n_folds}}), table, [given]
-    return spec, table, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
+        return spec.override({"split": {"folds": given.n_folds}}), found, [given]
+    return spec, found, make_folds(table, spec.split.folds, spec.split.seed, spec.split.repeats)
 
 
 def _take_search(study: Path | None, spec: "StudySpec", folder: Path) -> None:

@@ -76,7 +76,7 @@ def ensemble(
     ] = "weighted",
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
-    malignant: options.Malignant = "mel,bcc,akiec",
+    malignant: options.Malignant = "usual",
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,

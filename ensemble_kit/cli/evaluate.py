@@ -28,7 +28,7 @@ def evaluate(
         ),
     ] = None,
     runs_dir: options.RunsDir = Path("runs"),
-    malignant: options.Malignant = "mel,bcc,akiec",
+    malignant: options.Malignant = "usual",
     slice_by: Annotated[
         list[str] | None,
         typer.Option(

@@ -14,6 +14,7 @@ from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
+from ensemble_kit.metrics.view import view_name
 from ensemble_kit.workflows.matching import Matched
 
 OVERALL = (
@@ -121,8 +122,9 @@ def _by_class(item: Shown) -> Table:
     for metric in BY_CLASS:
         table.add_column(metric)
     names = [*evaluation.class_names]
-    if _has(evaluation, "roc_auc", "malignant") and "malignant" not in names:
-        names.append("malignant")
+    view = view_name(names)
+    if _has(evaluation, "roc_auc", view) and view not in names:
+        names.append(view)
     for name in names:
         cells = [with_interval(evaluation.figure(metric, name), 2) for metric in BY_CLASS]
         support = ""

@@ -30,6 +30,53 @@ Duplicates = Annotated[
         show_default=False,
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=COLUMN,…",
+        help="Which column is what: image, label, patient, lesion, group, age, sex, site; join "
+        "columns with +, as in group=patient_id+lesion_id. Default: by their usual names.",
+        show_default=False,
+    ),
+]
+GroupPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--group-pattern",
+        metavar="REGEX",
+        help="What it captures in a file's name is the image's group, as in 'person(\\d+)'.",
+        show_default=False,
+    ),
+]
+LabelLevel = Annotated[
+    int | None,
+    typer.Option(
+        "--label-level",
+        min=1,
+        max=9,
+        help="Which of diagnosis_1, diagnosis_2 … is the label; default: the finest there.",
+        show_default=False,
+    ),
+]
+MapLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--map-labels",
+        metavar="CSV",
+        help="Table (from, to, drop) that renames or drops labels.",
+        show_default=False,
+    ),
+]
+MinGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--min-groups",
+        metavar="N=merge:NAME|drop",
+        help="What becomes of classes with fewer than N groups.",
+        show_default=False,
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=1, max=256, help="Images decoded at a time, in threads.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 Verbose = Annotated[
@@ -61,7 +108,7 @@ Malignant = Annotated[
     typer.Option(
         "--malignant",
         metavar="A,B,…",
-        help="Classes of the malignant-versus-benign view; '' for none.",
+        help="Classes of the malignant-versus-benign view; 'usual': those whose names are known; '' for none.",
     ),
 ]
 Level = Annotated[float, typer.Option("--level", help="Coverage of the intervals, 0.5 to 1.")]
@@ -92,6 +139,24 @@ StoreLimit = Annotated[
         help="Most the activations of this study may take.",
     ),
 ]
+
+
+def data_changes(
+    data: str | None, duplicates: Path | None, columns: str | None, group_pattern: str | None,
+    label_level: int | None, map_labels: Path | None, min_groups: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The options on how data is read, as values of a study's section [data]."""
+    from ensemble_kit.data.columns import parse_columns
+
+    return {
+        "path": data,
+        "duplicates": None if duplicates is None else str(duplicates),
+        "columns": None if columns is None else parse_columns(columns),
+        "group_pattern": group_pattern,
+        "label_level": label_level,
+        "map_labels": None if map_labels is None else str(map_labels),
+        "min_groups": min_groups,
+    }
 
 
 def study_of(file: Path | None, changes: "Mapping[str, Mapping[str, Any]]") -> "StudySpec":

@@ -109,6 +109,11 @@ def tune(
         ),
     ] = False,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
@@ -134,7 +139,8 @@ def tune(
     from ensemble_kit.tuning.storage import StoragePlace, reachable
 
     changes: dict[str, dict[str, Any]] = {
-        "data": {"path": data, "duplicates": str(duplicates) if duplicates else None},
+        "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
+                                     map_labels, min_groups),
         "split": {"folds": folds},
         "model": {"weights": weights},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
@@ -247,15 +253,21 @@ def _finish(request: "SearchRequest", outcome: Any, studies_dir: Path) -> None:
 
 
 def _data_and_folds(spec: "StudySpec", sample: Path) -> "tuple[ImageTable, Folds]":
-    from ensemble_kit.data.dataset import data_or_default, load_table
+    from ensemble_kit.cli.survey_tables import print_reading
+    from ensemble_kit.data.dataset import data_or_default, load_data
     from ensemble_kit.splits import make_folds, read_folds_file
+    from ensemble_kit.training.preparing import check_inner_holdout
 
-    duplicates = Path(spec.data.duplicates) if spec.data.duplicates else None
     path = data_or_default(spec.data.path or None)
-    table = load_table(path, duplicates=duplicates, sample_dir=sample)
+    found = load_data(path, spec.data, sample_dir=sample)
+    print_reading(found)
+    table = found.table
     if spec.split.folds_file:
-        return table, read_folds_file(Path(spec.split.folds_file), table)
-    return table, make_folds(table, spec.split.folds, spec.split.seed)[0]
+        folds = read_folds_file(Path(spec.split.folds_file), table)
+    else:
+        folds = make_folds(table, spec.split.folds, spec.split.seed)[0]
+    check_inner_holdout(table, [folds], spec)
+    return table, folds
 
 
 def _checked_name(name: str) -> str:

@@ -8,9 +8,11 @@ import pandas as pd
 
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
-from ensemble_kit.data.csvfiles import read_rows, without_missing
+from ensemble_kit.data.missing import without_missing
+from ensemble_kit.data.tables import read_rows
 from ensemble_kit.data.images import strip_extension
-from ensemble_kit.data.rows import ALIASES, slice_names
+from ensemble_kit.data.columns import ALIASES
+from ensemble_kit.data.layouts.reading import slice_names
 
 IDS = (*ALIASES["image_id"], "id", "filename", "file", "name")
 LABELS = ("dx", "label", "diagnosis", "truth", "target", "y_true", "class")

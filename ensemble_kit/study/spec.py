@@ -27,6 +27,19 @@ class DataSpec(Section):
     duplicates: str = Field(
         "", description="CSV with pairs of near-duplicate images to keep together"
     )
+    columns: dict[str, str] = Field(
+        {}, description="role (image, label, patient, lesion, group, age, sex, site) = column"
+    )
+    group_pattern: str = Field(
+        "", description="regular expression; what it captures in a file's name is its group"
+    )
+    label_level: int = Field(
+        0, ge=0, le=9, description="which of diagnosis_1, diagnosis_2 …; 0: the finest there"
+    )
+    map_labels: str = Field("", description="table (from, to, drop) that renames or drops labels")
+    min_groups: str = Field(
+        "", description="N=merge:NAME or N=drop for classes with fewer than N groups"
+    )
 
 
 class SplitSpec(Section):
@@ -102,7 +115,8 @@ class TrainingSpec(Section):
 
 class EvaluationSpec(Section):
     malignant: tuple[str, ...] = Field(
-        ("mel", "bcc", "akiec"), description="classes of the malignant-versus-benign view"
+        ("usual",),
+        description="classes of the malignant-versus-benign view; 'usual': names that are known",
     )
     replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
     level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")

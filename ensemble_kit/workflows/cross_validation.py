@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import numpy as np
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.data.depth import depth_note
 from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.models.draws import FoldSeed
@@ -44,6 +45,7 @@ from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, tr
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
+    check_inner_holdout,
     find_weights,
     fold_job,
     prepare_study,
@@ -78,6 +80,7 @@ def cross_validate(
     *,
     tell: Callable[..., None],
     overwrite: bool = False,
+    reading: Mapping[str, object] | None = None,
 ) -> CrossValidated:
     """Train every fold that is not finished and write ``oof.csv``; the manifest is left running.
 
@@ -89,6 +92,7 @@ def cross_validate(
     began = time.perf_counter()
     for folds in draws:
         check_folds(table, folds)
+    check_inner_holdout(table, draws, spec)
     digest = digest_of(*(folds.digest for folds in draws))
     if (folder / FILE_NAME).is_file() and not overwrite:
         refuse_other_run(folder, spec, table, digest)
@@ -116,6 +120,8 @@ def cross_validate(
             write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
             names.append(f"oof_{r}.csv")
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
+    facts |= {"reading": dict(reading)} if reading else {}
+    facts["pixel_bits"] = prepared.pixels.bits
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
     return CrossValidated(folder, predictions, repeats)
@@ -148,7 +154,9 @@ def complete_run(
 
 def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:
     """What a reader must know before any figure."""
-    warnings = []
+    warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
+    if manifest.facts.get("pixel_bits", 16) != 16:
+        warnings.append(depth_note(manifest.facts["pixel_bits"]))
     if spec.training.early_stopping == "validation":
         warnings.append(STOPPING_NOTES["validation"])
     if spec.tuned_on == table.digest:
