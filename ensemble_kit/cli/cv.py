@@ -125,6 +125,7 @@ def cv(
     from ensemble_kit.cli.training_progress import TrainingProgress
     from ensemble_kit.cli.training_tables import print_result
     from ensemble_kit.cli.survey_tables import print_reading
+    from ensemble_kit.metrics.slices import make_slices
     from ensemble_kit.metrics.view import check_names_of_view
     from ensemble_kit.models import check_model_spec
     from ensemble_kit.training.preparing import Resources, check_inner_holdout
@@ -156,6 +157,7 @@ def cv(
         if not quiet:
             print_reading(found)
         check_names_of_view(spec.evaluation.malignant, table.class_names)
+        make_slices(table, spec.evaluation.slices)
         check_inner_holdout(table, draws, spec)
         if dry_run:
             _print_plan(table, spec, machine)

@@ -89,6 +89,7 @@ def ensemble(
     import json
 
     from ensemble_kit.cli.ensemble_tables import print_study
+    from ensemble_kit.metrics.view import check_names_of_view
     from ensemble_kit.runs.folder import find_run
     from ensemble_kit.workflows.ensemble_files import (
         check_free,
@@ -103,6 +104,7 @@ def ensemble(
     study = options.study_of_predictions(name, malignant, level, replicates, seed)
     folders = [find_run(run, runs_dir) for run in runs or ()]
     gathered = gather(folders, predictions or [], truth, folds_file, align, seed)
+    check_names_of_view(study.evaluation.malignant, gathered.table.class_names)
     for warning in gathered.warnings:
         note(f"warning: {warning}")
     if not quiet:

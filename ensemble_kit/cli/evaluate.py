@@ -51,6 +51,13 @@ def evaluate(
             help="Also give the official ISIC scorer's Task 3 figures by its conventions.",
         ),
     ] = False,
+    columns: options.Columns = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    scale: options.From = "probabilities",
+    normalise: options.Normalise = False,
+    rows_per_image: options.RowsPerImage = "one",
+    align: options.Align = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
@@ -63,12 +70,20 @@ def evaluate(
     from ensemble_kit.metrics.comparison import compare
     from ensemble_kit.metrics.evaluation import evaluate as evaluated
     from ensemble_kit.metrics.isic import with_isic_rows
+    from ensemble_kit.metrics.slices import make_slices
+    from ensemble_kit.metrics.view import check_names_of_view
     from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
     from ensemble_kit.workflows.matching import read_matched
 
     if interval not in ("percentile", "bca"):
         raise StudyError(f"--interval {interval!r}: give percentile or bca")
-    matched = read_matched(predictions, truth, folds_file)
+    changes = options.data_changes(None, None, columns, None, label_level, map_labels, None)
+    data = options.study_of(None, {"data": changes}).data
+    asked = options.asked_of(scale, normalise, rows_per_image, {} if truth else data.columns)
+    matched = read_matched(predictions, truth, folds_file, asked, align=align, data=data)
+    asked_view = [part.strip() for part in malignant.split(",") if part.strip()]
+    check_names_of_view(asked_view, matched.table.class_names)
+    make_slices(matched.table, tuple(slice_by or ()))
     for warning in matched.warnings:
         note(f"warning: {warning}")
     if not quiet:
@@ -100,7 +115,8 @@ def evaluate(
             study, table, folds, member, evaluation, seed,
             matched.notes, matched.warnings, comparison,
         )  # fmt: skip
-        shown.append(Shown(member_name, write_evaluated(runs_dir, work), evaluation))
+        folder = write_evaluated(runs_dir, work)
+        shown.append(Shown(member_name, folder, evaluation, spec.malignant))
     if as_json:
         results.out(json_text(matched, shown, comparison))
     else:

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ensemble_kit.cli.console import results
-from ensemble_kit.core.errors import count
-from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.errors import count, some
+from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
-from ensemble_kit.metrics.view import view_name
+from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.workflows.matching import Matched
 
 OVERALL = (
@@ -23,6 +23,8 @@ OVERALL = (
     "top_2_accuracy", "log_loss", "brier_score", "ece", "ece_classwise", "smooth_ece",
 )  # fmt: skip
 WIDTH = 150
+POOLING = 0.03
+"""Distance of pooled AUC from the mean of folds that is worth a note."""
 BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
 
 
@@ -33,6 +35,7 @@ class Shown:
     name: str
     folder: Path
     evaluation: Evaluation
+    malignant: tuple[str, ...] = ()
 
 
 def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> None:
@@ -43,9 +46,14 @@ def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | N
         f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
         markup=False,
     )
+    view = view_of(table, shown)
     for item in shown:
         _print(_overall(item))
         _print(_by_class(item))
+        if view:
+            results.print(view, markup=False)
+        for line in _not_estimable(item):
+            results.print(line, markup=False)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
             _print(_isic(isic))
@@ -132,6 +140,36 @@ def _by_class(item: Shown) -> Table:
             support = f"{evaluation.figure('support', name).value:,.0f}"
         table.add_row(name, support, *cells)
     return table
+
+
+def view_of(table: ImageTable, shown: list[Shown]) -> str:
+    """Which classes the malignant view counts."""
+    name = view_name(table.class_names)
+    if not shown or not shown[0].malignant or not _has(shown[0].evaluation, "roc_auc", name):
+        return ""
+    mask = view_mask(shown[0].malignant, table.class_names)
+    names = [n for n, bad in zip(table.class_names, mask, strict=True) if bad]
+    return f"{name}: {some(names, 30)} against the other classes"
+
+
+def _not_estimable(item: Shown) -> list[str]:
+    """Figures without a value, by their reason; and what pooling the folds may have made."""
+    reasons: dict[str, list[str]] = {}
+    for metric in OVERALL:
+        if _has(item.evaluation, metric):
+            found = item.evaluation.figure(metric)
+            if found.value is None and found.note:
+                reasons.setdefault(found.note, []).append(metric)
+    lines = [f"{some(names, 20)}: {reason}" for reason, names in reasons.items()]
+    if any(row.scope == FOLD_MEAN for row in item.evaluation.rows):
+        pooled = item.evaluation.figure("roc_auc_ovr").value
+        mean = item.evaluation.figure("roc_auc_ovr", scope=FOLD_MEAN).value
+        if pooled is not None and mean is not None and abs(pooled - mean) > POOLING:
+            lines.append(
+                f"pooled AUC {pooled:.3f}, mean of folds {mean:.3f}: the folds' scores are on different "
+                "scales, so the pooled AUC ranks folds as well as images; quote the mean of folds"
+            )
+    return lines
 
 
 def _isic(rows: list[Row]) -> Table:

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ensemble_kit.data.prediction_tables import Asked
     from ensemble_kit.study import StudySpec
 
 STUDY_DEFAULT = "default: the study's, else"
@@ -139,6 +140,52 @@ StoreLimit = Annotated[
         help="Most the activations of this study may take.",
     ),
 ]
+
+
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="probabilities|logits",
+        help="What the numbers of --predictions are; logits go through softmax.",
+    ),
+]
+Normalise = Annotated[
+    bool,
+    typer.Option(
+        "--normalise", help="Divide each row's scores by their sum where they do not sum to 1."
+    ),
+]
+RowsPerImage = Annotated[
+    str,
+    typer.Option(
+        "--rows-per-image",
+        metavar="one|mean",
+        help="Several rows an image (views, repeats) are refused, or averaged.",
+    ),
+]
+Align = Annotated[
+    bool, typer.Option("--align", help="Keep only the images that all files and the truth have.")
+]
+
+
+def asked_of(
+    scale: str, normalise: bool, rows_per_image: str, columns: "Mapping[str, str]"
+) -> "Asked":
+    """How predictions are to be read, by the options. Raises StudyError."""
+    from ensemble_kit.core.errors import StudyError
+    from ensemble_kit.data.prediction_tables import Asked
+
+    if scale not in ("probabilities", "logits"):
+        raise StudyError(f"--from {scale!r}: give probabilities or logits")
+    if rows_per_image not in ("one", "mean"):
+        raise StudyError(f"--rows-per-image {rows_per_image!r}: give one or mean")
+    return Asked(
+        columns=columns,
+        scale="logits" if scale == "logits" else "probabilities",
+        normalise=normalise,
+        several="mean" if rows_per_image == "mean" else "refuse",
+    )
 
 
 def data_changes(

@@ -109,7 +109,8 @@ def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Sourc
         return Source(path.stem, str(path), given.predictions, notes=given.notes)
     matched = read_matched([path], truth, folds_file)
     predictions = matched.members[0][1]
-    return Source(path.stem, str(path), predictions, matched.table, matched.folds, matched.notes)
+    notes = (*matched.notes, *matched.warnings)
+    return Source(path.stem, str(path), predictions, matched.table, matched.folds, notes)
 
 
 def _named_apart(sources: list[Source]) -> list[Source]:
