@@ -39,12 +39,13 @@ def print_survey(
     known = f"{found.n_lesions:,} lesions, {found.n_patients:,} patients named"
     sizes = ", ".join(f"{many:,} of {size}" for size, many in list(found.image_sizes.items())[:4])
     more = len(found.image_sizes) - 4
+    rest = f" and {more:,} other sizes" if more > 0 else ""
     for name, value in (
         ("data", table.root),
         ("layout", layout),
         (
             "images",
-            f"{found.n_images:,} ({sizes}{f' and {more:,} other sizes' if more > 0 else ''})",
+            f"{found.n_images:,}" + (f" ({sizes}{rest})" if sizes else ""),
         ),
         ("groups", f"{found.n_groups:,} ({known})"),
         ("images a group", _sizes(found.group_sizes)),

@@ -28,7 +28,7 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     except ValueError as error:
         raise DataError(f"{path}: cannot be read as parquet ({error})") from None
     notes = []
-    if not isinstance(frame.index, pd.RangeIndex):
+    if not isinstance(frame.index, pd.RangeIndex) or frame.index.name is not None:
         names = [str(name) for name in frame.index.names if name is not None]
         notes.append(f"{path.name}: its index {some(names) or '(without a name)'} is a column")
         frame = frame.reset_index()

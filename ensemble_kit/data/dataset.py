@@ -12,7 +12,7 @@ from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
 from ensemble_kit.data.groups import pattern_groups, read_pairs, union_groups
 from ensemble_kit.data.identical import Identical, find_identical
-from ensemble_kit.data.images import check_ids, look_for_images, paths_of
+from ensemble_kit.data.images import EXTENSIONS, check_ids, look_for_images, paths_of
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
 from ensemble_kit.data.metadata import ages, check_lesions, lesions_within_patients, tidy
@@ -177,13 +177,20 @@ def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], lis
         return frame["reference"].tolist(), []
     ids = frame["image_id"].tolist()
     hints = frame["hint"].tolist() if "hint" in frame.columns else [""] * len(ids)
-    paths = [hint if hint and (root / hint).is_file() else "" for hint in hints]
+    paths = [_file_of(root, hint) for hint in hints]
     if all(paths):
         return paths, []
     found, notes = look_for_images(root)
     wanted = [name for name, path in zip(ids, paths, strict=True) if not path]
     rest = iter(paths_of(wanted, found, root, source))
     return [path or next(rest) for path in paths], notes
+
+
+def _file_of(root: Path, hint: str) -> str:
+    """The file that a table's path means, perhaps without its ending; "" where there is none."""
+    if not hint or (root / hint).is_file():
+        return hint
+    return next((hint + end for end in EXTENSIONS if (root / (hint + end)).is_file()), "")
 
 
 def _united(frame: pd.DataFrame, found: Sequence[str]) -> "pd.Series[str]":

@@ -220,6 +220,11 @@ def _finished(
     keep = [place for place in range(frame.shape[1]) if place not in (*blank, *index)]
     frame = frame.iloc[:, keep]
     twice = sorted(name for name, times in Counter(map(str, frame.columns)).items() if times > 1)
+    if any("." in name and _is_number(name) for name in twice):
+        raise DataError(
+            f"{path}: its first line has numbers ({some(twice, 3)}) where names of columns belong: "
+            "add a header line"
+        )
     if twice:
         raise DataError(
             f"{path}: column {some(repr(name) if not name else name for name in twice)} appears "
@@ -231,6 +236,14 @@ def _finished(
             "give the whole file"
         )
     return TableRead(frame, tuple(notes), comma, headed)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_index(values: "pd.Series[str]") -> bool:

@@ -58,6 +58,9 @@ def canonical(
                 taken -= set(chosen.columns[role])
                 notes.append(f"{role} has no part in the groups: --columns group={how.columns['group']}")
                 del made[role]
+    if "dx" in made and not how.level:
+        made["dx"], said = _filled(frame, made["dx"], chosen.columns["dx"][0])
+        notes += said
     rest = [name for name in frame.columns if name not in taken]
     others = [n for n in rest if cols.plain(n) in cols.ALIASES["dx"]]
     if "dx" in made and len(chosen.columns["dx"]) == 1:
@@ -73,6 +76,24 @@ def canonical(
     out = out.rename(columns=slice_names(c for c in out.columns if c not in INSIDE))
     out, said = _with_ids(out)
     return Rows(out, cols.told(chosen, path.name), (*notes, *said))
+
+
+def _filled(
+    frame: pd.DataFrame, dx: "pd.Series[str]", column: str
+) -> tuple["pd.Series[str]", list[str]]:
+    """Where ISIC's finest level is empty, the next coarser one, which is said."""
+    found = cols.LEVELS.match(cols.plain(column))
+    notes = []
+    by_plain = {cols.plain(name): str(name) for name in frame.columns}
+    for level in range(int(found.group(1)) - 1 if found else 0, 0, -1):
+        other = by_plain.get(f"diagnosis_{level}", "")
+        blank = dx.eq("")
+        if other and blank.any():
+            rows = blank & frame[other].ne("")
+            dx = dx.mask(rows, frame[other])
+            if rows.any():
+                notes.append(f"label: {count(int(rows.sum()), 'image')} without {column} take {other}")
+    return dx, notes
 
 
 def add_extra(rows: Rows, tables: Iterable[Path], how: How) -> Rows:
