@@ -29,7 +29,8 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Audit a split made elsewhere: list of the training images, with or without a header line; "
+            help="Audit a split made elsewhere: list of the training images, with or without a header "
+            "line; "
             "without --split-test, a CSV with a column 'fold'.",
         ),
     ] = None,
@@ -43,7 +44,8 @@ def check(
     map_labels: options.MapLabels = None,
     min_groups: options.MinGroups = None,
     no_images: Annotated[
-        bool, typer.Option("--no-images", help="Check the table alone; its images need not be here.")
+        bool,
+        typer.Option("--no-images", help="Check the table alone; its images need not be here."),
     ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Read image headers only, not every pixel.")

@@ -122,9 +122,9 @@ def cv(
 ) -> None:
     """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
     from ensemble_kit.cli.sample_folder import sample_folder
+    from ensemble_kit.cli.survey_tables import print_reading
     from ensemble_kit.cli.training_progress import TrainingProgress
     from ensemble_kit.cli.training_tables import print_result
-    from ensemble_kit.cli.survey_tables import print_reading
     from ensemble_kit.metrics.slices import make_slices
     from ensemble_kit.metrics.view import check_names_of_view
     from ensemble_kit.models import check_model_spec

@@ -166,7 +166,8 @@ def _not_estimable(item: Shown) -> list[str]:
         mean = item.evaluation.figure("roc_auc_ovr", scope=FOLD_MEAN).value
         if pooled is not None and mean is not None and abs(pooled - mean) > POOLING:
             lines.append(
-                f"pooled AUC {pooled:.3f}, mean of folds {mean:.3f}: the folds' scores are on different "
+                f"pooled AUC {pooled:.3f}, mean of folds {mean:.3f}: the folds' scores are on "
+                "different "
                 "scales, so the pooled AUC ranks folds as well as images; quote the mean of folds"
             )
     return lines

@@ -109,7 +109,8 @@ Malignant = Annotated[
     typer.Option(
         "--malignant",
         metavar="A,B,…",
-        help="Classes of the malignant-versus-benign view; 'usual': those whose names are known; '' for none.",
+        help="Classes of the malignant-versus-benign view; 'usual': those whose names "
+        "are known; '' for none.",
     ),
 ]
 Level = Annotated[float, typer.Option("--level", help="Coverage of the intervals, 0.5 to 1.")]

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from ensemble_kit.cli.console import note, results
 
 if TYPE_CHECKING:
-    from ensemble_kit.core.errors import EnsembleKitError
-    from ensemble_kit.core.records import Folds, ImageTable
     from collections.abc import Callable, Sequence
 
+    from ensemble_kit.core.errors import EnsembleKitError
+    from ensemble_kit.core.records import Folds, ImageTable
     from ensemble_kit.data.dataset import DataSet
     from ensemble_kit.data.survey import Survey
 

@@ -47,7 +47,7 @@ def as_text(column: "pd.Series[Any]") -> "pd.Series[str]":
     if kind == "f":
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         text = pd.Series([repr(v) for v in values.tolist()], index=column.index, dtype="str")
-    elif kind == "O" and len(column) and column[~null].map(type).eq(bytes).any():
+    elif kind == "O" and len(column) and any(isinstance(value, bytes) for value in column[~null]):
         text = pd.Series("", index=column.index, dtype="str")
     else:
         text = column.astype(object).map(lambda value: str(value).strip()).astype("str")

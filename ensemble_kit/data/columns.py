@@ -72,9 +72,7 @@ def parse_columns(text: str) -> dict[str, str]:
 def check_roles(given: Mapping[str, str]) -> None:
     wrong = [role for role in given if role not in ROLES]
     if wrong:
-        raise DataError(
-            f"--columns: {some(wrong)} is no role of a column: there are {some(ROLES)}"
-        )
+        raise DataError(f"--columns: {some(wrong)} is no role of a column: there are {some(ROLES)}")
 
 
 def choose(
@@ -122,7 +120,8 @@ def choose(
         if len(there) > 1 and role in ("image_id", "dx", "lesion_id", "patient_id"):
             word = WORDS[role]
             notes.append(
-                f"{word}: {there[0]} is taken, not {some(there[1:])} (--columns {word}=… for another)"
+                f"{word}: {there[0]} is taken, not {some(there[1:])} (--columns {word}=… for "
+                "another)"
             )
     return Chosen(chosen, tuple(notes))
 

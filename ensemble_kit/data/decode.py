@@ -87,8 +87,9 @@ def _opened_header(data: bytes, kind: str, name: str) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=(kind,)) as opened:
-                if getattr(opened, "n_frames", 1) > 1 and kind == "TIFF":
-                    raise DataError(f"{name}: a TIFF of {opened.n_frames} pages; give one page")
+                pages = int(getattr(opened, "n_frames", 1))
+                if pages > 1 and kind == "TIFF":
+                    raise DataError(f"{name}: a TIFF of {pages} pages; give one page")
                 return Header(kind, opened.width, opened.height)
     except Image.DecompressionBombError:
         raise DataError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from None
@@ -116,9 +117,7 @@ def decode(path: Path, size: int, aspect: Aspect, bits: int = 16) -> Pixels:
         raise DataError(f"{error}; {MEND}") from None
 
 
-def decode_bytes(
-    data: bytes, size: int, aspect: Aspect, name: str, bits: int = 16
-) -> Pixels:
+def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str, bits: int = 16) -> Pixels:
     """:func:`decode` of a file's contents; ``name`` is for errors, which say what is wrong and
     leave the next step to the caller: it knows whether one image is at stake or many."""
     if aspect not in ASPECTS:
@@ -160,7 +159,8 @@ def _least(header: Header, size: int, aspect: Aspect) -> tuple[int, int]:
 def _to_rgb(image: Image.Image, bits: int, name: str) -> Image.Image:
     if image.mode == "F":
         raise DataError(
-            f"{name}: a picture of floating-point numbers, whose black and white are not known; save "
+            f"{name}: a picture of floating-point numbers, whose black and white are not "
+            "known; save "
             "it with 8 or 16 bits"
         )
     if image.mode.startswith("I"):

@@ -11,8 +11,8 @@ TIFF = (b"II*\0", b"MM\0*")
 
 
 def bits_used(data: bytes) -> int:
-    """0 unless the picture is 16-bit grey; else its significant bits: as its file says (PNG's sBIT),
-    else the even number from 8 to 16 that holds its largest value."""
+    """0 unless the picture is 16-bit grey; else its significant bits: as its file says (PNG's
+    sBIT), else the even number from 8 to 16 that holds its largest value."""
     if data.startswith(PNG):
         if len(data) < 26 or data[24] != 16 or data[25] not in (0, 4):
             return 0

@@ -19,7 +19,11 @@ def read_dicom(data: bytes, name: str) -> NDArray[np.uint8]:
     for high values (MONOCHROME1 is turned). Raises DataError for a file without one picture."""
     found = _dataset(data, name)
     try:
-        from pydicom.pixels import apply_modality_lut, apply_voi_lut, convert_color_space
+        from pydicom.pixels.processing import (
+            apply_modality_lut,
+            apply_voi_lut,
+            convert_color_space,
+        )
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -34,7 +38,9 @@ def read_dicom(data: bytes, name: str) -> NDArray[np.uint8]:
             values = np.asarray(apply_modality_lut(pixels, found), np.float64)
             low, high = float(values.min()), float(values.max())
             if "WindowWidth" in found or "VOILUTSequence" in found:
-                values = np.asarray(apply_voi_lut(apply_modality_lut(pixels, found), found), np.float64)
+                values = np.asarray(
+                    apply_voi_lut(apply_modality_lut(pixels, found), found), np.float64
+                )
                 low, high = float(values.min()), float(values.max())
     except DataError:
         raise
@@ -59,7 +65,8 @@ def _dataset(data: bytes, name: str, pixels: bool = True) -> Any:
         import pydicom
     except ImportError:
         raise DataError(
-            f"{name}: reading DICOM needs pydicom: pip install 'ensemble-kit[dicom]', or convert the "
+            f"{name}: reading DICOM needs pydicom: pip install 'ensemble-kit[dicom]', or "
+            "convert the "
             "files to PNG"
         ) from None
     try:

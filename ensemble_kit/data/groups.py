@@ -66,14 +66,16 @@ def read_pairs(path: Path, image_ids: Strings) -> tuple[Ints, list[str], list[st
     if not known or left_out > len(named) / 2:
         none = "none" if not known else f"only {len(known):,}"
         raise DataError(
-            f"{path}: {none} of its {len(named):,} pairs names two images of the data set (it has no "
+            f"{path}: {none} of its {len(named):,} pairs names two images of the data set (it "
+            "has no "
             f"{some(strange)}); give ids as the data set has them, in columns from_img, to_img"
         )
     notes.append(f"{path.name}: {len(known):,} of {count(len(named), 'pair')} used")
     warnings = []
     if left_out:
         warnings.append(
-            f"{path.name}: {count(left_out, 'pair')} left out, as the data set has no {some(strange)}"
+            f"{path.name}: {count(left_out, 'pair')} left out, as the data set has no "
+            f"{some(strange)}"
         )
     return np.array(known, dtype=np.int64), notes, warnings
 
@@ -98,13 +100,15 @@ def pattern_groups(pattern: str, names: Sequence[str]) -> tuple[list[str], list[
         )
     groups = len({name for name in found if name})
     return found, [
-        f"group: {pattern!r} fits {fits:,} of {count(len(names), 'image')}, {count(groups, 'group')}; "
+        f"group: {pattern!r} fits {fits:,} of {count(len(names), 'image')}, "
+        f"{count(groups, 'group')}; "
         "the others stand alone unless another column groups them"
     ]
 
 
 def _named(component: Ints, named: Mapping[str, Strings]) -> Strings:
-    """Smallest patient, group, lesion or image id of each component; the kind is added on a clash."""
+    """Smallest patient, group, lesion or image id of each component; the kind is added on a "
+    "clash."""
     n_components = int(component.max(initial=-1)) + 1
     names = np.full(n_components, "", dtype=object)
     kinds = np.full(n_components, "", dtype=object)

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,7 @@ ASIDE = ("mask", "segmentation", "annotation")
 """Folders whose names begin so hold no pictures of the data set where others do."""
 DEPTH = 2
 LONGEST = 255
+PLAIN = re.compile(r"[^/\\\x00-\x1f\x7f]+")
 
 
 def strip_extension(name: str) -> str:
@@ -107,11 +109,16 @@ def paths_of(ids: Iterable[str], found: Mapping[str, str], root: Path, source: s
     ids = list(ids)
     missing = [name for name in ids if name not in found]
     if missing:
-        where = "no JPEG or PNG at all, nor another image" if not found else f"{count(len(found), 'image')} found"
+        where = (
+            "no JPEG or PNG at all, nor another image"
+            if not found
+            else f"{count(len(found), 'image')} found"
+        )
         raise DataError(
             f"{source} lists {some(missing)} but {root} has no such "
             f"{'image' if len(missing) == 1 else 'images'} ({where}): every row needs "
-            "<image_id>.jpg or .png; add the files or drop the rows, or `check --no-images` reads the "
+            "<image_id>.jpg or .png; add the files or drop the rows, or `check --no-images` "
+            "reads the "
             "table alone"
         )
     return [found[name] for name in ids]
@@ -128,9 +135,9 @@ def _same(root: Path, first: str, second: str) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    if not name or len(name.encode()) > LONGEST or ".." in name or name == ".":
+    if not PLAIN.fullmatch(name) or ".." in name or name == ".":
         return False
-    return not any(letter in "/\\" or ord(letter) < 32 or ord(letter) == 127 for letter in name)
+    return len(name) <= LONGEST // 4 or len(name.encode()) <= LONGEST
 
 
 def _image_files(root: Path) -> list[str]:

@@ -50,7 +50,9 @@ def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list
     frame = read_table(path).frame
     names = {plain(name): str(name) for name in frame.columns}
     if "from" not in names or not ({"to", "drop"} & set(names)):
-        raise DataError(f"{path}: needs columns from and to (or drop); it has {some(frame.columns)}")
+        raise DataError(
+            f"{path}: needs columns from and to (or drop); it has {some(frame.columns)}"
+        )
     old = frame[names["from"]].str.lower().tolist()
     twice = sorted({name for name in old if old.count(name) > 1})
     if twice:
@@ -80,9 +82,7 @@ def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list
     return mapped, notes
 
 
-def few_groups(
-    dx: Strings, groups: Strings, rule: FewGroups
-) -> tuple[Strings, Bools, list[str]]:
+def few_groups(dx: Strings, groups: Strings, rule: FewGroups) -> tuple[Strings, Bools, list[str]]:
     """Labels after the rule, a mask of the rows kept, and what was done."""
     frame = pd.DataFrame({"dx": dx, "group": groups})
     number = frame.groupby("dx")["group"].nunique()
@@ -183,7 +183,9 @@ def disagreeing(frame: pd.DataFrame, label: str, others: list[str]) -> list[str]
         differ = (theirs != ours) & (theirs != "")
         if differ.any():
             share = f"{int(differ.sum()):,} of {len(frame):,}"
-            notes.append(f"label columns {label} and {name} disagree in {share} rows; {label} is used")
+            notes.append(
+                f"label columns {label} and {name} disagree in {share} rows; {label} is used"
+            )
     return notes
 
 

@@ -1,6 +1,7 @@
 """Lesions, patients and ages put in order."""
 
-import numpy as np
+import re
+
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
@@ -15,7 +16,9 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Every way of saying "not known" as ``""`` in ids and metadata; notes for the ids."""
     frame = frame.copy()
     notes = []
-    for name in frame.columns.drop([n for n in ("image_id", "dx", "reference", "hint") if n in frame]):
+    for name in frame.columns.drop(
+        [n for n in ("image_id", "dx", "reference", "hint") if n in frame]
+    ):
         numbers = name in (*IDS, "age")
         if name in IDS:
             notes += said(name, frame[name], numbers)
@@ -56,22 +59,40 @@ def check_lesions(frame: pd.DataFrame, source: str) -> None:
 def ages(frame: pd.DataFrame, source: str) -> tuple["pd.Series[str]", list[str]]:
     """Ages in years, ``""`` or a plain number; ``80.0`` becomes ``80``, ``90+`` becomes ``90``."""
     text = frame["age"]
-    years = pd.to_numeric(text.mask(text == "", "nan"), errors="coerce")
-    open_ended = text.str.fullmatch(r"(?:>=?\s*)?\d{2,3}\s*\+?") & years.isna()
-    digits = pd.to_numeric(text.str.extract(r"(\d+)")[0], errors="coerce")
-    years = years.mask(open_ended, digits)
-    shifted = years.between(300, 320)
-    years = years.mask(shifted, OLDEST)
-    wrong = (text != "") & ~years.between(0, 120)
-    if wrong.any():
-        rows = [f"{a!r} ({i})" for a, i in zip(text[wrong], frame["image_id"][wrong], strict=True)]
+    read = {str(value): _age(str(value)) for value in text.unique()}
+    wrong = text[text.map(lambda value: read[value] is None)]
+    if len(wrong):
+        ids = frame["image_id"][wrong.index]
+        rows = [f"{a!r} ({i})" for a, i in zip(wrong, ids, strict=True)]
         raise DataError(
             f"{source}: age {some(rows)} is not a number of years from 0 to 120; mend it, leave it "
             "empty, or name another column: --columns age=…"
         )
+    odd = sorted(value for value in read if value and not _is_year(value))
     notes = []
-    odd = open_ended | shifted
-    if odd.any():
-        values = some(sorted(set(text[odd])))
-        notes.append(f"age: {values} ({count(int(odd.sum()), 'image')}) read as de-identified old age")
-    return years.map(lambda age: "" if np.isnan(age) else f"{age:g}").astype(str), notes
+    if odd:
+        n = int(text.isin(odd).sum())
+        notes.append(f"age: {some(odd)} ({count(n, 'image')}) read as de-identified old age")
+    return text.map(read).astype("str"), notes
+
+
+def _is_year(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 120
+    except ValueError:
+        return False
+
+
+def _age(text: str) -> str | None:
+    """``80`` for ``80.0``, ``90`` for ``90+``, ``>89`` or 300 to 320; None for what is no age."""
+    if not text:
+        return ""
+    if _is_year(text):
+        return f"{float(text):g}"
+    ended = re.fullmatch(r"(?:>=?\s*)?(\d{2,3})\s*\+?", text)
+    if ended and int(ended.group(1)) <= 120:
+        return str(int(ended.group(1)))
+    try:
+        return str(OLDEST) if 300 <= float(text) <= 320 else None
+    except ValueError:
+        return None

@@ -9,7 +9,17 @@ from ensemble_kit.core.errors import count
 
 BLANK = frozenset({"", "nan", "#n/a", "#na", "<na>", "nat", "-", "--", "–", "?"})
 """What programs and spreadsheets write for an empty cell: never a class."""
-MISSING = BLANK | {"na", "n/a", "none", "null", "unknown", "unk", "not known", "unspecified", "missing"}
+MISSING = BLANK | {
+    "na",
+    "n/a",
+    "none",
+    "null",
+    "unknown",
+    "unk",
+    "not known",
+    "unspecified",
+    "missing",
+}
 """What metadata columns say where they know nothing. A class may be called so."""
 NUMBERS = frozenset({"-1", "-9", "-99", "-999", "-9999"})
 """Numbers that stand for "not known" in ids and ages."""

@@ -99,7 +99,8 @@ def _binary(
     positive = _positive(bare, truth)
     if not positive:
         raise PredictionsError(
-            f"{source}: column {column!r} is the score of one of {some(truth)}, but of which is not "
+            f"{source}: column {column!r} is the score of one of {some(truth)}, but of which "
+            "is not "
             "known: call the column by that class"
         )
     p = _numbers(frame, column, rows, source)
@@ -108,7 +109,7 @@ def _binary(
         p = np.where(p >= 0, 1 / (1 + np.exp(-np.abs(p))), 1 - 1 / (1 + np.exp(-np.abs(p))))
     outside = (p < 0) | (p > 1)
     if outside.any():
-        bad = [f"{rows[k]} ({p[k]:g})" for k in np.flatnonzero(outside)]
+        bad = [f"{rows[int(k)]} ({p[k]:g})" for k in np.flatnonzero(outside)]
         raise PredictionsError(
             f"{source}: {column} of {some(bad)} is not in [0, 1]: give probabilities, or --from "
             "logits for logits"
@@ -142,7 +143,8 @@ def _without_strangers(
 
 
 def _bare(columns: Sequence[str], truth: Sequence[str]) -> dict[str, str]:
-    """Class names without a prefix that all share (``prob_mel`` → ``mel``), or that makes labels."""
+    """Class names without a prefix that all share (``prob_mel`` → ``mel``), or that makes "
+    "labels."""
     names = {name.lower() for name in truth}
     for prefix in PREFIXES:
         having = [c for c in columns if c.lower().startswith(prefix) and len(c) > len(prefix)]

@@ -96,7 +96,9 @@ def read_prediction_table(
             "so; rename the class"
         )
     by_number = bool(truth) and all(t.isdecimal() for t in truth)
-    wanted = [] if by_number and not set(truth) <= set(candidates) and len(candidates) > 1 else truth
+    wanted = (
+        [] if by_number and not set(truth) <= set(candidates) and len(candidates) > 1 else truth
+    )
     scores = class_scores(frame, candidates, wanted, names, str(path), asked.scale == "logits")
     notes += [f"{path.name}: {note}" for note in scores.notes]
     values, more, warnings = _probabilities(scores, names, asked, path)
@@ -111,7 +113,9 @@ def read_prediction_table(
     except PredictionsError as error:
         again = "; --rows-per-image mean averages them" if "more than once" in str(error) else ""
         raise PredictionsError(f"{path}: {error}{again}") from None
-    text = {name: _text(frame, column, name)[first] for name, column in known.items() if name != "dx"}
+    text = {
+        name: _text(frame, column, name)[first] for name, column in known.items() if name != "dx"
+    }
     for name in ("lesion_id", "patient_id"):
         if name in known:
             notes += said(known[name], frame[known[name]], True)
@@ -138,9 +142,7 @@ def read_prediction_table(
     )
 
 
-def as_classes(
-    labels: Strings, predictions: Predictions, source: str
-) -> tuple[Strings, list[str]]:
+def as_classes(labels: Strings, predictions: Predictions, source: str) -> tuple[Strings, list[str]]:
     """The labels spelled like the class columns (case aside); whole numbers count the columns."""
     names = predictions.class_names
     spelled = {name.lower(): name for name in names}
@@ -149,7 +151,9 @@ def as_classes(
         return np.array([spelled.get(name.lower(), "") for name in labels], dtype=np.str_), []
     whole = [_whole(name) for name in unknown]
     if all(number is not None and 0 <= number < len(names) for number in whole):
-        by_number = {str(v): names[n] for v in np.unique(labels) if (n := _whole(str(v))) is not None}
+        by_number = {
+            str(v): names[n] for v in np.unique(labels) if (n := _whole(str(v))) is not None
+        }
         said_pairs = some((f"{v} = {name}" for v, name in sorted(by_number.items())), 20)
         note = f"labels are numbers, taken for the class columns in their order: {said_pairs}"
         return np.array([by_number.get(str(v), "") for v in labels], dtype=np.str_), [note]
@@ -178,7 +182,8 @@ def _check_header(frame: pd.DataFrame, path: Path) -> None:
     numbers = [n for n in map(str, frame.columns) if "." in n and _is_number(n)]
     if numbers:
         raise PredictionsError(
-            f"{path}: its first line has numbers ({some(numbers, 3)}) where names of columns belong: "
+            f"{path}: its first line has numbers ({some(numbers, 3)}) where names of columns "
+            "belong: "
             "add a header line (image and a name for each class)"
         )
 
@@ -224,7 +229,8 @@ def _ids(
     if not key:
         if len(ids) != len(frame):
             raise PredictionsError(
-                f"{path}: no column of image ids, and its {count(len(frame), 'row')} cannot be matched "
+                f"{path}: no column of image ids, and its {count(len(frame), 'row')} cannot "
+                "be matched "
                 f"by order with the {count(len(ids), 'image')} of the truth"
             )
         return list(ids), [f"{path.name}: no ids: its rows are taken in the order of the truth's"]
@@ -235,7 +241,8 @@ def _ids(
     bare = [id_of(cell) for cell in cells]
     if len(set(bare)) < len(set(cells)):
         return [name.replace("\\", "/").replace("/", "-") for name in names], [
-            f"{path.name}: {key}: names repeat in several folders, so the folders are part of the ids"
+            f"{path.name}: {key}: names repeat in several folders, so the folders are part of "
+            "the ids"
         ]
     return bare, [f"{path.name}: {key}: its cells are paths; the file's name is the id"]
 
@@ -309,7 +316,8 @@ def _probabilities(
     warnings = []
     if bool(np.isin(values, (0.0, 1.0)).all()):
         warnings.append(
-            f"{path.name}: every probability is 0 or 1: these are decisions, so curves, AUC, log loss "
+            f"{path.name}: every probability is 0 or 1: these are decisions, so curves, AUC, "
+            "log loss "
             "and calibration say little"
         )
     elif len(values) > 1 and (np.ptp(values, axis=0) == 0).all():
@@ -319,7 +327,8 @@ def _probabilities(
     if far.any() and not asked.normalise:
         rows = [f"{name} ({total:.4g})" for name, total in zip(names[far], sums[far], strict=True)]
         raise PredictionsError(
-            f"{path}: the probabilities of {some(rows)} do not sum to 1 (within {bound:g}): the class "
+            f"{path}: the probabilities of {some(rows)} do not sum to 1 (within {bound:g}): "
+            "the class "
             f"columns are {some(scores.names, 20)}; give one probability a class (softmax), or "
             "--normalise for scores, or --from logits for logits"
         )
@@ -327,14 +336,18 @@ def _probabilities(
     if off == 0:
         return values, [], warnings
     if (sums == 0).any():
-        raise PredictionsError(f"{path}: every score of {some(names[sums == 0])} is 0; drop these rows")
+        raise PredictionsError(
+            f"{path}: every score of {some(names[sums == 0])} is 0; drop these rows"
+        )
     cause = "--normalise" if far.any() else "rounding"
     done = (
         f"{path.name}: the sums of {count(off, 'row')} lie in {sums.min():.6f}–{sums.max():.6f} "
         f"through {cause}; they were renormalised"
     )
     if far.any():
-        done = f"{path.name}: the scores of {count(off, 'row')} were divided by their sums (--normalise)"
+        done = (
+            f"{path.name}: the scores of {count(off, 'row')} were divided by their sums (--normalise)"
+        )
     return values / sums[:, None], [done], warnings
 
 
@@ -344,7 +357,7 @@ def _averaged(
     unique, first, codes = np.unique(np.asarray(names), return_index=True, return_inverse=True)
     if labels is not None:
         text = labels.to_numpy(dtype=np.str_)
-        torn = sorted({names[k] for k in np.flatnonzero(text != text[first][codes])})
+        torn = sorted({names[int(k)] for k in np.flatnonzero(text != text[first][codes])})
         if torn:
             raise PredictionsError(f"{path}: rows of {some(torn)} have different labels; mend them")
     order = np.argsort(first, kind="stable")

@@ -1,8 +1,8 @@
 """Where the bytes of an image are: a file, or an entry of an HDF5, npz or parquet file.
 
 A reference is text relative to the data set's root: ``images/a.jpg``, ``train.h5::ISIC_1``,
-``set.npz::train_images::17``, ``part.parquet::image::17``. Rows of arrays are given as lossless PNG, so
-the same pixels have one digest however they lie.
+``set.npz::train_images::17``, ``part.parquet::image::17``. Rows of arrays are given as
+lossless PNG, so the same pixels have one digest however they lie.
 """
 
 import io

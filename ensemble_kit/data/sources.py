@@ -78,7 +78,10 @@ def _read(path: Path) -> dict[str, Entry]:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             return {}
-        return {name: (tuple(entry[0]), str(entry[1]), int(entry[2])) for name, entry in values["files"].items()}
+        return {
+            name: (tuple(entry[0]), str(entry[1]), int(entry[2]))
+            for name, entry in values["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return {}
 

@@ -67,7 +67,9 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
         frame.columns = pd.Index(first)
     else:
         frame.columns = pd.Index([f"column_{place}" for place in range(1, len(first) + 1)])
-        notes.append(f"{path.name}: no header line ({first[0]} is an image): its first line is data")
+        notes.append(
+            f"{path.name}: no header line ({first[0]} is an image): its first line is data"
+        )
     return _finished(path, frame, notes, separator == ";", headed)
 
 
@@ -115,9 +117,7 @@ def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
         said = f"{path.name}: line {line} is not UTF-8; the file was read as Windows-1252"
         return content.decode("cp1252"), [said]
     except UnicodeDecodeError:
-        raise DataError(
-            f"{path}: line {line} is not UTF-8 text; save the table as UTF-8"
-        ) from None
+        raise DataError(f"{path}: line {line} is not UTF-8 text; save the table as UTF-8") from None
 
 
 def _separator(text: str) -> str:
@@ -151,7 +151,8 @@ def _parse(path: Path, text: str, separator: str) -> pd.DataFrame:
             f"{path}: not a table ({str(error).strip()}); a CSV has one header line and as many "
             "cells in every row"
         ) from None
-    return frame.fillna("").apply(lambda column: column.str.strip())
+    stripped = {name: frame[name].fillna("").str.strip() for name in frame.columns}
+    return pd.DataFrame(stripped)
 
 
 def _check_cells(path: Path, text: str, separator: str) -> None:
@@ -164,7 +165,9 @@ def _check_cells(path: Path, text: str, separator: str) -> None:
     if not wrong:
         return
     other = [
-        word for mark, word in SEPARATORS.items() if mark != separator and text.count(mark) > len(wrong)
+        word
+        for mark, word in SEPARATORS.items()
+        if mark != separator and text.count(mark) > len(wrong)
     ]
     mixed = f" (parted by {SEPARATORS[separator]}s; there are {other[0]}s too)" if other else ""
     raise DataError(
@@ -206,7 +209,7 @@ def _finished(
 ) -> TableRead:
     """Blank rows and nameless blank columns of a spreadsheet, and pandas' index, left out."""
     if len(frame):
-        filled = frame.ne("").any(axis=1)
+        filled = (frame != "").any(axis=1)
         if not filled.all():
             notes.append(f"{path.name}: {count(int((~filled).sum()), 'blank row')} left out")
             frame = frame[filled].reset_index(drop=True)
@@ -227,7 +230,7 @@ def _finished(
         )
     if twice:
         raise DataError(
-            f"{path}: column {some(repr(name) if not name else name for name in twice)} appears "
+            f"{path}: column {some(name or repr(name) for name in twice)} appears "
             "twice; give every column one name"
         )
     if frame.empty:

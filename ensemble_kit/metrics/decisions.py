@@ -42,7 +42,9 @@ class DecisionFigures:
             if self.malignant is not None:
                 binary = (self.malignant @ weights).reshape(2, 2, -1)
                 figures |= _one_class(binary, 1, self.view_name)
-                figures["accuracy", self.view_name] = (binary[0, 0] + binary[1, 1]) / binary.sum((0, 1))
+                figures["accuracy", self.view_name] = (binary[0, 0] + binary[1, 1]) / binary.sum(
+                    (0, 1)
+                )
             means = (self.sums @ weights) / confusion.sum(axis=(0, 1))
         return figures | {key: row for (key, _), row in zip(self.losses, means, strict=True)}
 

@@ -46,7 +46,8 @@ def check_names_of_view(asked: Sequence[str], class_names: Sequence[str]) -> Non
     wrong = [name for name in asked if name.lower() not in lower]
     if wrong:
         raise StudyError(
-            f"malignant: {some(wrong)} is no class: there are {some(class_names, 20)}; give names of "
+            f"malignant: {some(wrong)} is no class: there are {some(class_names, 20)}; give "
+            "names of "
             "classes (--malignant A,B or the study's [evaluation]), 'usual' or none"
         )
 

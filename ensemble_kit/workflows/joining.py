@@ -1,6 +1,5 @@
 """Several tables of predictions: folds joined, images aligned, classes nobody has left out."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +43,8 @@ def join_folds(
     for other in given[1:]:
         if sorted(name.lower() for name in other.predictions.class_names) != lower:
             raise PredictionsError(
-                f"{given[0].source} and {other.source} have no image in common (folds of one model?) "
+                f"{given[0].source} and {other.source} have no image in common (folds of one "
+                "model?) "
                 f"but other classes: {some(first)} and {some(other.predictions.class_names)}; give "
                 "files of the same classes"
             )
@@ -73,7 +73,7 @@ def join_folds(
         slices=slices,
     )
     note = f"{some(names)} have no image in common: joined as {len(given)} folds of one model"
-    return whole, (os.path.commonprefix(list(names)).rstrip("_-. ") or names[0]), note
+    return whole, _shared_start(names), note
 
 
 def aligned(
@@ -87,7 +87,9 @@ def aligned(
     if all(len(ids) == len(common) for ids in sets[: len(given)]):
         return list(given), []
     if not common:
-        raise PredictionsError("no image is in all of the files and the truth: are they of one set?")
+        raise PredictionsError(
+            "no image is in all of the files and the truth: are they of one set?"
+        )
     kept = sorted(common)
     tables = [_take(t, np.flatnonzero(np.isin(t.predictions.image_ids, kept))) for t in given]
     most = max(len(ids) for ids in sets[: len(given)])
@@ -110,7 +112,8 @@ def without_idle(
     notes = []
     if never:
         notes.append(
-            f"no image is {some(never)}: means over classes are not estimable; to leave the class out, "
+            f"no image is {some(never)}: means over classes are not estimable; to leave the "
+            "class out, "
             "drop its column and give --normalise"
         )
     if not idle or table.n_classes - len(idle) < 2:
@@ -125,6 +128,17 @@ def without_idle(
         (name, Predictions(p.image_ids, names, p.probabilities[:, keep])) for name, p in members
     )
     return fewer, replace(table, labels=place[table.labels], class_names=names), notes
+
+
+def _shared_start(names: Sequence[str]) -> str:
+    """``model`` for ``model_fold0`` and ``model_fold1``."""
+    same = 0
+    for letters in zip(*names, strict=False):
+        if len(set(letters)) > 1:
+            break
+        same += 1
+    start = names[0][:same].rstrip("_-. ")
+    return start.removesuffix("fold").rstrip("_-. ") or names[0]
 
 
 def _ordered(table: PredictionTable, names: tuple[str, ...]) -> np.ndarray:

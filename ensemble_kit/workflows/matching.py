@@ -141,10 +141,10 @@ def _from_truth(
     codes = _codes(labels, predictions, str(path))
     left = len(truth) - len(part)
     if left:
-        notes.append(f"{path.name}: {count(left, 'image')} of the truth without predictions left out")
-    return _table(
-        predictions, codes, part.groups, part.lesions, part.patients, part.slices
-    ), notes
+        notes.append(
+            f"{path.name}: {count(left, 'image')} of the truth without predictions left out"
+        )
+    return _table(predictions, codes, part.groups, part.lesions, part.patients, part.slices), notes
 
 
 def _from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str]]:

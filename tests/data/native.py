@@ -1,4 +1,4 @@
-"""The same six pictures in every layout that is read: drawn, lossless, two classes, three patients."""
+"""The same six pictures in every layout that is read: drawn, two classes, three patients."""
 
 import io
 from pathlib import Path
@@ -85,7 +85,9 @@ def milk10k(root: Path) -> Path:
     lesions = [f"IL_{k // 2}" for k in range(N)]
     files(root, [f"MILK10k_Training_Input/{lesion}/im_{k}.png" for k, lesion in enumerate(lesions)])
     kinds = ["dermoscopic", "clinical: close-up"] * 3
-    table(root / "MILK10k_Training_Metadata.csv", lesion_id=lesions, image_type=kinds, isic_id=ids())
+    table(
+        root / "MILK10k_Training_Metadata.csv", lesion_id=lesions, image_type=kinds, isic_id=ids()
+    )
     table(root / "MILK10k_Training_GroundTruth.csv", lesion_id=["IL_0", "IL_1", "IL_2"],
           MEL=[1.0, 0.0, 0.0], NV=[0.0, 1.0, 1.0])  # fmt: skip
     return root

@@ -27,7 +27,9 @@ def test_every_layout_gives_the_same_pictures(name: str, tmp_path: Path) -> None
     assert "image =" in found.told
     store = fill_pixels(table, 8, "crop", tmp_path / "store", jobs=1)
     order = [
-        next(k for k in range(native.N) if (decode_bytes(native.png(k), 8, "crop", "") == row).all())
+        next(
+            k for k in range(native.N) if (decode_bytes(native.png(k), 8, "crop", "") == row).all()
+        )
         for row in store.array
     ]
     assert sorted(order) == list(range(native.N))

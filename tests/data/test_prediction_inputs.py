@@ -31,7 +31,9 @@ def test_integer_ids_and_an_index_in_parquet(tmp_path: Path) -> None:
     ids = read_prediction_table(tmp_path / "p.parquet").predictions.image_ids
     assert ids.tolist() == ["7", "8", "9", "10"]
     table.set_index("image").to_parquet(tmp_path / "p.parquet")
-    assert read_prediction_table(tmp_path / "p.parquet").predictions.image_ids.tolist() == ids.tolist()
+    assert (
+        read_prediction_table(tmp_path / "p.parquet").predictions.image_ids.tolist() == ids.tolist()
+    )
 
 
 def test_few_decimals_are_rounding(tmp_path: Path) -> None:
@@ -46,7 +48,13 @@ def test_few_decimals_are_rounding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"loss": 0.0}, {"loss": 0.7}, {"epoch": 12}, {"UNK": 0.0}, {"temperature": [1.0, 2.0, 0.5, 1.0]}],
+    [
+        {"loss": 0.0},
+        {"loss": 0.7},
+        {"epoch": 12},
+        {"UNK": 0.0},
+        {"temperature": [1.0, 2.0, 0.5, 1.0]},
+    ],
 )
 def test_columns_that_are_no_classes_become_none(more: dict[str, object], tmp_path: Path) -> None:
     path = save(tmp_path / "p.csv", frame(**more))

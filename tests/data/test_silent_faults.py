@@ -131,9 +131,7 @@ def test_null_is_unknown_in_every_format(kind: str, tmp_path: Path) -> None:
         "\n".join(f"{k - 1 if k else ''},{line}" for k, line in enumerate(PLAIN.splitlines())),
     ],
 )
-def test_a_table_reads_the_same_however_it_is_written(
-    content: str | bytes, tmp_path: Path
-) -> None:
+def test_a_table_reads_the_same_however_it_is_written(content: str | bytes, tmp_path: Path) -> None:
     table = read(tmp_path, content).table
     assert table.image_ids.tolist() == native.ids()
     assert table.class_names == ("mel", "nv")
@@ -142,7 +140,9 @@ def test_a_table_reads_the_same_however_it_is_written(
 
 def test_mixed_separators_are_named(tmp_path: Path) -> None:
     text = "image_id,dx,age\nim_0;nv;3\nim_1;mel;3\nim_2,nv,3\n"
-    with pytest.raises(DataError, match=r"line 2 \(1\), line 3 \(1\) \(parted by commas; there are"):
+    with pytest.raises(
+        DataError, match=r"line 2 \(1\), line 3 \(1\) \(parted by commas; there are"
+    ):
         read(tmp_path, text)
 
 
@@ -157,7 +157,9 @@ def test_labels_of_true_and_false_and_one_hot(tmp_path: Path) -> None:
     mel = [label == "mel" for label in native.LABELS]
     hot = rows("image,MEL,NV", native.ids(), mel, [not flag for flag in mel])
     assert read(tmp_path, hot).table.class_names == ("mel", "nv")
-    single = rows("image,localization,target,is_duplicate", native.ids(), "bbbbbb", "010101", "000000")
+    single = rows(
+        "image,localization,target,is_duplicate", native.ids(), "bbbbbb", "010101", "000000"
+    )
     assert read(tmp_path / "b", single).table.class_names == ("0", "1")
 
 
@@ -294,7 +296,13 @@ def test_the_view_knows_squamous_cells_and_has_its_own_name() -> None:
     names = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
     mask = view_mask(("usual",), names)
     assert [n for n, bad in zip(names, mask, strict=True) if bad] == ["MEL", "BCC", "AK", "SCC"]
-    words = ("Melanoma, NOS", "Nevus", "Solar or actinic keratosis", "basal cell carcinoma", "benign")
+    words = (
+        "Melanoma, NOS",
+        "Nevus",
+        "Solar or actinic keratosis",
+        "basal cell carcinoma",
+        "benign",
+    )
     assert view_mask(("usual",), words).tolist() == [True, False, True, True, False]
     assert view_name(("benign", "Malignant")) == "malignant view"
     with pytest.raises(StudyError, match="melanome is no class"):

@@ -48,7 +48,8 @@ def read(layout: Layout, how: How) -> Rows:
     missing = ids[~ids.isin(there)]
     if len(missing):
         raise DataError(
-            f"{file}: no entry for {some(missing)} ({count(len(there), 'entry', 'entries')} there): "
+            f"{file}: no entry for {some(missing)} ({count(len(there), 'entry', 'entries')} "
+            "there): "
             "every row needs an entry of its image id; give the file that belongs to "
             f"{layout.table.name}"
         )

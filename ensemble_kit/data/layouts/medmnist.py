@@ -32,7 +32,8 @@ def read(layout: Layout, how: How) -> Rows:
             )
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise DataError(
-                f"{layout.table}: {prefix}images is {images.dtype} {images.shape}: images are uint8 "
+                f"{layout.table}: {prefix}images is {images.dtype} {images.shape}: images are "
+                "uint8 "
                 "(n, h, w) or (n, h, w, 3)"
             )
         flat = labels.reshape(len(labels), -1)

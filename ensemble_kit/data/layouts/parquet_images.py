@@ -46,7 +46,9 @@ def read(layout: Layout, how: How) -> Rows:
             frame[name] = [words[int(v)] if v.isdecimal() else v for v in frame[name]]
             notes.append(f"{name}: its numbers are {some(words, 20)} (the file says so)")
         relative = path.relative_to(layout.root).as_posix()
-        frame["reference"] = [f"{relative}{MARK}{column}{MARK}{k}" for k in range(file.metadata.num_rows)]
+        frame["reference"] = [
+            f"{relative}{MARK}{column}{MARK}{k}" for k in range(file.metadata.num_rows)
+        ]
         frame["image_id"] = _ids(file, column, path)
         split = path.stem.partition("-")[0]
         frame["split"] = split
@@ -54,7 +56,9 @@ def read(layout: Layout, how: How) -> Rows:
     frame = pd.concat(frames, ignore_index=True).fillna("")
     reference = frame.pop("reference")
     key = "image"
-    taken = [n for n in frame.columns if n != "image_id" and str(n).lower() in ("image", "image_id")]
+    taken = [
+        n for n in frame.columns if n != "image_id" and str(n).lower() in ("image", "image_id")
+    ]
     frame = frame.drop(columns=taken)
     if frame["image_id"].duplicated().any():
         frame["image_id"] = [f"{s}_{k:06d}" for k, s in enumerate(frame["split"])]
@@ -83,7 +87,11 @@ def _bytes_column(path: Path) -> str:
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
     for name, kind in zip(schema.names, schema.types, strict=True):
-        inner = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else kind
+        inner = (
+            kind.field("bytes").type
+            if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+            else kind
+        )
         if binary(inner):
             return str(name)
     return ""

@@ -39,13 +39,16 @@ def canonical(
         notes.append(f"label: the column with the 1 of {some(hot, 20)}")
     missing = [name for name in needed if name not in chosen.columns]
     if missing:
-        wanted = " and ".join(f"{name} (or {some(cols.ALIASES[name][1:], 6)} …)" for name in missing)
+        wanted = " and ".join(
+            f"{name} (or {some(cols.ALIASES[name][1:], 6)} …)" for name in missing
+        )
         roles = ",".join(f"{cols.WORDS[name]}=…" for name in missing)
         raise DataError(
             f"{path}: no column {wanted}; it has {some(frame.columns, 30)}: name the column with "
             f"--columns {roles}, or give ISIC's ground truth with one column a class"
         )
-    made, taken = {}, set()
+    made: dict[str, pd.Series[str]] = {}
+    taken: set[str] = set()
     for role, parts in chosen.columns.items():
         if role == "group":
             made |= _groups(frame, parts)
@@ -56,7 +59,9 @@ def canonical(
         for role in ("patient_id", "lesion_id"):
             if role in made and role not in _roles(chosen.columns["group"]):
                 taken -= set(chosen.columns[role])
-                notes.append(f"{role} has no part in the groups: --columns group={how.columns['group']}")
+                notes.append(
+                    f"{role} has no part in the groups: --columns group={how.columns['group']}"
+                )
                 del made[role]
     if "dx" in made and not how.level:
         made["dx"], said = _filled(frame, made["dx"], chosen.columns["dx"][0])
@@ -92,7 +97,9 @@ def _filled(
             rows = blank & frame[other].ne("")
             dx = dx.mask(rows, frame[other])
             if rows.any():
-                notes.append(f"label: {count(int(rows.sum()), 'image')} without {column} take {other}")
+                notes.append(
+                    f"label: {count(int(rows.sum()), 'image')} without {column} take {other}"
+                )
     return dx, notes
 
 
@@ -160,7 +167,7 @@ def _joined(frame: pd.DataFrame, parts: tuple[str, ...]) -> "pd.Series[str]":
     whole = frame[parts[0]]
     for part in parts[1:]:
         whole = whole.str.cat(frame[part], sep="/")
-    empty = frame[list(parts)].eq("").any(axis=1)
+    empty = (frame[list(parts)] == "").any(axis=1)
     return whole.mask(empty, "")
 
 
@@ -169,7 +176,9 @@ def _with_ids(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if "image_id" not in frame.columns:
         return frame, []
     cells = frame["image_id"].str.replace(r"^(\d+)\.0$", r"\1", regex=True)
-    foldered = cells.str.contains("/", regex=False) | cells.str.contains(r"\\.*\.\w{3,4}$", regex=True)
+    foldered = cells.str.contains("/", regex=False) | cells.str.contains(
+        r"\\.*\.\w{3,4}$", regex=True
+    )
     if not foldered.any():
         return frame.assign(image_id=_stems(cells)), []
     paths = cells.str.replace("\\", "/", regex=False).str.removeprefix("./").where(foldered, cells)
@@ -187,14 +196,14 @@ def _stems(cells: "pd.Series[str]") -> "pd.Series[str]":
     return cells.map(strip_extension)
 
 
-def _from_one_hot(
-    frame: pd.DataFrame, key: str, path: Path
-) -> tuple[pd.DataFrame, list[str]]:
+def _from_one_hot(frame: pd.DataFrame, key: str, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The table with a column ``dx`` where columns of 0 and 1 (or True, False) are the classes."""
     if {cols.plain(name) for name in frame.columns} & set(cols.ALIASES["dx"]):
         return frame, []
     others = {alias for kind, known in cols.ALIASES.items() if kind != "dx" for alias in known}
-    names = [str(n) for n in frame.columns if n != key and cols.plain(n) not in others | NOT_CLASSES]
+    names = [
+        str(n) for n in frame.columns if n != key and cols.plain(n) not in others | NOT_CLASSES
+    ]
     lower = {name: frame[name].str.lower() for name in names}
     hot = [n for n in names if lower[n].isin([*TRUE, *FALSE]).all()]
     if len(hot) < 2:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, tables_in
 from ensemble_kit.data.layouts.reading import add_extra, canonical
@@ -69,5 +68,3 @@ def _is_ham(table: Path) -> bool:
 
 def _is_truth(table: Path) -> bool:
     return "groundtruth" in table.stem.lower()
-
-

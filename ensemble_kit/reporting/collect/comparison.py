@@ -121,7 +121,9 @@ def build_external(source: Source, other: Source) -> External:
     keys: list[Key] = list(HEADLINE)
     keys += [(metric, name) for name in source.class_names for metric in ("recall", "roc_auc")]
     if source.cases.has_malignant_view:
-        keys += [(metric, source.cases.view_name) for metric in ("recall", "specificity", "roc_auc")]
+        keys += [
+            (metric, source.cases.view_name) for metric in ("recall", "specificity", "roc_auc")
+        ]
     shares = [s.run.table.class_counts() / max(len(s.run.table), 1) for s in (source, other)]
     return External(
         name=other.run.name,
