@@ -1,7 +1,7 @@
 """`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,6 @@ from ensemble_kit.cli.survey_tables import (
     print_survey,
 )
 
-if TYPE_CHECKING:
-    from ensemble_kit.core.records import Folds, ImageTable
-    from ensemble_kit.data.survey import Survey
-
 
 def check(
     data: options.Data = None,
@@ -29,8 +25,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Audit a split made elsewhere: list of the training images, with or without a header "
-            "line; "
+            help="Audit a split made elsewhere: CSV whose first column names the training images; "
             "without --split-test, a CSV with a column 'fold'.",
         ),
     ] = None,
@@ -57,84 +52,27 @@ def check(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Read a data set, say what it holds and refuse what would spoil a run."""
-    from ensemble_kit.cli.bars import bar
-    from ensemble_kit.core.errors import EnsembleKitError
-    from ensemble_kit.data.dataset import SAMPLE, data_or_default, load_data
-    from ensemble_kit.data.survey import survey
+    from ensemble_kit.progress.bars import Bar
+    from ensemble_kit.workflows.checking import check as look
 
-    if split_test and not split:
-        raise typer.BadParameter("--split-test needs --split, the training side")
-    path = data_or_default(data)
     changes = options.data_changes(
         data, duplicates, columns, group_pattern, label_level, map_labels, min_groups
     )
-    spec = options.study_of(None, {"data": changes}).data
-    read = load_data(path, spec, require_images=not no_images)
-    table = read.table
-    with bar("reading images", len(table), show=not (quiet or no_progress)) as advance:
-        found = survey(table, quick=quick, jobs=jobs, on_progress=advance)
-    layout = "the built-in sample" if path == SAMPLE else read.layout
-    if not as_json:
-        print_reading(read, results.print, _seen(found))
-        print_survey(layout, table, found, no_images)
-    problem: EnsembleKitError | None = _unreadable(found)
-    drawn = None
-    try:
-        if split:
-            _audit(table, split, split_test)
-        else:
-            drawn = _draw(table, folds, seed)
-    except EnsembleKitError as error:
-        problem = problem or error
+    with Bar("reading images", show=not (quiet or no_progress)) as shown:
+        done = look(
+            data, folds=folds, seed=seed, split=split, split_test=split_test,
+            reading=options.study_of(None, {"data": changes}).data, no_images=no_images,
+            quick=quick, jobs=jobs, tell=shown.tell,
+        )  # fmt: skip
     if as_json:
-        print_json(layout, table, found, drawn, problem, read.interpretation(), _seen(found))
-    elif drawn:
-        print_folds(table, drawn)
-    if problem:
-        raise problem
+        print_json(done.layout, done.images, done.survey, done.folds, done.problem,
+                   done.read.interpretation(), done.seen)  # fmt: skip
+    else:
+        print_reading(done.read, results.print, done.seen)
+        print_survey(done.layout, done.images, done.survey, no_images)
+        if done.folds:
+            print_folds(done.images, done.folds)
+    if done.problem:
+        raise done.problem
     if not (as_json or quiet):
         results.print("sound: nothing here would spoil a run")
-
-
-def _seen(found: "Survey") -> list[str]:
-    """What looking at the pixels showed, as warnings."""
-    from ensemble_kit.core.errors import count, some
-    from ensemble_kit.data.depth import depth_note
-
-    seen = [depth_note(found.bits)] if found.bits != 16 else []
-    for names, what in ((found.constant, "of one colour"), (found.dark, "almost black")):
-        if names:
-            verb = "is" if len(names) == 1 else "are"
-            seen.append(f"{count(len(names), 'image')} {verb} {what}: {some(names, 5)}")
-    return seen
-
-
-def _unreadable(found: "Survey") -> Any:
-    from ensemble_kit.core.errors import DataError, count, some
-    from ensemble_kit.data.decode import MEND_ALL
-
-    if not found.unreadable:
-        return None
-    return DataError(
-        f"{count(len(found.unreadable), 'image')} of {found.n_images:,} cannot be used: "
-        f"{some(found.unreadable)}; {MEND_ALL}"
-    )
-
-
-def _audit(table: "ImageTable", split: Path, split_test: Path | None) -> None:
-    from ensemble_kit.core.errors import SplitError
-    from ensemble_kit.splits import audit_split, read_folds_file
-    from ensemble_kit.splits.folds_file import read_image_list
-
-    if split_test is None:
-        read_folds_file(split, table)
-        return
-    audit = audit_split(table, read_image_list(split, table), read_image_list(split_test, table))
-    if audit.leaks:
-        raise SplitError(audit.complaint())
-
-
-def _draw(table: "ImageTable", n_folds: int, seed: int) -> "Folds":
-    from ensemble_kit.splits import make_folds
-
-    return make_folds(table, n_folds, seed)[0]

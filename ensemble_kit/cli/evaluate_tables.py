@@ -1,8 +1,8 @@
 """What `evaluate` prints: tables for people, one JSON document for machines."""
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +15,8 @@ from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
 from ensemble_kit.metrics.view import view_mask, view_name
-from ensemble_kit.workflows.matching import Matched
+from ensemble_kit.runs.comparisons import ComparisonRecord
+from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
 OVERALL = (
     "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "cohen_kappa",
@@ -28,26 +29,16 @@ POOLING = 0.03
 BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One evaluated set of predictions: its name, run folder and numbers."""
-
-    name: str
-    folder: Path
-    evaluation: Evaluation
-    malignant: tuple[str, ...] = ()
-
-
-def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> None:
+def print_evaluated(done: EvaluatedFiles) -> None:
     """Headline figures of each, then the comparison."""
-    table = matched.table
+    table, comparison = done.matched.table, done.comparison
     results.print(
         f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
         f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
         markup=False,
     )
-    view = view_of(table, shown)
-    for item in shown:
+    view = view_of(table, done.runs)
+    for item in done.runs:
         _print(_overall(item))
         _print(_by_class(item))
         if view:
@@ -65,8 +56,9 @@ def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | N
             results.print(line, markup=False)
 
 
-def json_text(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> str:
+def json_text(done: EvaluatedFiles) -> str:
     """Everything as one JSON document; numbers that cannot be estimated are null."""
+    matched, comparison = done.matched, done.comparison
     document = {
         "n_images": len(matched.table),
         "n_groups": matched.table.n_groups,
@@ -79,9 +71,9 @@ def json_text(matched: Matched, shown: list[Shown], comparison: Comparison | Non
                 "folder": str(item.folder),
                 "rows": [_plain(row) for row in item.evaluation.rows],
             }
-            for item in shown
+            for item in done.runs
         ],
-        "comparison": None if comparison is None else comparison.plain(),
+        "comparison": None if comparison is None else ComparisonRecord.of(comparison).plain(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 
@@ -103,7 +95,7 @@ def _print(table: Table) -> None:
     Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
 
 
-def _overall(item: Shown) -> Table:
+def _overall(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
     folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
     level = evaluation.rows[0].estimate.level
@@ -122,7 +114,7 @@ def _overall(item: Shown) -> Table:
     return table
 
 
-def _by_class(item: Shown) -> Table:
+def _by_class(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
@@ -142,7 +134,7 @@ def _by_class(item: Shown) -> Table:
     return table
 
 
-def view_of(table: ImageTable, shown: list[Shown]) -> str:
+def view_of(table: ImageTable, shown: Sequence[EvaluatedRun]) -> str:
     """Which classes the malignant view counts."""
     name = view_name(table.class_names)
     if not shown or not shown[0].malignant or not _has(shown[0].evaluation, "roc_auc", name):
@@ -152,7 +144,7 @@ def view_of(table: ImageTable, shown: list[Shown]) -> str:
     return f"{name}: {some(names, 30)} against the other classes"
 
 
-def _not_estimable(item: Shown) -> list[str]:
+def _not_estimable(item: EvaluatedRun) -> list[str]:
     """Figures without a value, by their reason; and what pooling the folds may have made."""
     reasons: dict[str, list[str]] = {}
     for metric in OVERALL:

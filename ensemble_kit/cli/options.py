@@ -1,18 +1,20 @@
 """Options that several commands share, with one wording each."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
+from ensemble_kit.study.vocabulary import read_vocabulary
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ensemble_kit.data.prediction_tables import Asked
-    from ensemble_kit.study import StudySpec
 
-STUDY_DEFAULT = "default: the study's, else"
+STUDY_DEFAULT = "Default: the study's, else"
 
 Data = Annotated[
     str | None,
@@ -104,13 +106,13 @@ PredictionsFolds = Annotated[
         show_default=False,
     ),
 ]
+MALIGNANT = ",".join(read_vocabulary().malignant)
 Malignant = Annotated[
     str,
     typer.Option(
         "--malignant",
         metavar="A,B,…",
-        help="Classes of the malignant-versus-benign view; 'usual': those whose names "
-        "are known; '' for none.",
+        help="Classes of the malignant-versus-benign view; '' for none.",
     ),
 ]
 Level = Annotated[float, typer.Option("--level", help="Coverage of the intervals, 0.5 to 1.")]
@@ -143,6 +145,51 @@ StoreLimit = Annotated[
 ]
 
 
+METAVARS = {
+    "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
+    "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
+    "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
+}  # fmt: skip
+
+
+def setting(section: str, key: str) -> Any:
+    """The option of one setting of a study: help, choices and default are the study's own."""
+    model = StudySpec.model_fields[section].annotation
+    assert model is not None
+    field = model.model_fields[key]
+    choices = "|".join(str(c) for c in get_args(field.annotation) if isinstance(c, str))
+    default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+    said = field.description or key
+    return typer.Option(
+        metavar=METAVARS.get(key, choices or None),
+        help=f"{said[0].upper()}{said[1:]}. {STUDY_DEFAULT} {default}.",
+        show_default=False,
+    )
+
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Any setting of the study (docs/studies.md), as in training.batch_size=64. "
+        "Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def names_of(source: str, *more: str) -> str:
+    """``auto|mean|…``: the names in a registry, for a help text. source : module:attribute.
+
+    The registry is loaded only where help was asked for; else ``NAME`` stands in.
+    """
+    if "--help" not in sys.argv:
+        return "NAME"
+    module, _, attribute = source.partition(":")
+    return "|".join((*more, *getattr(import_module(module), attribute)))
+
+
 From = Annotated[
     str,
     typer.Option(
@@ -171,7 +218,7 @@ Align = Annotated[
 
 
 def asked_of(
-    scale: str, normalise: bool, rows_per_image: str, columns: "Mapping[str, str]"
+    scale: str, normalise: bool, rows_per_image: str, columns: Mapping[str, str]
 ) -> "Asked":
     """How predictions are to be read, by the options. Raises StudyError."""
     from ensemble_kit.core.errors import StudyError
@@ -207,34 +254,22 @@ def data_changes(
     }
 
 
-def study_of(file: Path | None, changes: "Mapping[str, Mapping[str, Any]]") -> "StudySpec":
-    """The study of a file (or the default one) with the options given in place of its values."""
-    from ensemble_kit.study import StudySpec, read_study
+def study_of(
+    file: Path | None,
+    changes: Mapping[str, Mapping[str, Any]],
+    settings: Sequence[str] | None = None,
+) -> StudySpec:
+    """The study of a file (or the default one), the options given and then ``--set`` in place of
+    its values."""
+    return with_settings(
+        (read_study(file) if file else StudySpec()).override(changes), settings or ()
+    )
 
-    return (read_study(file) if file else StudySpec()).override(changes)
 
-
-def study_of_predictions(
-    name: str,
-    malignant: str,
-    level: float,
-    replicates: int,
-    seed: int,
-    slices: "Sequence[str]" = (),
-) -> "StudySpec":
-    """The study of predictions made elsewhere: what the numbers depend on, under the run's name."""
-    import tomli_w
-
-    from ensemble_kit.study import parse_study
-
-    values = {
-        "name": name,
-        "split": {"seed": seed},
-        "evaluation": {
-            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
-            "replicates": replicates,
-            "level": level,
-            "slices": list(slices),
-        },
-    }
-    return parse_study(tomli_w.dumps(values), "the options given")
+def evaluation_settings(
+    malignant: str, level: float, replicates: int, slices: Sequence[str] = ()
+) -> EvaluationSpec:
+    """What the figures depend on, from the options; StudyError for what is out of range."""
+    names = tuple(part.strip() for part in malignant.split(",") if part.strip())
+    changes = {"malignant": names, "replicates": replicates, "level": level, "slices": slices}
+    return StudySpec().override({"evaluation": changes}).evaluation

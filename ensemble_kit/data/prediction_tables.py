@@ -346,7 +346,8 @@ def _probabilities(
     )
     if far.any():
         done = (
-            f"{path.name}: the scores of {count(off, 'row')} were divided by their sums (--normalise)"
+            f"{path.name}: the scores of {count(off, 'row')} were divided by their sums "
+            "(--normalise)"
         )
     return values / sums[:, None], [done], warnings
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.core.records import ImageTable, digest_of
+from ensemble_kit.core.records import ImageTable
 from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.references import identity, read_image
 

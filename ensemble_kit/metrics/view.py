@@ -7,6 +7,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import Bools
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 USUAL = "usual"
 """The word of a study that asks for the classes of the vocabulary."""
@@ -25,11 +26,13 @@ BENIGN = re.compile(r"benign|non-?malignant|premalignant|no malign")
 
 
 def view_mask(asked: Sequence[str], class_names: Sequence[str]) -> Bools:
-    """(C,) classes of the view; ``("usual",)`` asks for those the vocabulary knows. Names among no
+    """(C,) classes of the view; ``("usual",)`` or the built-in
+    vocabulary's names ask for all that are known, abbreviated or in full. Names among no
     class are passed over here: :func:`check_names_of_view` refuses them where a user gives them."""
-    if list(asked) == [USUAL]:
-        return np.array([_usual(name) for name in class_names], dtype=bool)
     lower = {name.lower() for name in asked}
+    if USUAL in lower or tuple(asked) == read_vocabulary().malignant:
+        known = lower | set(read_vocabulary().malignant)
+        return np.array([n.lower() in known or _usual(n) for n in class_names], dtype=bool)
     return np.array([name.lower() in lower for name in class_names], dtype=bool)
 
 
@@ -38,17 +41,19 @@ def view_name(class_names: Sequence[str]) -> str:
     return SECOND_NAME if NAME in {name.lower() for name in class_names} else NAME
 
 
-def check_names_of_view(asked: Sequence[str], class_names: Sequence[str]) -> None:
-    """Raise StudyError for a name that is no class."""
-    if list(asked) == [USUAL]:
+def check_names_of_view(
+    asked: Sequence[str], class_names: Sequence[str], vocabulary: str = ""
+) -> None:
+    """Raise StudyError for a name that is no class, unless the names are the vocabulary's."""
+    usual = [read_vocabulary(file).malignant for file in ("", vocabulary)]
+    if list(asked) == [USUAL] or tuple(asked) in usual:
         return
     lower = {name.lower() for name in class_names}
     wrong = [name for name in asked if name.lower() not in lower]
     if wrong:
         raise StudyError(
             f"malignant: {some(wrong)} is no class: there are {some(class_names, 20)}; give "
-            "names of "
-            "classes (--malignant A,B or the study's [evaluation]), 'usual' or none"
+            "names of classes (--malignant A,B or the study's [evaluation]), 'usual' or none"
         )
 
 

@@ -4,16 +4,17 @@ What only says where or how fast (run folder, stores, jobs) is not part of it.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ensemble_kit.core.errors import StudyError
-from ensemble_kit.core.records import digest_of
+from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.study.space import SearchSpec
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 
 class Section(BaseModel):
@@ -40,6 +41,9 @@ class DataSpec(Section):
     min_groups: str = Field(
         "", description="N=merge:NAME or N=drop for classes with fewer than N groups"
     )
+    vocabulary: str = Field(
+        "", description="TOML with full names and malignant classes; default: dermatology's"
+    )
 
 
 class SplitSpec(Section):
@@ -62,6 +66,16 @@ class ModelSpec(Section):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
 
 
+RENAMED = {"predict_views": "test_views"}
+"""Old names of training settings, which are still read."""
+
+
+def with_new_names(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under their present names; an old name beside its new one stays, to be refused."""
+    present = {old: new for old, new in RENAMED.items() if new not in pairs}
+    return {present.get(name, name): value for name, value in pairs.items()}
+
+
 class TrainingSpec(Section):
     head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head, base frozen")
     fine_tune_epochs: int = Field(10, ge=0, le=1000, description="epochs of the last blocks")
@@ -77,15 +91,19 @@ class TrainingSpec(Section):
         "dihedral", description="flips and rotations of training images; 'online' adds colour"
     )
     views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
-    predict_views: int = Field(
-        1, ge=1, le=8, description="views of a held-out image whose probabilities are averaged"
+    test_views: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="test-time augmentation: views of a held-out image that are averaged",
     )
     early_stopping: Literal["inner", "validation", "none"] = Field(
         "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
     inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
     schedule: Literal["plateau", "cosine"] = Field(
-        "plateau", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+        "plateau",
+        description="learning rate: halved when the validation loss stalls, or a cosine to 0",
     )
     patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
     store_dtype: Literal["float16", "float32"] = Field(
@@ -95,13 +113,19 @@ class TrainingSpec(Section):
         "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        """``predict_views`` was the name of ``test_views``; studies that have it are read."""
+        return with_new_names(values) if isinstance(values, Mapping) else values
+
     @model_validator(mode="after")
     def _views_are_there(self) -> "TrainingSpec":
         there = {"none": 1, "dihedral": self.views, "online": 8}[self.augment]
-        if self.predict_views > there:
+        if self.test_views > there:
             raise ValueError(
-                f"predict_views = {self.predict_views} asks for more than the {there} views there "
-                f"are with augment = {self.augment!r}; raise views or lower predict_views"
+                f"test_views = {self.test_views} asks for more than the {there} views there "
+                f"are with augment = {self.augment!r}; raise views or lower test_views"
             )
         return self
 
@@ -115,8 +139,8 @@ class TrainingSpec(Section):
 
 class EvaluationSpec(Section):
     malignant: tuple[str, ...] = Field(
-        ("usual",),
-        description="classes of the malignant-versus-benign view; 'usual': names that are known",
+        default_factory=lambda: read_vocabulary().malignant,
+        description="classes of the malignant-versus-benign view; default: the vocabulary's",
     )
     replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
     level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
@@ -134,14 +158,31 @@ class StudySpec(Section):
     split: SplitSpec = SplitSpec()
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _malignant_of_vocabulary(cls, values: Any) -> Any:
+        """A study that names a vocabulary and no malignant classes has the vocabulary's."""
+        data = values.get("data") if isinstance(values, Mapping) else None
+        file = data.get("vocabulary") if isinstance(data, Mapping) else None
+        evaluation = values.get("evaluation", {}) if isinstance(values, Mapping) else None
+        if not file or not isinstance(file, str) or not isinstance(evaluation, Mapping):
+            return values
+        malignant = {"malignant": read_vocabulary(file).malignant}
+        return {**values, "evaluation": malignant | dict(evaluation)}
 
     @property
     def digest(self) -> str:
         """Digest of what determines the fold models (not the name, the words or the search)."""
         split = self.split.model_dump(exclude={"folds_file"})
-        return digest_of(split, self.model.model_dump(), self.training.model_dump())
+        return digest_of(split, self.model.model_dump(), self._training_by_old_names())
+
+    def _training_by_old_names(self) -> dict[str, Any]:
+        """Renaming a setting leaves the digest, so that runs made before it can be resumed."""
+        old = {new: old for old, new in RENAMED.items()}
+        return {old.get(name, name): v for name, v in self.training.model_dump().items()}
 
     def to_toml(self) -> str:
         """The whole study with its defaults written out."""
@@ -151,8 +192,81 @@ class StudySpec(Section):
         """A study with some values replaced: section -> name -> value (None leaves it alone)."""
         values = self.model_dump()
         for section, pairs in changes.items():
-            values[section] |= {name: value for name, value in pairs.items() if value is not None}
+            given = {name: value for name, value in pairs.items() if value is not None}
+            values[section] |= with_new_names(given) if section == "training" else given
+        _forget_malignant(values, changes)
         return _checked(values, "the options given")
+
+
+class Study(StudySpec):
+    """A study written in Python: ``Study(model={"image_size": 150}, training={"views": 8})``.
+
+    Sections and settings are those of a study file (docs/studies.md); what is left out has its
+    default. Raises StudyError naming a setting that is unknown or out of range.
+    """
+
+    def __init__(self, **sections: Any) -> None:
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            raise StudyError(f"the study: {_complaints(error)}") from None
+
+    @staticmethod
+    def read(path: "Path | str") -> StudySpec:
+        """The study of a file; StudyError where it cannot be read or is wrong."""
+        return read_study(Path(path))
+
+
+def with_settings(study: StudySpec, settings: Sequence[str]) -> StudySpec:
+    """A study with settings given as text, ``section.key=value``, as the option ``--set`` takes.
+
+    A value is read as TOML (``0.5``, ``true``, ``["sex"]``), else as text. StudyError where a
+    section or key is unknown.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for text in settings:
+        name, sign, value = text.partition("=")
+        section, _, key = name.strip().partition(".")
+        if not sign or not section:
+            raise StudyError(f"--set {text!r}: write section.key=value, as in training.views=8")
+        if not key:
+            top[section] = _toml_value(value)
+            continue
+        known = type(study).model_fields.get(section)
+        if known is None or not isinstance(getattr(study, section), BaseModel):
+            sections = [n for n in StudySpec.model_fields if isinstance(getattr(study, n), Section)]
+            raise StudyError(
+                f"--set {text!r}: a study has no section {section!r}; there are {some(sections)}"
+            )
+        changes.setdefault(section, {})[key] = _toml_value(value)
+    return _checked(_merged(study, changes, top), "--set")
+
+
+def _merged(
+    study: StudySpec, changes: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any]
+) -> dict[str, Any]:
+    values = study.model_dump() | dict(top)
+    for section, pairs in changes.items():
+        given = with_new_names(pairs) if section == "training" else dict(pairs)
+        values[section] = values[section] | given
+    _forget_malignant(values, changes)
+    return values
+
+
+def _forget_malignant(values: dict[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Another vocabulary brings its own malignant classes, unless they are given too."""
+    if changes.get("data", {}).get("vocabulary") is None:
+        return
+    if changes.get("evaluation", {}).get("malignant") is None:
+        del values["evaluation"]["malignant"]
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
 
 
 def read_study(path: Path) -> StudySpec:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import load_data
@@ -187,8 +188,7 @@ def _within_patients(lesions: Strings, patients: Strings) -> Strings:
 
 
 def _rows(other: PredictionTable, image_ids: Strings) -> Ints:
-    row_of = {str(name): row for row, name in enumerate(other.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+    return align_rows(other.predictions.image_ids, image_ids)
 
 
 def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
-from ensemble_kit.data.predictions import read_predictions
 from ensemble_kit.posthoc.crossfit import Members
-from ensemble_kit.runs.folder import read_folds, read_run
+from ensemble_kit.runs.folder import read_run
+from ensemble_kit.runs.paths import oof_of_repeat
+from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
 from ensemble_kit.workflows.matching import read_matched
 
@@ -96,10 +98,10 @@ def _from_run(folder: Path) -> list[Source]:
     found = []
     draws = read_folds(folder, run.table.class_names, run.table.root)[1]
     for repeat, folds in enumerate(draws):
-        path = folder / f"oof_{repeat}.csv"
-        if path.is_file():
-            p = read_predictions(path).in_order_of(run.table.image_ids)
-            found.append(Source(f"{run.name} repeat {repeat}", str(path), p, run.table, folds))
+        stored = find_oof_of_repeat(folder, repeat)
+        if stored is not None:
+            p, origin = stored.in_order_of(run.table.image_ids), folder / oof_of_repeat(repeat)
+            found.append(Source(f"{run.name} repeat {repeat}", str(origin), p, run.table, folds))
     return found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
 
 
@@ -161,7 +163,7 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
         if source.table is None or source.folds is None:
             warnings.append(f"{source.origin} has no labels or folds: taken to be out of fold")
             continue
-        order = _order(source, ids)
+        order = align_rows(source.predictions.image_ids, ids)
         _check_labels(reference, table, source, source.table.take(order))
         if source.folds.n_folds == 1:
             warnings.append(f"{source.origin} does not say its folds: taken to be out of fold")
@@ -191,11 +193,6 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
         f"new outer folds were drawn by group (seed {seed}) for everything fitted here"
     )
     return table, redrawn, warnings, [note]
-
-
-def _order(source: Source, ids: np.ndarray) -> np.ndarray:
-    row_of = {str(name): row for row, name in enumerate(source.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
 
 
 def _check_labels(reference: Source, table: ImageTable, source: Source, theirs: ImageTable) -> None:

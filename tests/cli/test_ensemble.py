@@ -108,7 +108,11 @@ def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: P
     )  # fmt: skip
     values = json.loads(out)
     assert values["final"]["prior_shift"]["target"] == pytest.approx([0.2, 0.2, 0.6])
-    assert values["decision"]["power"] >= 0
+    counts = np.bincount(ROWS.labels, minlength=3)
+    frequency = (counts + 0.5) / (counts.sum() + 1.5)
+    power = values["decision"]["power"]
+    assert power > 0, "rare classes weigh more where balanced accuracy is the aim"
+    assert values["decision"]["weights"] == pytest.approx(frequency**-power)
 
 
 BAD = {

@@ -3,33 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.posthoc.calibration.curves import (
-    Beta,
-    Curves,
     fit_beta,
     fit_histogram,
     fit_isotonic,
     fit_venn_abers,
 )
-from ensemble_kit.posthoc.calibration.prior import Identity, PriorShift, fit_identity
+from ensemble_kit.posthoc.calibration.prior import PriorShift, fit_identity
 from ensemble_kit.posthoc.calibration.scaling import (
-    Matrix,
-    Scaling,
     fit_bias,
     fit_dirichlet,
     fit_matrix,
     fit_temperature,
     fit_vector,
 )
+from ensemble_kit.posthoc.calibration.tempered import fit_tempered_mixture
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
-from ensemble_kit.posthoc.ensembling.pools import CalibratedPool, ClassPool, LinearPool, LogPool
-from ensemble_kit.posthoc.ensembling.ranks import RankPool, fit_ranks
-from ensemble_kit.posthoc.ensembling.stacking import Stack, fit_stack
+from ensemble_kit.posthoc.ensembling.ranks import fit_ranks
+from ensemble_kit.posthoc.ensembling.stacking import fit_stack
+from ensemble_kit.posthoc.ensembling.trimmed import fit_trimmed
 from ensemble_kit.posthoc.ensembling.weighting import (
     fit_best,
     fit_calibrated_mean,
@@ -68,10 +65,12 @@ METHODS: dict[str, FitMembers] = {
     "calibrated-mean": fit_calibrated_mean,
     "stack": fit_stack,
     "ranks": fit_ranks,
+    "trimmed-mean": fit_trimmed,
 }
 CALIBRATORS: dict[str, FitCalibrator] = {
     "none": fit_identity,
     "temperature": fit_temperature,
+    "tempered-mixture": fit_tempered_mixture,
     "bias": fit_bias,
     "vector": fit_vector,
     "dirichlet": fit_dirichlet,
@@ -136,13 +135,14 @@ def _size(name: str, m: int, c: int) -> int:
     return sizes.get(name, m)
 
 
-KINDS: dict[str, Any] = {
-    cls.kind: cls
-    for cls in (
-        LinearPool, LogPool, ClassPool, CalibratedPool, Stack, RankPool,
-        Identity, Scaling, Matrix, Curves, Beta, PriorShift,
-    )
-}  # fmt: skip
+def _step_classes() -> dict[str, Any]:
+    """kind -> class of every step that a registered fit returns, and of the prior shift."""
+    fits: list[Callable[..., Fitted]] = [*METHODS.values(), *CALIBRATORS.values()]
+    classes = [get_type_hints(fit)["return"] for fit in fits]
+    return {cls.kind: cls for cls in (*classes, PriorShift)}
+
+
+KINDS: dict[str, Any] = _step_classes()
 
 
 def step_to_json(step: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ensemble_kit.metrics.ranking import MACRO, MICRO
 from ensemble_kit.reporting.collect.numbers import curve_values
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance, Scores
 
@@ -16,7 +16,7 @@ MALIGNANT_SHOWN = (
 AREAS = {"roc": "roc_auc", "pr": "average_precision"}
 
 
-def build_performance(source: Source) -> Performance:
+def build_performance(source: ReportedRun) -> Performance:
     cases, names = source.cases, source.class_names
     cells = cases.labels * cases.n_classes + cases.predicted
     confusion = np.bincount(cells, minlength=cases.n_classes**2).reshape(-1, cases.n_classes)
@@ -47,7 +47,7 @@ def build_performance(source: Source) -> Performance:
     )
 
 
-def _folds(source: Source) -> tuple[Scores, ...]:
+def _folds(source: ReportedRun) -> tuple[Scores, ...]:
     run = source.run
     if run.folds.n_folds < 2:
         return ()
@@ -61,7 +61,7 @@ def _folds(source: Source) -> tuple[Scores, ...]:
     )
 
 
-def _malignant(source: Source) -> Scores | None:
+def _malignant(source: ReportedRun) -> Scores | None:
     if not source.cases.has_malignant_view:
         return None
     figures = source.rows.figures(source.cases.view_name)
@@ -73,7 +73,7 @@ def _malignant(source: Source) -> Scores | None:
     )
 
 
-def _curves(source: Source, kind: str) -> tuple[Curve, ...]:
+def _curves(source: ReportedRun, kind: str) -> tuple[Curve, ...]:
     """Each class, then the malignant view, the macro and the micro average."""
     extra = [source.cases.view_name] if source.cases.has_malignant_view else []
     found = []
@@ -101,7 +101,7 @@ def _curves(source: Source, kind: str) -> tuple[Curve, ...]:
     return tuple(found)
 
 
-def _area(source: Source, kind: str, name: str) -> Number:
+def _area(source: ReportedRun, kind: str, name: str) -> Number:
     metric = AREAS[kind]
     if name in (MACRO, MICRO):
         suffix = "ovr" if kind == "roc" and name == MACRO else name
@@ -109,7 +109,7 @@ def _area(source: Source, kind: str, name: str) -> Number:
     return source.rows.number(metric, name)
 
 
-def _prevalence(source: Source, name: str) -> float | None:
+def _prevalence(source: ReportedRun, name: str) -> float | None:
     cases = source.cases
     if name == cases.view_name:
         return round(float(cases.malignant[cases.labels].mean()), 6)
@@ -118,7 +118,7 @@ def _prevalence(source: Source, name: str) -> float | None:
     return None
 
 
-def _net_benefit(source: Source) -> NetBenefit | None:
+def _net_benefit(source: ReportedRun) -> NetBenefit | None:
     curve = source.curve("decision", source.cases.view_name)
     everyone = source.curve("decision_all", source.cases.view_name)
     if curve is None or everyone is None:
