@@ -122,7 +122,7 @@ def test_files_left_alone_are_read_once(
     real = sources._digest
 
     def counted(root: Path, path: str) -> tuple[str, int]:
-        read.append(path.stem)
+        read.append(Path(path).stem)
         return real(root, path)
 
     monkeypatch.setattr(sources, "_digest", counted)
