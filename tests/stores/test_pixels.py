@@ -45,9 +45,11 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     real = filling.decode_bytes
 
-    def counted(data: bytes, size: int, aspect: filling.Aspect, name: str) -> Pixels:
+    def counted(
+        data: bytes, size: int, aspect: filling.Aspect, name: str, bits: int
+    ) -> Pixels:
         calls.append(name)
-        return real(data, size, aspect, name)
+        return real(data, size, aspect, name, bits)
 
     monkeypatch.setattr(filling, "decode_bytes", counted)
     return calls
