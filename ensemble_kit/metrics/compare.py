@@ -8,7 +8,7 @@ import numpy as np
 from ensemble_kit.core.errors import PredictionsError
 from ensemble_kit.core.records import Estimate, Floats, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key, make_cases
+from ensemble_kit.metrics.cases import Cases, Key, make_cases
 from ensemble_kit.metrics.scorer import Scorer, replicate
 from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.support import support_of
@@ -29,7 +29,7 @@ HEADLINE: tuple[Key, ...] = (
 def compared_figures(cases: Cases) -> tuple[Key, ...]:
     """What every comparison shows: the headline figures, then the AUC of each class and of the
     malignant view where there is one."""
-    names = [*cases.class_names, *([MALIGNANT] if cases.has_malignant_view else [])]
+    names = [*cases.class_names, *([cases.view_name] if cases.has_malignant_view else [])]
     return (*HEADLINE, *(("roc_auc", name) for name in names))
 
 

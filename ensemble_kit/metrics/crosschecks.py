@@ -3,7 +3,7 @@
 import numpy as np
 
 from ensemble_kit.core.records import Bools, Estimate, Floats
-from ensemble_kit.metrics.cases import MALIGNANT, Cases
+from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.delong import delong_interval, wilson_interval
 
 
@@ -31,5 +31,5 @@ def _views(cases: Cases) -> list[tuple[str, Floats, Bools, Bools]]:
         views.append((name, cases.probabilities[:, code], cases.labels == code, called))
     if cases.has_malignant_view:
         score = cases.probabilities[:, cases.malignant].sum(axis=1)
-        views.append((MALIGNANT, score, cases.malignant[cases.labels], score >= 0.5))
+        views.append((cases.view_name, score, cases.malignant[cases.labels], score >= 0.5))
     return views

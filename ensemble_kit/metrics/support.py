@@ -6,7 +6,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Bools
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key
+from ensemble_kit.metrics.cases import Cases, Key
 
 MIN_GROUPS = 2
 MIN_GROUPS_INTERVAL = 5
@@ -98,6 +98,6 @@ def _every_class(cases: Cases) -> Support:
 
 
 def _chosen(cases: Cases, name: str) -> Bools:
-    if name == MALIGNANT and name not in cases.class_names:
+    if name == cases.view_name and name not in cases.class_names:
         return np.asarray(cases.probabilities[:, cases.malignant].sum(axis=1) >= 0.5)
     return np.asarray(cases.predicted == cases.class_names.index(name))

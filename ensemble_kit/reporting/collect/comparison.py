@@ -6,7 +6,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable, Predictions
-from ensemble_kit.metrics.cases import MALIGNANT, Key, make_cases
+from ensemble_kit.metrics.cases import Key, make_cases
 from ensemble_kit.metrics.compare import HEADLINE, compared_figures, paired_differences
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
@@ -121,7 +121,9 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
     keys: list[Key] = list(HEADLINE)
     keys += [(metric, name) for name in source.class_names for metric in ("recall", "roc_auc")]
     if source.cases.has_malignant_view:
-        keys += [(metric, MALIGNANT) for metric in ("recall", "specificity", "roc_auc")]
+        keys += [
+            (metric, source.cases.view_name) for metric in ("recall", "specificity", "roc_auc")
+        ]
     shares = [s.run.table.class_counts() / max(len(s.run.table), 1) for s in (source, other)]
     return External(
         name=other.run.name,
