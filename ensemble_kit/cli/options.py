@@ -179,12 +179,12 @@ Set = Annotated[
 ]
 
 
-def names_of(source: str, *more: str) -> str:
+def names_of(command: str, source: str, *more: str) -> str:
     """``auto|mean|…``: the names in a registry, for a help text. source : module:attribute.
 
-    The registry is loaded only where help was asked for; else ``NAME`` stands in.
+    The registry is loaded only where help of ``command`` was asked for; else ``NAME`` stands in.
     """
-    if "--help" not in sys.argv:
+    if not {command, "--help"} <= set(sys.argv):
         return "NAME"
     module, _, attribute = source.partition(":")
     return "|".join((*more, *getattr(import_module(module), attribute)))
@@ -213,7 +213,7 @@ RowsPerImage = Annotated[
     ),
 ]
 Align = Annotated[
-    bool, typer.Option("--align", help="Keep only the images that all files and the truth have.")
+    bool, typer.Option("--align", help="Keep only the images that all members, and a truth, have.")
 ]
 
 
