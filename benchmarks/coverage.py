@@ -1,134 +1,242 @@
-"""Coverage of the 95 % intervals by simulation: groups resampled against images resampled.
+"""Coverage of the 95 % intervals by simulation, before and after; which calibration error to head.
 
-    python benchmarks/coverage.py [--sets 1000] [--replicates 400] [--figure docs/coverage.svg]
+    python benchmarks/coverage.py [--sets 1000] [--replicates 400] [--designs NAME ...]
 
-Each set has 150 lesions of 1–6 images, three classes, and scores that share most of their noise
-within a lesion. The truth is the value in a population of 400,000 lesions of the same design.
+A design is a number of groups, their sizes and the share of the rarest class; scores share most
+of their noise within a lesion. Two models: "calibrated" (probabilities true by construction, so the
+error is 0) and "overconfident". The truth is the value in a population of 40,000 groups (4,000
+patients). "before" is the percentile bootstrap (basic, for errors), "after" the jackknife-t and the
+inverted test.
 """
 
 import argparse
+import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
-from ensemble_kit.metrics.cases import Cases
+from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife, interval
+from ensemble_kit.metrics.cases import Cases, cell_sums
 from ensemble_kit.metrics.decisions import DecisionFigures
+from ensemble_kit.metrics.inversion import folded_interval
+from ensemble_kit.metrics.jackknife import BLOCKS, rare_first, t_interval
 from ensemble_kit.metrics.losses import class_aucs
 from ensemble_kit.metrics.ranking import RankingFigures
+from ensemble_kit.metrics.registry import metric_of
+from ensemble_kit.metrics.reliability import ReliabilityFigures
+from ensemble_kit.metrics.smooth import SmoothError
+from ensemble_kit.metrics.support import support_of
 
 NAMES = ("a", "b", "c")
-SHARES = np.array([0.5, 0.3, 0.2])
-LESIONS, WITHIN = 150, 0.9
-FIGURES = (("roc_auc_ovr", ""), ("roc_auc", "c"), ("balanced_accuracy", ""), ("accuracy", ""))
+GAP = 1.2
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """Share of sets whose interval holds the truth, by (metric, class)."""
+class Design:
+    """groups, images a group (least, most), share of class c; "patients": images are in lesions of
+    1–4 with a label each, and share noise in the patient and in the lesion."""
 
-    groups: dict[tuple[str, str], float]
-    images: dict[tuple[str, str], float]
+    name: str
+    groups: int
+    sizes: tuple[int, int] = (1, 6)
+    rare: float = 0.2
+    patients: bool = False
+    errors: bool = True
 
 
-def draw(random: np.random.Generator, lesions: int) -> Cases:
-    """A set of lesions; ``WITHIN`` of the variance of the noise is the lesion's own."""
-    sizes = random.integers(1, 7, lesions)
-    groups = np.repeat(np.arange(lesions), sizes)
-    of_lesion = random.choice(3, size=lesions, p=SHARES)
-    labels = of_lesion[groups]
-    own = random.normal(size=(lesions, 3))[groups] * WITHIN**0.5
-    x = own + random.normal(size=(len(groups), 3)) * (1 - WITHIN) ** 0.5
-    x[np.arange(len(labels)), labels] += 1.2
-    p = np.exp(1.5 * x)
+DESIGNS = (
+    Design("13 groups of the class", 300, rare=13 / 300, errors=False),
+    Design("22 groups of the class", 300, rare=22 / 300, errors=False),
+    Design("100 groups of the class", 600, rare=1 / 6, errors=False),
+    Design("150 lesions of 1-6", 150),
+    Design("1,000 lesions of 1-6", 1000),
+    Design("80 patients of 1-80", 80, (1, 80), patients=True),
+)
+PLAIN = (
+    ("roc_auc", "c"), ("recall", "c"), ("roc_auc_ovr", ""), ("balanced_accuracy", ""),
+    ("f1_macro", ""), ("accuracy", ""), ("log_loss", ""),
+)  # fmt: skip
+FOLDED = (("ece", ""), ("ece_equal_mass", ""), ("ece_classwise", ""), ("smooth_ece", ""))
+OTHERS = (("l2_debiased", ""), ("ecce", ""))
+CELLS = 200
+
+
+def draw(random: np.random.Generator, design: Design, groups: int, calibrated: bool) -> Cases:
+    """A set of groups; 90 % of the variance of the noise is shared in a lesion."""
+    sizes = random.integers(design.sizes[0], design.sizes[1] + 1, groups)
+    group = np.repeat(np.arange(groups), sizes)
+    lesion = group
+    if design.patients:
+        lesion = np.cumsum(random.random(len(group)) < 0.4)
+        lesion = np.unique(group * (len(group) + 1) + lesion, return_inverse=True)[1]
+    shares = np.array([(1 - design.rare) * 0.625, (1 - design.rare) * 0.375, design.rare])
+    n_lesions = int(lesion.max()) + 1
+    labels = random.choice(3, size=n_lesions, p=shares)[lesion]
+    of_patient = 0.3 if design.patients else 0.0
+    x = random.normal(size=(groups, 3))[group] * of_patient**0.5
+    x += random.normal(size=(n_lesions, 3))[lesion] * (0.9 - of_patient) ** 0.5
+    x += random.normal(size=(len(group), 3)) * 0.1**0.5
+    x[np.arange(len(labels)), labels] += GAP
+    logits = GAP * x + np.log(shares) if calibrated else 2 * x
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
-    return Cases(labels, p, groups, lesions, NAMES, np.zeros(3, bool))
+    return Cases(labels, p, group, groups, NAMES, np.zeros(3, bool))
 
 
-def truth(seed: int = 1, lesions: int = 400_000) -> dict[tuple[str, str], float]:
-    cases = draw(np.random.default_rng(seed), lesions)
+class Errors:
+    """The calibration errors of some cases and their signed gaps, with two more candidates:
+    debiased l2 (Kumar et al. 2019) and the largest cumulative gap (Arrieta-Ibarra et al. 2022)."""
+
+    def __init__(self, cases: Cases) -> None:
+        self.binned, self.smooth = ReliabilityFigures(cases), SmoothError(cases)
+        top = cases.probabilities.max(axis=1)
+        right = cases.predicted == cases.labels
+        cells = np.argsort(np.argsort(top, kind="stable")) * CELLS // len(top)
+        self.cells = cell_sums(cells, CELLS, cases.groups, cases.n_groups, top - right)
+        self.total = cases.sums(np.zeros(len(cases), np.int64), 1)
+        self.binning = next(b for b in self.binned.binnings if b.kind == "mass")
+        self.weights = np.bincount(self.binning.bins, minlength=15) / len(top)
+
+    def gaps(self, weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        found = self.binned.gaps(weights) | self.smooth.gaps(weights)
+        within = self.cells @ weights / (self.total @ weights)[0]
+        found["ecce", ""] = np.cumsum(within, axis=0)
+        shares = np.sqrt(np.maximum(self.weights, 1e-9))[:, None]
+        found["l2_debiased", ""] = found["ece_equal_mass", ""] / shares
+        return found
+
+
+def value_of(key: tuple[str, str], gaps: np.ndarray, drawn: np.ndarray | None = None) -> float:
+    if key[0] == "ecce":
+        return float(np.abs(gaps).max())
+    if key[0] == "l2_debiased":
+        noise = 0.0 if drawn is None else ((drawn - gaps[:, None]) ** 2).sum(axis=0).mean()
+        return float(np.sqrt(max(0.0, (gaps**2).sum() - noise)))
+    return float(np.abs(gaps).sum())
+
+
+def truth(design: Design, calibrated: bool, groups: int) -> dict[tuple[str, str], float]:
+    cases = draw(np.random.default_rng(1), design, groups, calibrated)
+    ones = np.ones((cases.n_groups, 1))
+    found = {key: float(v[0]) for key, v in DecisionFigures(cases)(ones).items()}
     aucs = class_aucs(cases.labels, cases.probabilities)
-    right = cases.predicted == cases.labels
-    recall = [right[cases.labels == c].mean() for c in range(3)]
-    values = (aucs.mean(), aucs[2], np.mean(recall), right.mean())
-    return dict(zip(FIGURES, map(float, values), strict=True))
+    found |= {("roc_auc", "c"): float(aucs[2]), ("roc_auc_ovr", ""): float(aucs.mean())}
+    errors = {} if calibrated or not design.errors else Errors(cases).gaps(ones)
+    for key in FOLDED + OTHERS if design.errors else ():
+        found[key] = 0.0 if calibrated else value_of(key, errors[key][:, 0])
+    return found
 
 
-def simulate(sets: int, replicates: int, seed: int = 0) -> Coverage:
-    """Coverage over ``sets`` drawn sets."""
-    goal = truth()
-    held = np.zeros((2, len(FIGURES)))
+def simulate(
+    design: Design, sets: int, replicates: int, calibrated: bool, seed: int = 0,
+    population: int = 40_000,
+) -> dict[tuple[str, str], np.ndarray]:  # fmt: skip
+    """(sets, 4) by figure: held before, held after, value minus truth, p < 0.05 (NaN: none)."""
+    goal = truth(design, calibrated, population // (10 if design.patients else 1))
+    keys = (() if calibrated else PLAIN) + ((FOLDED + OTHERS) if design.errors else ())
+    out = {key: np.full((sets, 4), np.nan) for key in keys}
     for number in range(sets):
-        cases = draw(np.random.default_rng([seed, number]), LESIONS)
-        image = Cases(
-            cases.labels, cases.probabilities, np.arange(len(cases)), len(cases), NAMES,
-            cases.malignant,
-        )  # fmt: skip
-        for row, unit in enumerate((cases, image)):
-            drawn = figures(unit, replicates, number)
-            point = figures(unit, 0, number)
-            for column, key in enumerate(FIGURES):
-                found = interval(float(point[key][0]), drawn[key])
-                assert found.low is not None
-                assert found.high is not None
-                held[row, column] += found.low <= goal[key] <= found.high
-    shares = held / sets
-    return Coverage(
-        dict(zip(FIGURES, shares[0], strict=True)), dict(zip(FIGURES, shares[1], strict=True))
-    )
+        cases = draw(np.random.default_rng([seed, number]), design, design.groups, calibrated)
+        weights = np.concatenate(
+            list(GroupBootstrap(cases.n_groups, replicates, number).blocks()), axis=1
+        )
+        ones = np.ones((cases.n_groups, 1))
+        if not calibrated:
+            _plain(cases, ones, weights, goal, out, number)
+        if not design.errors:
+            continue
+        errors = Errors(cases)
+        point, drawn = errors.gaps(ones), errors.gaps(weights)
+        for key in FOLDED + OTHERS:
+            gaps, resampled = point[key][:, 0], drawn[key]
+            value = value_of(key, gaps, resampled)
+            before = np.abs(resampled).sum(axis=0)
+            if key[0] in ("ecce", "l2_debiased"):
+                largest = key[0] == "ecce"
+                before = (
+                    np.abs(resampled).max(axis=0) if largest else (resampled**2).sum(axis=0) ** 0.5
+                )
+            low, high = 2 * value - np.quantile(before, [0.975, 0.025])
+            low, high = max(0.0, min(low, value)), max(high, value)
+            if key[0] == "l2_debiased":
+                found = l2_interval(gaps, resampled)
+            else:
+                norm = "max" if key[0] == "ecce" else "sum"
+                inverted = folded_interval([(gaps, resampled)], norm=norm)
+                found = inverted.low, inverted.high, inverted.p_value
+            out[key][number] = (
+                low <= goal[key] <= high, found[0] <= goal[key] <= found[1],
+                value - goal[key], found[2] < 0.05,
+            )  # fmt: skip
+    return out
 
 
-def figures(cases: Cases, replicates: int, seed: int) -> dict[tuple[str, str], np.ndarray]:
-    """Replicates of the ranking and decision figures; the values themselves with 0."""
+def l2_interval(gaps: np.ndarray, drawn: np.ndarray) -> tuple[float, float, float]:
+    """The inverted interval with the Euclidean norm."""
+    noise = drawn - gaps[:, None]
+    value = np.sqrt((gaps**2).sum())
+    factors = np.linspace(0, 3, 301)
+    linear, square = 2 * (gaps @ noise), (noise**2).sum(axis=0)
+    sizes = np.sqrt(factors[:, None] ** 2 * value**2 + factors[:, None] * linear + square)
+    share = (sizes <= value).mean(axis=1)
+    kept = factors[(share > 0.025) & (share < 0.975)]
+    p = float((1 + (sizes[0] >= value).sum()) / (1 + len(square)))
+    return (kept.min() * value, kept.max() * value, p) if len(kept) else (0.0, 0.0, p)
+
+
+def _plain(cases, ones, weights, goal, out, number) -> None:  # type: ignore[no-untyped-def]
     ranking = RankingFigures(cases, pairs=False, micro=False)
     decisions = DecisionFigures(cases)
-    if replicates == 0:
-        blocks = [np.ones((cases.n_groups, 1))]
-    else:
-        blocks = list(GroupBootstrap(cases.n_groups, replicates, seed).blocks())
-    weights = np.concatenate(blocks, axis=1)
-    found = ranking(weights)[0] | decisions(weights)
-    return {key: found[key] for key in FIGURES}
-
-
-def draw_figure(coverage: Coverage, sets: int, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "coverage"
-    import matplotlib.pyplot as plt
-
-    names = [f"{metric} {name}".strip() for metric, name in FIGURES]
-    place = np.arange(len(names))
-    figure, axes = plt.subplots(figsize=(6.4, 2.6), layout="constrained")
-    for label, shares, colour, marker in (
-        ("groups resampled", coverage.groups, "#0072B2", "o"),
-        ("images resampled", coverage.images, "#D55E00", "s"),
-    ):
-        values = np.array([shares[key] for key in FIGURES])
-        error = 1.96 * np.sqrt(values * (1 - values) / sets)
-        axes.errorbar(values, place, xerr=error, fmt=marker, color=colour, label=label)
-    axes.axvline(0.95, color="0.4", linewidth=1)
-    axes.axvspan(0.93, 0.97, color="0.92", zorder=0)
-    axes.set(yticks=place, yticklabels=names, xlabel=f"coverage of 95 % intervals, {sets:,} sets")
-    axes.invert_yaxis()
-    axes.legend(frameon=False, loc="center left")
-    figure.savefig(path, metadata={"Date": None})
+    knife = GroupJackknife(cases.n_groups, BLOCKS, rare_first(cases))
+    without = np.concatenate([knife.chunk(k) for k in range(knife.n_chunks)], axis=1)
+    point, drawn, left = (ranking(w)[0] | decisions(w) for w in (ones, weights, without))
+    for key in PLAIN:
+        value, n = float(point[key][0]), support_of(key, cases).n_groups
+        if n < 5:
+            continue
+        known = metric_of(key[0])
+        assert known is not None
+        old = interval(value, drawn[key])
+        new = t_interval(value, left[key], n, scale=known.scale)
+        held = [
+            np.nan if e.low is None or e.high is None else e.low <= goal[key] <= e.high
+            for e in (old, new)
+        ]
+        width = (
+            np.nan
+            if old.low is None or new.low is None
+            else (
+                (new.high - new.low) / max(old.high - old.low, 1e-9)  # type: ignore[operator]
+            )
+        )
+        out[key][number] = (*held, value - goal[key], width)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", type=int, default=1000)
     parser.add_argument("--replicates", type=int, default=400)
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--designs", nargs="*", default=[d.name for d in DESIGNS])
     asked = parser.parse_args()
-    coverage = simulate(asked.sets, asked.replicates)
-    for key in FIGURES:
-        name = " ".join(key).strip()
-        print(f"{name:20} groups {coverage.groups[key]:.3f}  images {coverage.images[key]:.3f}")
-    if asked.figure:
-        draw_figure(coverage, asked.sets, asked.figure)
+    print("design | model | figure | before | after | rmse | p < 0.05 or width after/before | sets")
+    for design in DESIGNS:
+        if not any(design.name.startswith(name) for name in asked.designs):
+            continue
+        for calibrated in (False, True) if design.errors else (False,):
+            begun = time.perf_counter()
+            found = simulate(design, asked.sets, asked.replicates, calibrated, asked.seed)
+            model = "calibrated" if calibrated else "overconfident"
+            for key, rows in found.items():
+                used = rows[np.isfinite(rows[:, :2]).all(axis=1)]
+                before, after, _, last = np.nanmean(used, axis=0)
+                rmse = float(np.sqrt(np.nanmean(used[:, 2] ** 2)))
+                name = " ".join(key).strip()
+                print(
+                    f"{design.name} | {model} | {name} | {before:.3f} | {after:.3f} | {rmse:.4f} | "
+                    f"{last:.3f} | {len(used)}", flush=True,
+                )  # fmt: skip
+            print(f"# {time.perf_counter() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

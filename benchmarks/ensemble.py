@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.losses import top_label_ece
+from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
 from ensemble_kit.posthoc.convex.simplex import mean_log_loss, normalised, softmax
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
@@ -25,7 +26,7 @@ from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, select
 from ensemble_kit.posthoc.ensembling.losses import selection_loss
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
 from ensemble_kit.posthoc.selection.fitted import fit_candidates
-from ensemble_kit.posthoc.selection.scoreboard import FIGURES, Line, scoreboard
+from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
 from ensemble_kit.study import EvaluationSpec
 from ensemble_kit.workflows.members import Gathered, gather
 
@@ -108,7 +109,7 @@ def table(paths: list[str], replicates: int = 500) -> None:
           "vector")),
         Candidate("ranks", "none"), Candidate("ranks", "bias"),
     ]  # fmt: skip
-    heads = ("accuracy", "balanced acc.", "macro F1", "macro AUC", "log loss", "ECE(15)")
+    heads = tuple(label_of(metric) for metric in shown_in("headline"))
     classes = gathered.table.class_names
     print(f"| | {' | '.join(heads)} | log loss, in-sample minus cross-fitted | "
           f"coverage at 90 %: {' '.join(classes)} |")  # fmt: skip
@@ -136,7 +137,7 @@ def _named(gathered: Gathered, p: np.ndarray) -> Predictions:
 
 def _row(line: Line, optimism: str, coverage: str) -> str:
     cells = [f"{e.value:.4f} [{e.low:.4f}, {e.high:.4f}]" for e in
-             (line.figures[m] for m in FIGURES)]  # fmt: skip
+             (line.figures[m] for m in shown_in("headline"))]  # fmt: skip
     return f"| {line.name} | {' | '.join(cells)} | {optimism} | {coverage} |"
 
 

@@ -81,7 +81,7 @@ def evaluate(
     replicates: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-    interval: Literal["percentile", "bca"] = "percentile",
+    interval: Literal["auto", "percentile", "bca"] = "auto",
 ) -> Evaluation:
     """Figures with intervals for probabilities in memory; no run folder is needed.
 

@@ -7,12 +7,10 @@ from rich.table import Table
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.workflows.ensembling import EnsembleStudy
 
-HEADS = {
-    "accuracy": "accuracy", "balanced_accuracy": "balanced acc.", "f1_macro": "macro F1",
-    "roc_auc_ovr": "macro AUC", "log_loss": "log loss", "ece": "ECE(15)",
-}  # fmt: skip
+HEADS = {metric: label_of(metric) for metric in shown_in("headline")}
 
 
 def print_study(work: EnsembleStudy, folder: Path) -> None:
@@ -26,7 +24,7 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
         print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
     print_(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
-    print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
+    print_(_gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)"))
     print_(_members(work))
     print_(_optimism(work))
     print_(_sets(work))

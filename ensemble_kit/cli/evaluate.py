@@ -42,8 +42,12 @@ def evaluate(
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     interval: Annotated[
-        str, typer.Option(metavar="percentile|bca", help="Kind of bootstrap interval.")
-    ] = "percentile",
+        str,
+        typer.Option(
+            metavar="auto|percentile|bca",
+            help="Kind of interval; auto: jackknife-t where few groups limit a figure.",
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     isic_conventions: Annotated[
         bool,

@@ -14,19 +14,14 @@ from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
-OVERALL = (
-    "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "cohen_kappa",
-    "matthews_corrcoef", "roc_auc_ovr", "roc_auc_ovo", "average_precision_macro",
-    "top_2_accuracy", "log_loss", "brier_score", "ece", "ece_classwise", "smooth_ece",
-)  # fmt: skip
 WIDTH = 150
 POOLING = 0.03
 """Distance of pooled AUC from the mean of folds that is worth a note."""
-BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
 
 
 def print_evaluated(done: EvaluatedFiles) -> None:
@@ -104,7 +99,7 @@ def _overall(item: EvaluatedRun) -> Table:
     table.add_column(f"pooled ({level:.0%} interval)")
     if folds:
         table.add_column("mean of folds")
-    for metric in OVERALL:
+    for metric in shown_in("evaluate"):
         if not _has(evaluation, metric):
             continue
         cells = [metric, with_interval(evaluation.figure(metric))]
@@ -119,14 +114,15 @@ def _by_class(item: EvaluatedRun) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
     table.add_column("images", justify="right")
-    for metric in BY_CLASS:
+    by_class = shown_in("evaluate by class")
+    for metric in by_class:
         table.add_column(metric)
     names = [*evaluation.class_names]
     view = view_name(names)
     if _has(evaluation, "roc_auc", view) and view not in names:
         names.append(view)
     for name in names:
-        cells = [with_interval(evaluation.figure(metric, name), 2) for metric in BY_CLASS]
+        cells = [with_interval(evaluation.figure(metric, name), 2) for metric in by_class]
         support = ""
         if name in evaluation.class_names:
             support = f"{evaluation.figure('support', name).value:,.0f}"
@@ -147,7 +143,7 @@ def view_of(table: ImageTable, shown: Sequence[EvaluatedRun]) -> str:
 def _not_estimable(item: EvaluatedRun) -> list[str]:
     """Figures without a value, by their reason; and what pooling the folds may have made."""
     reasons: dict[str, list[str]] = {}
-    for metric in OVERALL:
+    for metric in shown_in("evaluate"):
         if _has(item.evaluation, metric):
             found = item.evaluation.figure(metric)
             if found.value is None and found.note:

@@ -10,24 +10,10 @@ from rich.text import Text
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
 from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.stores.pixels import PixelPlan
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import StorePlan
-
-HEADLINE = (
-    ("roc_auc_ovr", "macro AUC"),
-    ("balanced_accuracy", "balanced accuracy"),
-    ("accuracy", "accuracy"),
-    ("f1_macro", "macro F1"),
-    ("log_loss", "log loss"),
-    ("ece", "ECE"),
-)
-PER_CLASS = (
-    ("roc_auc", "AUC"),
-    ("recall", "recall"),
-    ("precision", "precision"),
-    ("specificity", "specificity"),
-)
 
 
 def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
@@ -38,17 +24,17 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
     drawn.add_column(f"pooled, {level} by groups")
     for k in range(folds.n_folds):
         drawn.add_column(f"fold {k}", justify="right")
-    for metric, label in HEADLINE:
+    for metric in shown_in("headline"):
         by_fold = [evaluation.figure(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
         pooled = _with_interval(evaluation.figure(metric))
-        drawn.add_row(label, pooled, *(_value(estimate) for estimate in by_fold))
+        drawn.add_row(label_of(metric), pooled, *(_value(estimate) for estimate in by_fold))
     results.print(drawn)
-    classes = Table()
-    for name in ("class", "images", *(label for _, label in PER_CLASS)):
+    classes, by_class = Table(), shown_in("cv by class")
+    for name in ("class", "images", *map(label_of, by_class)):
         classes.add_column(name, justify="left" if name == "class" else "right")
     counts = table.class_counts()
     for code, name in enumerate(table.class_names):
-        figures = [evaluation.figure(metric, name) for metric, _ in PER_CLASS]
+        figures = [evaluation.figure(metric, name) for metric in by_class]
         classes.add_row(name, f"{counts[code]:,}", *(_with_interval(f) for f in figures))
     results.print(classes)
     results.print(f"run: {folder}", markup=False)
@@ -61,11 +47,10 @@ def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
     drawn = Table(title="network against its own frozen features")
     for name in ("figure", "network", "linear probe", f"network − probe, {rows[0]['level']:.0%}"):
         drawn.add_column(name, justify="left" if name == "figure" else "right")
-    labels = dict(HEADLINE)
     for row in rows:
         ends = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
         gap = "–" if row["difference"] is None else f"{row['difference']:+.3f}{ends}"
-        label = labels[row["metric"]]
+        label = label_of(row["metric"])
         drawn.add_row(label, f"{row['network']:.3f}", f"{row['probe']:.3f}", Text(gap))
     results.print(drawn)
 

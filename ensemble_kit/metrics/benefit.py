@@ -27,8 +27,8 @@ class NetBenefit:
         positives, negatives = self.positives @ weights, self.negatives @ weights
         n_positive, n_negative = positives.sum(axis=0), negatives.sum(axis=0)
         total = n_positive + n_negative
-        hits = n_positive - np.cumsum(positives, axis=0)[:-1]
-        false = n_negative - np.cumsum(negatives, axis=0)[:-1]
+        tp = n_positive - np.cumsum(positives, axis=0)[:-1]
+        fp = n_negative - np.cumsum(negatives, axis=0)[:-1]
         odds = (THRESHOLDS / (1 - THRESHOLDS))[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (hits - false * odds) / total, (n_positive - n_negative * odds) / total
+            return (tp - fp * odds) / total, (n_positive - n_negative * odds) / total

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from scipy.stats import norm
 
-from ensemble_kit.core.records import Estimate, Floats
+from ensemble_kit.core.records import Estimate, Floats, Ints
 
-Method = Literal["percentile", "basic", "bca"]
+Method = Literal["auto", "percentile", "basic", "bca"]
 
 CHUNK = 50
 VALID_SHARE = 0.95
@@ -56,11 +56,14 @@ class GroupBootstrap:
 class GroupJackknife:
     """Weights that leave one group out at a time, in blocks like :class:`GroupBootstrap`.
 
-    With more than ``limit`` groups, blocks of groups are left out instead.
+    With more than ``limit`` groups, blocks of groups are left out instead; ``order`` (n_groups,)
+    deals them out, so that groups next to each other in it are in different blocks (default: at
+    random).
     """
 
     n_groups: int
     limit: int = 2000
+    order: Ints | None = None
 
     @property
     def n_replicates(self) -> int:
@@ -73,7 +76,10 @@ class GroupJackknife:
     def chunk(self, number: int) -> Floats:
         first = number * CHUNK
         last = min(first + CHUNK, self.n_replicates)
-        block = np.random.default_rng(0).permutation(self.n_groups) % self.n_replicates
+        place = np.random.default_rng(0).permutation(self.n_groups)
+        if self.order is not None:
+            place[self.order] = np.arange(self.n_groups)
+        block = place % self.n_replicates
         return np.asarray(block[:, None] != np.arange(first, last), dtype=np.float64)
 
 

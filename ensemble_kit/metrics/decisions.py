@@ -81,16 +81,16 @@ def confusion_figures(confusion: Floats, names: tuple[str, ...]) -> Figures:
 
 def _one_class(confusion: Floats, code: int, name: str) -> Figures:
     """One class against the rest."""
-    hit = confusion[code, code]
-    missed = confusion[code].sum(axis=0) - hit
-    false = confusion[:, code].sum(axis=0) - hit
-    spared = confusion.sum(axis=(0, 1)) - hit - missed - false
+    tp = confusion[code, code]
+    fn = confusion[code].sum(axis=0) - tp
+    fp = confusion[:, code].sum(axis=0) - tp
+    tn = confusion.sum(axis=(0, 1)) - tp - fn - fp
     figures = {
-        "precision": hit / (hit + false),
-        "recall": hit / (hit + missed),
-        "specificity": spared / (spared + false),
-        "npv": spared / (spared + missed),
-        "f1": np.where(hit + missed > 0, 2 * hit / (2 * hit + missed + false), np.nan),
+        "precision": tp / (tp + fp),
+        "recall": tp / (tp + fn),
+        "specificity": tn / (tn + fp),
+        "npv": tn / (tn + fn),
+        "f1": np.where(tp + fn > 0, 2 * tp / (2 * tp + fn + fp), np.nan),
     }
     return {(metric, name): values for metric, values in figures.items()}
 

@@ -1,7 +1,7 @@
-"""Cross-checks of the bootstrap: DeLong with clustered variance, Wilson.
+"""A cross-check of AUC intervals: DeLong with clustered variance.
 
 DeLong, DeLong & Clarke-Pearson 1988 (structural components); Sun & Xu 2014 (by ranks, O(n log n));
-Obuchowski 1997 (clusters); Wilson 1927.
+Obuchowski 1997 (clusters).
 """
 
 from dataclasses import dataclass
@@ -64,17 +64,3 @@ def delong_interval(scores: Floats, positive: Bools, groups: Ints, level: float 
     half /= result.auc * (1 - result.auc)
     low, high = float(expit(centre - half)), float(expit(centre + half))
     return Estimate(result.auc, low, high, level, name, "group", min(sides))
-
-
-def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Estimate:
-    """A proportion with Wilson's score interval; takes images for independent."""
-    if trials == 0:
-        why = "not estimable: no image to count"
-        return Estimate(None, None, None, level, "Wilson", "image", 0, why)
-    z = float(norm.ppf((1 + level) / 2))
-    share = successes / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    spread = (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    half = z * spread / (1 + z**2 / trials)
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Estimate(share, low, high, level, "Wilson", "image", trials)

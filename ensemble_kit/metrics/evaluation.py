@@ -9,11 +9,22 @@ import numpy as np
 
 from ensemble_kit.core.errors import PredictionsError, count
 from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
-from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife, Method, interval
+from ensemble_kit.metrics.bootstrap import GroupBootstrap, Method
 from ensemble_kit.metrics.cases import Cases, Figures, Key, make_cases
 from ensemble_kit.metrics.crosschecks import checks
 from ensemble_kit.metrics.curves import Curve, make_curves
-from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
+from ensemble_kit.metrics.estimates import (
+    Resampled,
+    estimate,
+    estimates_of,
+    folded_estimates,
+    resample,
+)
+from ensemble_kit.metrics.jackknife import NAME as JACKKNIFE
+from ensemble_kit.metrics.jackknife import p_of_zero
+from ensemble_kit.metrics.registry import bias_of
+from ensemble_kit.metrics.scorer import Scorer
+from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.slices import Slice, make_slices
 from ensemble_kit.metrics.support import Support, support_of
 from ensemble_kit.study import EvaluationSpec
@@ -24,7 +35,6 @@ if TYPE_CHECKING:
 POOLED, FOLD_MEAN, SLICE, GAP = "pooled", "fold mean", "slice", "slice gap"
 MIN_SLICE_GROUPS = 10
 SLICE_REPLICATES = 500
-BIASED = ("ece", "mce", "smooth_ece", "brier_reliability", "brier_resolution")
 
 
 @dataclass(frozen=True)
@@ -88,13 +98,14 @@ def evaluate(
     spec: EvaluationSpec | None = None,
     seed: int = 0,
     *,
-    method: Method = "percentile",
+    method: Method = "auto",
 ) -> Evaluation:
     """Evaluate predictions: pooled, by fold, by slice (at most 500 replicates); with curves.
 
-    ``method`` is the interval of figures whose estimator has no bias to speak of; ECE and its
-    relatives always get the basic interval (docs/metrics.md). The draws depend on the seed and the
-    number of groups alone, so two evaluations of the same images are paired.
+    ``method`` is the interval of figures that are no calibration errors: "auto" is the jackknife-t
+    (percentile where a figure jumps as groups are left out); errors get the inverted test
+    (docs/metrics.md). The draws depend on the seed and the number of groups alone,
+    so two evaluations of the same images are paired. The trained models are held fixed.
     """
     spec = spec or EvaluationSpec()
     columns = _by_column(make_slices(table, spec.slices))
@@ -109,8 +120,12 @@ def evaluate(
     draws = GroupBootstrap(cases.n_groups, spec.replicates, seed)
     work = _Work(cases, draws, spec.level, method)
     rows, curves = work.pooled_and_folds(folds)
+    gaps: list[Row] = []
     for slices in columns:
-        rows += work.slices(slices)
+        found = work.slices(slices)
+        rows += [row for row in found if row.scope != GAP]
+        gaps += [row for row in found if row.scope == GAP]
+    rows += with_holm(gaps)
     return Evaluation(table.class_names, tuple(rows), tuple(curves))
 
 
@@ -131,21 +146,18 @@ class _Work:
             parts += [self.cases.take(rows) for rows in held_out if rows.any()]
         scorers = [Scorer(part, curves=place == 0) for place, part in enumerate(parts)]
         width = min(scorer.width for scorer in scorers)
-        replicates = replicate(scorers, self.draws, width)
-        points = [scorers[0].point()] + [Scorer(part, curves=True).point() for part in parts[1:]]
-        knives = self._jackknife(scorers, width)
+        found = resample(scorers, self.cases, self.draws, self.method, width)
         rows: list[Row] = []
         curves: list[Curve] = []
-        for name, part, point, drawn, knife in zip(
-            names, parts, points, replicates, knives, strict=True
-        ):
-            rows += self._rows(name, "", part, point.figures, drawn.figures, knife)
-            curves += make_curves(name, part, point.curves, drawn.curves, self.level)
+        for place, (name, part, scores) in enumerate(zip(names, parts, found, strict=True)):
+            rows += self._rows(name, "", part, scores)
+            whole = scores.point if place == 0 else Scorer(part, curves=True).point()
+            curves += make_curves(name, part, whole.curves, scores.drawn.curves, self.level)
             if name == POOLED:
                 second = checks(part, self.level)
                 rows += [Row(POOLED, "", key[1], key[0], found) for key, found in second.items()]
         if len(parts) > 2:
-            rows += self._fold_mean(parts[1:], points[1:], replicates[1:])
+            rows += self._fold_mean(parts[1:], found[1:])
         return rows, curves
 
     def slices(self, slices: list[Slice]) -> list[Row]:
@@ -157,98 +169,89 @@ class _Work:
         for part, rest, big in zip(parts, rests, large, strict=True):
             scorers += [Scorer(part), Scorer(rest, lean=True)] if big else []
         draws = replace(self.draws, n_replicates=min(SLICE_REPLICATES, self.draws.n_replicates))
-        drawn = iter(replicate(scorers, draws, min([s.width for s in scorers], default=50)))
-        points = iter([scorer.point() for scorer in scorers])
+        width = min([s.width for s in scorers], default=50)
+        found = iter(resample(scorers, self.cases, draws, self.method, width))
         rows: list[Row] = []
         for piece, part, rest, big in zip(slices, parts, rests, large, strict=True):
             if not big:
                 rows.append(_too_small(piece, part, self.level))
                 continue
-            own, own_drawn, other, other_drawn = (
-                next(points),
-                next(drawn),
-                next(points),
-                next(drawn),
-            )
-            rows += self._rows(SLICE, piece.name, part, own.figures, own_drawn.figures, {})
-            rows += self._gaps(piece, part, rest, own, own_drawn, other, other_drawn)
+            own, other = next(found), next(found)
+            rows += self._rows(SLICE, piece.name, part, own)
+            rows += self._gaps(piece, part, rest, own, other)
         return rows
 
-    def _jackknife(self, scorers: list[Scorer], width: int) -> list[Figures]:
-        if self.method != "bca":
-            return [{} for _ in scorers]
-        knife = GroupJackknife(self.cases.n_groups)
-        return [scores.figures for scores in replicate(scorers, knife, width)]
-
-    def _rows(
-        self, scope: str, slice: str, cases: Cases, point: Figures, drawn: Figures, knife: Figures
-    ) -> list[Row]:
+    def _rows(self, scope: str, slice: str, cases: Cases, found: Resampled) -> list[Row]:
         rows = count_rows(scope, slice, cases, self.level)
-        for key, value in point.items():
-            support = support_of(key, cases)
-            estimate = self._estimate(key, float(value[0]), drawn.get(key), knife, support)
-            rows.append(Row(scope, slice, key[1], key[0], estimate))
-        return rows
+        estimates = estimates_of(cases, found, self.level, self.method)
+        return rows + [Row(scope, slice, key[1], key[0], e) for key, e in estimates.items()]
 
-    def _estimate(
-        self, key: Key, value: float, drawn: Floats | None, knife: Figures, support: Support
-    ) -> Estimate:
-        biased = key[0].startswith(BIASED)
-        method: Method = "basic" if biased else self.method
-        if key not in knife and method == "bca":
-            method = "percentile"
-        name = f"group bootstrap, {method}"
-        if not support.estimable:
-            reason = support.reason
-            return Estimate(None, None, None, self.level, name, "group", support.n_groups, reason)
-        if not support.has_interval:
-            found = interval(value, np.empty(0), self.level, n_groups=support.n_groups)
-            note = support.reason if found.estimable else found.note
-            return Estimate(
-                found.value, None, None, self.level, name, "group", support.n_groups, note
-            )
-        found = interval(
-            value,
-            drawn if drawn is not None else np.empty(0),
-            self.level,
-            method,
-            n_groups=support.n_groups,
-            jackknife=knife.get(key),
-        )
-        return _bias_noted(found, drawn) if biased else found
-
-    def _fold_mean(
-        self, parts: list[Cases], points: list[Scores], drawn: list[Scores]
-    ) -> list[Row]:
+    def _fold_mean(self, parts: list[Cases], found: list[Resampled]) -> list[Row]:
         """Means of the folds' figures; not estimable unless every fold's is."""
         rows = []
-        for key in points[0].figures:
+        for key in found[0].point.figures:
             supports = [support_of(key, part) for part in parts]
             weakest = min(supports, key=lambda support: support.n_groups)
-            value = float(np.mean([point.figures[key][0] for point in points]))
-            stack = [fold.figures[key] for fold in drawn if key in fold.figures]
-            replicates = np.mean(stack, axis=0) if stack else None
-            fold_support = Support(weakest.n_groups, f"{weakest.side} in the smallest fold")
-            estimate = self._estimate(key, value, replicates, {}, fold_support)
-            rows.append(Row(FOLD_MEAN, "", key[1], key[0], estimate))
+            support = Support(weakest.n_groups, f"{weakest.side} in the smallest fold")
+            value = float(np.mean([fold.point.figures[key][0] for fold in found]))
+            if bias_of(key[0]) == "folded":
+                folds = [fold.part(key) for fold in found] if found[0].drawn.gaps else []
+                estimates = folded_estimates(key, value, folds, support, self.level)
+            else:
+                drawn = _combined([fold.drawn.figures for fold in found], key)
+                left = _combined([fold.left_out for fold in found], key)
+                whole = estimate(key, value, drawn, left, support, self.level, self.method)
+                estimates = {key: whole}
+            rows += [Row(FOLD_MEAN, "", k[1], k[0], e) for k, e in estimates.items()]
         return rows
 
     def _gaps(
-        self, piece: Slice, part: Cases, rest: Cases,
-        own: Scores, own_drawn: Scores, other: Scores, other_drawn: Scores,
-    ) -> list[Row]:  # fmt: skip
-        """Slice minus rest, under the same draws."""
+        self, piece: Slice, part: Cases, rest: Cases, own: Resampled, other: Resampled
+    ) -> list[Row]:
+        """Slice minus rest, under the same draws; calibration errors have no such differences."""
         rows = []
-        for key in other.figures:
+        for key in other.point.figures:
+            if bias_of(key[0]) == "folded":
+                continue
             supports = (support_of(key, part), support_of(key, rest))
             weakest = min(supports, key=lambda support: support.n_groups)
-            value = float(own.figures[key][0] - other.figures[key][0])
+            value = float(own.point.figures[key][0] - other.point.figures[key][0])
             drawn = None
-            if key in other_drawn.figures:
-                drawn = own_drawn.figures[key] - other_drawn.figures[key]
-            estimate = self._estimate(key, value, drawn, {}, weakest)
-            rows.append(Row(GAP, piece.name, key[1], key[0], estimate))
+            if key in other.drawn.figures:
+                drawn = own.drawn.figures[key] - other.drawn.figures[key]
+            left = None
+            if key in own.left_out:
+                left = own.left_out[key] - other.left_out[key]
+            found = estimate(key, value, drawn, left, weakest, self.level, self.method, gap=True)
+            rows.append(Row(GAP, piece.name, key[1], key[0], found))
         return rows
+
+
+def _combined(figures: list[Figures], key: Key) -> Floats | None:
+    """The mean over the folds' resamples; None where there are none."""
+    stack = [fold[key] for fold in figures if key in fold]
+    return np.mean(stack, axis=0) if stack else None
+
+
+def with_holm(gaps: list[Row]) -> list[Row]:
+    """Gaps with p-values in their notes, Holm's correction over all slices for each figure."""
+    families: dict[tuple[str, str], list[int]] = {}
+    p_values: dict[int, float] = {}
+    for place, row in enumerate(gaps):
+        if row.estimate.method == JACKKNIFE and row.estimate.low is not None:
+            p_values[place] = p_of_zero(row.estimate)
+            families.setdefault((row.metric, row.class_name), []).append(place)
+    noted = list(gaps)
+    for places in families.values():
+        adjusted = holm(np.array([p_values[place] for place in places]))
+        for place, corrected in zip(places, adjusted, strict=True):
+            note = (
+                f"p = {p_values[place]:.3f}; {corrected:.3f} by Holm's correction over "
+                f"{count(len(places), 'slice')}"
+            )
+            estimate = replace(gaps[place].estimate, note=note)
+            noted[place] = replace(gaps[place], estimate=estimate)
+    return noted
 
 
 def count_rows(scope: str, slice: str, cases: Cases, level: float) -> list[Row]:
@@ -273,21 +276,6 @@ def _too_small(piece: Slice, part: Cases, level: float) -> Row:
     note = f"not estimable: {count(groups, 'group')} in the slice, {needed}"
     none = Estimate(None, None, None, level, "group bootstrap, percentile", "group", groups, note)
     return Row(SLICE, piece.name, "", "accuracy", none)
-
-
-def _bias_noted(found: Estimate, drawn: Floats | None) -> Estimate:
-    """Say the bootstrap's estimate of the estimator's bias.
-
-    An error is never below 0, and the interval is widened to hold the value that it stands beside.
-    """
-    if found.value is None or found.low is None or found.high is None or drawn is None:
-        return found
-    bias = float(np.nanmean(drawn)) - found.value
-    note = f"bias of this estimator, by the bootstrap: {bias:+.4f} (the interval allows for it)"
-    return Estimate(
-        found.value, max(0.0, min(found.low, found.value)), max(found.high, found.value),
-        found.level, found.method, found.unit, found.n_groups, note,
-    )  # fmt: skip
 
 
 def _by_column(slices: list[Slice]) -> list[list[Slice]]:

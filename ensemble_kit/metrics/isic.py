@@ -71,15 +71,15 @@ def _plain(value: float, n_groups: int) -> Estimate:
 
 
 def _called(truth: Bools, called: Bools) -> dict[str, float]:
-    hit, false = int((truth & called).sum()), int((~truth & called).sum())
-    missed, spared = int((truth & ~called).sum()), int((~truth & ~called).sum())
+    tp, fp = int((truth & called).sum()), int((~truth & called).sum())
+    fn, tn = int((truth & ~called).sum()), int((~truth & ~called).sum())
     return {
-        "accuracy": (hit + spared) / len(truth),
-        "sensitivity": _or_one(hit, hit + missed),
-        "specificity": _or_one(spared, spared + false),
-        "dice": _or_one(2 * hit, 2 * hit + false + missed),
-        "ppv": _or_one(hit, hit + false),
-        "npv": _or_one(spared, spared + missed),
+        "accuracy": (tp + tn) / len(truth),
+        "sensitivity": _or_one(tp, tp + fn),
+        "specificity": _or_one(tn, tn + fp),
+        "dice": _or_one(2 * tp, 2 * tp + fp + fn),
+        "ppv": _or_one(tp, tp + fp),
+        "npv": _or_one(tn, tn + fn),
     }
 
 

@@ -69,20 +69,20 @@ class Threshold:
 class BothErrors:
     """Counts and rates of decisions: both directions of error."""
 
-    hits: int
-    missed: int
-    false: int
-    spared: int
+    tp: int
+    fn: int
+    fp: int
+    tn: int
 
     @property
     def sensitivity(self) -> float | None:
-        positives = self.hits + self.missed
-        return self.hits / positives if positives else None
+        positives = self.tp + self.fn
+        return self.tp / positives if positives else None
 
     @property
     def specificity(self) -> float | None:
-        negatives = self.spared + self.false
-        return self.spared / negatives if negatives else None
+        negatives = self.tn + self.fp
+        return self.tn / negatives if negatives else None
 
 
 def fit_threshold(scores: Floats, positive: Bools, rule: Rule) -> Threshold:
@@ -123,8 +123,8 @@ def _merit(
     if rule.kind == "youden":
         return sensitivity + specificity
     if rule.kind == "cost":
-        missed = positives - up
-        return -(missed * rule.false_negative_cost + right * rule.false_positive_cost)
+        fn = positives - up
+        return -(fn * rule.false_negative_cost + right * rule.false_positive_cost)
     if rule.kind == "sensitivity":
         return np.where(sensitivity >= rule.required - 1e-12, specificity, -1.0)
     return np.where(specificity >= rule.required - 1e-12, sensitivity, -1.0)

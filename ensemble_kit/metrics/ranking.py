@@ -78,8 +78,8 @@ class RankingFigures:
         by_metric["roc_auc_tpr80"] = _area_above(walked, middle, PARTIAL_FROM) / pairs
         for share in REQUIRED:
             percent = round(100 * share)
-            by_metric[f"sensitivity_at_specificity_{percent}"] = _reached(walked, 1 - share)
-            by_metric[f"specificity_at_sensitivity_{percent}"] = _spared(walked, share)
+            by_metric[f"sensitivity_at_specificity_{percent}"] = _sensitivity_at(walked, 1 - share)
+            by_metric[f"specificity_at_sensitivity_{percent}"] = _specificity_at(walked, share)
         figures: Figures = {}
         for metric, values in by_metric.items():
             for name, row in zip(self.names, values, strict=True):
@@ -130,14 +130,14 @@ def _before(walked: Walk, values: Floats, cells: Ints) -> Floats:
     return np.where(first, 0.0, _at(values, cells - 1))
 
 
-def _reached(walked: Walk, false_rate: float) -> Floats:
+def _sensitivity_at(walked: Walk, false_rate: float) -> Floats:
     """(S, B) greatest sensitivity of a threshold whose false positive rate is at most this."""
     targets = (false_rate * walked.n_right + SLACK)[None]
     cells = first_above(walked, walked.far, targets)
     return np.asarray((_before(walked, walked.high, cells) / walked.n_up)[0])
 
 
-def _spared(walked: Walk, sensitivity: float) -> Floats:
+def _specificity_at(walked: Walk, sensitivity: float) -> Floats:
     """(S, B) greatest specificity of a threshold with at least this sensitivity."""
     targets = (sensitivity * walked.n_up - SLACK)[None]
     cells = first_above(walked, walked.high, targets)

@@ -46,7 +46,8 @@ class ReliabilityFigures:
 
     Called with (n_groups, B) weights it gives (B,) values by (metric, class); ``curves`` gives
     (15, B) mean scores ("predicted", class), shares ("observed", class) for the equal-width bins
-    of the top-1 confidence ("top-1") and of each class.
+    of the top-1 confidence ("top-1") and of each class. :meth:`gaps` gives the signed gaps of the
+    bins that the errors are made of.
     """
 
     def __init__(self, cases: Cases) -> None:
@@ -76,6 +77,28 @@ class ReliabilityFigures:
         with np.errstate(invalid="ignore", divide="ignore"):
             figures = self._figures(count, score, outcome, errors)
             return figures, self._curves(count, score, outcome) if curves else {}
+
+    def gaps(self, weights: Floats) -> Figures:
+        """(15, B) signed gaps by (metric, class), whose absolute sum (mce: largest) is the error;
+        (15·C, B) for the class-wise errors."""
+        shape = (len(self.binnings), 3, N_BINS, weights.shape[1])
+        count, score, outcome = np.moveaxis((self.sums @ weights).reshape(shape), 1, 0)
+        gaps = score - outcome
+        total = count.sum(axis=1, keepdims=True)
+        found: Figures = {}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = gaps / total
+            means = np.where(count > 0, gaps / count, np.nan)
+        for place, binning in enumerate(self.binnings):
+            label = "" if binning.name == TOP else binning.name
+            metric = "ece" if binning.kind == "width" else "ece_equal_mass"
+            found[metric, label] = shares[place]
+            if binning.kind == "width":
+                found["mce", label] = means[place]
+        for metric in ("ece", "ece_equal_mass"):
+            parts = [found[metric, name] for name in self.names]
+            found[metric.replace("ece", "ece_classwise"), ""] = np.concatenate(parts) / len(parts)
+        return found
 
     def _figures(self, count: Floats, score: Floats, outcome: Floats, errors: Floats) -> Figures:
         figures: Figures = {}

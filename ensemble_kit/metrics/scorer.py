@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -32,15 +32,18 @@ class Draws(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Figures (B,) by (metric, class) and curves (m, B) by (kind, class)."""
+    """Figures (B,) by (metric, class), curves (m, B) by (kind, class), and the signed gaps (K, B)
+    that calibration errors are made of, by (metric, class)."""
 
     figures: Figures
     curves: Figures
+    gaps: Figures = field(default_factory=dict)
 
 
 class Scorer:
     """Every score of some cases; with ``curves`` also ROC, PR, reliability and decision curves;
-    ``lean`` leaves out what is dear: one-vs-one AUC, smooth ECE, calibration slope, intercept."""
+    ``lean`` leaves out what is dear or has no difference: one-vs-one AUC, smooth ECE, calibration
+    slope and intercept, gaps."""
 
     def __init__(self, cases: Cases, *, curves: bool = False, lean: bool = False) -> None:
         self.cases = cases
@@ -62,7 +65,11 @@ class Scorer:
         if self.benefit is not None:
             name = self.cases.view_name
             curves["decision", name], curves["decision_all", name] = self.benefit(weights)
-        return Scores(figures, curves)
+        gaps: Figures = {}
+        if self.smooth is not None:
+            gaps = self.reliability.gaps(weights) | self.smooth.error.gaps(weights)
+            gaps = {key: values.astype(np.float32) for key, values in gaps.items()}
+        return Scores(figures, curves, gaps)
 
     def point(self) -> Scores:
         """The scores themselves: every group with weight 1; (1,) and (m, 1) arrays."""
@@ -105,4 +112,5 @@ def _joined(parts: list[Scores]) -> Scores:
     return Scores(
         {key: np.concatenate([p.figures[key] for p in parts]) for key in parts[0].figures},
         {key: np.concatenate([p.curves[key] for p in parts], axis=1) for key in parts[0].curves},
+        {key: np.concatenate([p.gaps[key] for p in parts], axis=1) for key in parts[0].gaps},
     )

@@ -21,68 +21,34 @@ SETTLED = 1e-3
 CONVERGED = 1e-11
 
 
-class SmoothCalibration:
-    """Smooth ECE of the top-1 confidence, slope and intercept of every class, under any weights.
-
-    Residuals are spread on 256 nodes. Replicates of slope and intercept pool the logits into cells
-    (an even grid and quantiles of both sides) and are moved by what pooling changes in the point
-    value, which is exact.
-    """
+class SmoothError:
+    """Smooth ECE of the top-1 confidence under any (n_groups, B) weights; residuals (accuracy
+    minus confidence) are spread on 256 nodes."""
 
     def __init__(self, cases: Cases) -> None:
-        p, labels = cases.probabilities, cases.labels
-        top = p.max(axis=1, initial=0.0)
-        self.residuals = _on_nodes(top, (cases.predicted == labels) - top, cases)
-        frequencies = np.arange(FREQUENCIES)
+        top = cases.probabilities.max(axis=1, initial=0.0)
+        self.residuals = _on_nodes(top, (cases.predicted == cases.labels) - top, cases)
+        self.frequencies = np.arange(FREQUENCIES)
         middles = (np.arange(NODES) + 0.5) / NODES
-        self.cosines = np.cos(np.pi * frequencies[:, None] * middles[None, :])
-        self.frequencies = frequencies
-        self.names = list(cases.class_names)
-        scores = [p[:, code] for code in range(cases.n_classes)]
-        truths = [labels == code for code in range(cases.n_classes)]
-        if cases.has_malignant_view:
-            self.names.append(cases.view_name)
-            scores.append(p[:, cases.malignant].sum(axis=1))
-            truths.append(cases.malignant[labels])
-        cells, self.logits, n_cells = _logit_cells(scores, truths)
-        groups = np.tile(cases.groups, len(scores))
-        self.counts = cell_sums(cells, n_cells, groups, cases.n_groups)
-        outcomes = np.concatenate(truths).astype(np.float64)
-        self.outcomes = cell_sums(cells, n_cells, groups, cases.n_groups, outcomes)
+        self.cosines = np.cos(np.pi * self.frequencies[:, None] * middles[None, :])
         self.images = cases.sums(np.zeros(len(cases), dtype=np.int64), 1)
-        with np.errstate(all="ignore"):
-            self._fit_points(scores, truths, cases.n_groups)
+        self.bandwidth = self(np.ones((cases.n_groups, 1)))
 
-    def _fit_points(self, scores: list[Floats], truths: list[Bools], n_groups: int) -> None:
-        """Exact and pooled fits of the rows as they are: where Newton starts, and the shift."""
-        each = np.ones((n_groups, 1))
-        shape = (*self.logits.shape, 1)
-        count, hits = ((sums @ each).reshape(shape) for sums in (self.counts, self.outcomes))
-        x = logit(np.clip(np.stack(scores), CLIP, 1 - CLIP))
-        outcome = np.stack(truths).astype(np.float64)[:, :, None]
-        ones = np.ones_like(outcome)
-        self.line = _fitted_line(self.logits, count, hits, None, 50)
-        self.level = _fitted_level(self.logits, count, hits, None, 50)
-        self.line_shift = _fitted_line(x, ones, outcome, None, 50) - self.line
-        self.level_shift = _fitted_level(x, ones, outcome, None, 50) - self.level
+    def __call__(self, weights: Floats) -> Floats:
+        """(B,) smooth ECE."""
+        return self._smooth_error(self._shares(weights))
 
-    def __call__(self, weights: Floats) -> Figures:
-        total = (self.images @ weights)[0]
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            figures: Figures = {
-                ("smooth_ece", ""): self._smooth_error(self.residuals @ weights / total)
-            }
-            shape = (*self.logits.shape, weights.shape[1])
-            count = (self.counts @ weights).reshape(shape)
-            outcome = (self.outcomes @ weights).reshape(shape)
-            slopes = _fitted_line(self.logits, count, outcome, self.line, NEWTON_STEPS)
-            slopes = (slopes + self.line_shift)[1]
-            intercepts = _fitted_level(self.logits, count, outcome, self.level, NEWTON_STEPS)
-            intercepts = intercepts + self.level_shift
-        for place, name in enumerate(self.names):
-            figures["calibration_slope", name] = slopes[place]
-            figures["calibration_intercept", name] = intercepts[place]
-        return figures
+    def gaps(self, weights: Floats) -> Figures:
+        """(256, B) smoothed residuals at the bandwidth of the rows as they are; the absolute sum
+        of those of the rows is the smooth ECE."""
+        waves = self.cosines @ self._shares(weights)
+        waves[1:] *= 2.0
+        damping = np.exp(-0.5 * (np.pi * self.frequencies * self.bandwidth[0]) ** 2)
+        return {("smooth_ece", ""): self.cosines.T @ (waves * damping[:, None]) / NODES}
+
+    def _shares(self, weights: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.residuals @ weights / (self.images @ weights)[0])
 
     def _smooth_error(self, residuals: Floats) -> Floats:
         """(B,) the fixed point sigma = ∫ |K_sigma * residuals|; (NODES, B) in.
@@ -111,6 +77,61 @@ class SmoothCalibration:
         """(B,) mean absolute smoothed residual at the bandwidths (B,)."""
         damping = np.exp(np.outer(-0.5 * (np.pi * self.frequencies) ** 2, sigma**2))
         return np.asarray(np.abs(self.cosines.T @ (waves * damping)).mean(axis=0))
+
+
+class SmoothCalibration:
+    """Smooth ECE of the top-1 confidence, slope and intercept of every class, under any weights.
+
+    Residuals are spread on 256 nodes. Replicates of slope and intercept pool the logits into cells
+    (an even grid and quantiles of both sides) and are moved by what pooling changes in the point
+    value, which is exact.
+    """
+
+    def __init__(self, cases: Cases) -> None:
+        p, labels = cases.probabilities, cases.labels
+        self.error = SmoothError(cases)
+        self.names = list(cases.class_names)
+        scores = [p[:, code] for code in range(cases.n_classes)]
+        truths = [labels == code for code in range(cases.n_classes)]
+        if cases.has_malignant_view:
+            self.names.append(cases.view_name)
+            scores.append(p[:, cases.malignant].sum(axis=1))
+            truths.append(cases.malignant[labels])
+        cells, self.logits, n_cells = _logit_cells(scores, truths)
+        groups = np.tile(cases.groups, len(scores))
+        self.counts = cell_sums(cells, n_cells, groups, cases.n_groups)
+        outcomes = np.concatenate(truths).astype(np.float64)
+        self.outcomes = cell_sums(cells, n_cells, groups, cases.n_groups, outcomes)
+        with np.errstate(all="ignore"):
+            self._fit_points(scores, truths, cases.n_groups)
+
+    def _fit_points(self, scores: list[Floats], truths: list[Bools], n_groups: int) -> None:
+        """Exact and pooled fits of the rows as they are: where Newton starts, and the shift."""
+        each = np.ones((n_groups, 1))
+        shape = (*self.logits.shape, 1)
+        count, hits = ((sums @ each).reshape(shape) for sums in (self.counts, self.outcomes))
+        x = logit(np.clip(np.stack(scores), CLIP, 1 - CLIP))
+        outcome = np.stack(truths).astype(np.float64)[:, :, None]
+        ones = np.ones_like(outcome)
+        self.line = _fitted_line(self.logits, count, hits, None, 50)
+        self.level = _fitted_level(self.logits, count, hits, None, 50)
+        self.line_shift = _fitted_line(x, ones, outcome, None, 50) - self.line
+        self.level_shift = _fitted_level(x, ones, outcome, None, 50) - self.level
+
+    def __call__(self, weights: Floats) -> Figures:
+        figures: Figures = {("smooth_ece", ""): self.error(weights)}
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            shape = (*self.logits.shape, weights.shape[1])
+            count = (self.counts @ weights).reshape(shape)
+            outcome = (self.outcomes @ weights).reshape(shape)
+            slopes = _fitted_line(self.logits, count, outcome, self.line, NEWTON_STEPS)
+            slopes = (slopes + self.line_shift)[1]
+            intercepts = _fitted_level(self.logits, count, outcome, self.level, NEWTON_STEPS)
+            intercepts = intercepts + self.level_shift
+        for place, name in enumerate(self.names):
+            figures["calibration_slope", name] = slopes[place]
+            figures["calibration_intercept", name] = intercepts[place]
+        return figures
 
 
 def _on_nodes(scores: Floats, residuals: Floats, cases: Cases) -> sparse.csr_array:

@@ -7,34 +7,10 @@ import numpy as np
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Bools
 from ensemble_kit.metrics.cases import Cases, Key
+from ensemble_kit.metrics.registry import metric_of
 
 MIN_GROUPS = 2
 MIN_GROUPS_INTERVAL = 5
-
-EVERY_CLASS = frozenset(
-    {
-        "balanced_accuracy",
-        "f1_macro",
-        "precision_macro",
-        "roc_auc_ovr",
-        "roc_auc_ovo",
-        "average_precision_macro",
-    }
-)
-BOTH_SIDES = frozenset(
-    {
-        "roc_auc",
-        "roc_auc_tpr80",
-        "sensitivity_at_specificity_90",
-        "sensitivity_at_specificity_95",
-        "specificity_at_sensitivity_90",
-        "specificity_at_sensitivity_95",
-        "average_precision",
-        "calibration_slope",
-        "calibration_intercept",
-    }
-)
-POSITIVES, NEGATIVES = frozenset({"recall", "f1"}), frozenset({"specificity"})
 
 
 @dataclass(frozen=True)
@@ -67,24 +43,26 @@ class Support:
 def support_of(key: Key, cases: Cases) -> Support:
     """What the figure (metric, class) of these cases rests on."""
     metric, name = key
-    if metric in EVERY_CLASS:
+    known = metric_of(metric)
+    rests_on = known.rests_on if known else "all"
+    if rests_on == "every class":
         return _every_class(cases)
     if not name or name not in cases.groups_with:
         return Support(cases.n_groups_here, "in all")
     positive, negative = cases.groups_with[name]
     others = f"with images other than {name}"
-    if metric in BOTH_SIDES:
+    if rests_on == "both sides":
         if positive <= negative:
             return Support(positive, f"with {name}")
         return Support(negative, others)
-    if metric in POSITIVES:
+    if rests_on == "positives":
         return Support(positive, f"with {name}")
-    if metric in NEGATIVES:
+    if rests_on == "negatives":
         return Support(negative, others)
-    if metric in {"precision", "npv"}:
+    if rests_on in ("called", "not called"):
         chosen = _chosen(cases, name)
-        rows = chosen if metric == "precision" else ~chosen
-        said = f"with images called {name}" if metric == "precision" else f"not called {name}"
+        rows = chosen if rests_on == "called" else ~chosen
+        said = f"with images called {name}" if rests_on == "called" else f"not called {name}"
         return Support(len(np.unique(cases.groups[rows])), said)
     return Support(cases.n_groups_here, "in all")
 

@@ -2,8 +2,7 @@
 
 from typing import ClassVar, Self
 
-from ensemble_kit.metrics.compare import Difference
-from ensemble_kit.metrics.comparison import Comparison, PairTests
+from ensemble_kit.metrics.comparison import Comparison, Difference, PairTests
 from ensemble_kit.runs.paths import COMPARISON
 from ensemble_kit.runs.records import Record
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
-from ensemble_kit.metrics.compare import Difference, paired_difference, paired_mean_difference
+from ensemble_kit.metrics.comparison import Difference, paired_difference, paired_mean_difference
 from ensemble_kit.metrics.losses import log_losses
 from ensemble_kit.runs.search import Gain, InnerChoice, NestedRecord
 from ensemble_kit.splits import make_folds

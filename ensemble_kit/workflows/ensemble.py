@@ -1,7 +1,7 @@
 """`ensemble`: runs and prediction files into one calibrated, cross-fitted run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,10 @@ Member = FinishedRun | Path | str
 PROBE_OF = ":probe"
 """Ending of a member that is the linear probe of a run: ``isic:probe``."""
 SCOPES = ("class", "marginal")
+SHIFTED = (
+    "The correction to other class frequencies is in the saved chain, for new images; the figures "
+    "and probabilities of this run are without it, because its images have their own frequencies."
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ def ensemble(
     chain = chain if target is None else ChainSpec(
         chain.method, chain.calibrator, chain.objective, target, chain.sets
     )  # fmt: skip
+    if target is not None:
+        gathered = replace(gathered, notes=(*gathered.notes, SHIFTED))
     digest = ensemble_digest(gathered.members, chain, study.evaluation.model_dump(), seed)
     check_free(runs_dir, digest, name, overwrite)
     found = study_ensemble(

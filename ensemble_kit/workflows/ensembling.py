@@ -1,7 +1,7 @@
 """An ensemble studied: fitted, cross-fitted, judged, explained. Numbers only, no files."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -78,9 +78,10 @@ def study_ensemble(
     say(f"evaluating with {evaluation_spec.replicates:,} resamples of the groups")
     evaluation = evaluate(table, gathered.folds, predictions, evaluation_spec, seed)
     say("comparing with the members, in pairs")
+    unshifted = replace(outcome.final.chain, shift=None)
     named = [
         (CROSSFITTED, predictions),
-        (IN_SAMPLE, _predictions(gathered, outcome.final.apply(rows.members))),
+        (IN_SAMPLE, _predictions(gathered, unshifted.apply(rows.members))),
         (str(BASELINE), _predictions(gathered, _baseline(rows))),
     ]
     named += [

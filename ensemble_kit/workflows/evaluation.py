@@ -24,7 +24,7 @@ from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
 from ensemble_kit.workflows.matching import Matched, read_matched
 
-METHODS: tuple[Method, ...] = ("percentile", "bca")
+METHODS: tuple[Method, ...] = ("auto", "percentile", "bca")
 
 
 def evaluate(
@@ -36,7 +36,7 @@ def evaluate(
     folds: Any = None,
     settings: EvaluationSpec | None = None,
     seed: int = 0,
-    interval: str = "percentile",
+    interval: str = "auto",
 ) -> Evaluation:
     """Figures with intervals for probabilities in memory; no run folder is read or written.
 
@@ -46,7 +46,8 @@ def evaluate(
         every image is a group of its own.
     class_names : C names; default: the DataFrame's columns, else "0", "1" …
     folds : (n,) int fold of each image, for figures by fold. settings : replicates, level,
-        malignant classes; see ``docs/metrics.md``. interval : "percentile" or "bca".
+        malignant classes; see ``docs/metrics.md``. interval : "auto"
+        (docs/metrics.md), "percentile" or "bca".
     Returns an ``Evaluation``: ``.to_frame()`` (one figure a row), ``.figure(...)``, ``.curves``.
     Raises PredictionsError naming rows that do not fit.
     """
@@ -85,7 +86,7 @@ def evaluate_files(
     runs_dir: Path = RUNS_DIR,
     settings: EvaluationSpec | None = None,
     seed: int = 0,
-    interval: str = "percentile",
+    interval: str = "auto",
     isic_conventions: bool = False,
     overwrite: bool = False,
     asked: Asked | None = None,
@@ -143,8 +144,8 @@ def _name(member: str, name: str | None, members: int) -> str:
 
 def _method(interval: str) -> Method:
     if interval not in METHODS:
-        raise StudyError(f"--interval {interval!r}: give percentile or bca")
-    return "bca" if interval == "bca" else "percentile"
+        raise StudyError(f"--interval {interval!r}: give auto, percentile or bca")
+    return next(method for method in METHODS if method == interval)
 
 
 def settings_for(

@@ -9,7 +9,7 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.cases import Key, make_cases
-from ensemble_kit.metrics.compare import paired_differences
+from ensemble_kit.metrics.comparison import paired_differences
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.runs.folds import fold_probe
 from ensemble_kit.runs.paths import PROBE, fold_folder

@@ -109,6 +109,13 @@ def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: P
     )  # fmt: skip
     values = json.loads(out)
     assert values["final"]["prior_shift"]["target"] == pytest.approx([0.8, 0.1, 0.1])
+    plain, _ = run(
+        project, *given(files), "--runs-dir", tmp_path / "plain", "--replicates", 20, "--method",
+        "greedy", "--objective", "balanced_accuracy", "--json", "-q",
+    )  # fmt: skip
+    without = json.loads(plain)
+    assert without["board"] == values["board"], "judged on rows of their own frequencies: unshifted"
+    assert without["final"]["prior_shift"] is None
     counts = np.bincount(ROWS.labels, minlength=3)
     frequency = (counts + 0.5) / (counts.sum() + 1.5)
     power = values["decision"]["power"]

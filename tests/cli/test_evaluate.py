@@ -148,7 +148,7 @@ def test_mistakes_are_one_sentence_and_nothing_is_written(tmp_path: Path) -> Non
         (("--predictions", whole, "--predictions", other), "different images"),
         (("--predictions", whole, "--level", "1.5"), "level"),
         (("--predictions", whole, "--slice", "camera"), "no metadata column camera"),
-        (("--predictions", whole, "--interval", "magic"), "percentile or bca"),
+        (("--predictions", whole, "--interval", "magic"), "auto, percentile or bca"),
         (("--predictions", whole, "--name", "../x"), "name"),
     ):
         code, out = run(*options, *runs)

@@ -3,12 +3,12 @@ import pytest
 
 from ensemble_kit.core.errors import PredictionsError
 from ensemble_kit.core.records import Predictions
-from ensemble_kit.metrics.compare import (
+from ensemble_kit.metrics.comparison import (
+    compare,
     paired_difference,
     paired_differences,
     paired_mean_difference,
 )
-from ensemble_kit.metrics.comparison import compare
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.metrics.losses import log_losses
 from ensemble_kit.study import EvaluationSpec
@@ -75,7 +75,7 @@ def test_comparison_of_three() -> None:
     named = [(f"m{k}", blurred(predictions, 0.15 * k)) for k in range(3)]
     found = compare(table, folds, named, SPEC)
     assert len(found.tests) == 3
-    assert len(found.differences) == found.family == 3 * (8 + 3)
+    assert len(found.differences) == found.family == 3 * (7 + 3)
     for d in found.differences:
         assert d.adjusted is not None
         assert d.p_value is not None

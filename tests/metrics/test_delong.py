@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble_kit.metrics.delong import clustered_auc, delong_interval, wilson_interval
+from ensemble_kit.metrics.delong import clustered_auc, delong_interval
 
 
 def naive(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
@@ -57,12 +57,3 @@ def test_no_interval_where_it_cannot_be() -> None:
     assert (perfect.value, perfect.low) == (1.0, None)
     assert "separated" in perfect.note
     assert delong_interval(scores, truth, np.array([0, 1, 2, 2])).value is None
-
-
-def test_wilson_against_published_figures() -> None:
-    """Newcombe 1998, table I: 81/263, 15/148, 0/20, 1/29."""
-    for hits, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605),
-                                    (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)):  # fmt: skip
-        found = wilson_interval(hits, trials)
-        assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
-    assert wilson_interval(0, 0).value is None

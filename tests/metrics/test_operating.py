@@ -36,7 +36,7 @@ def test_no_other_threshold_is_better(seed: int, kind: str) -> None:
         assert e.sensitivity is not None
         assert e.specificity is not None
         if kind == "cost":
-            return -(3 * e.missed + e.false)
+            return -(3 * e.fn + e.fp)
         if kind == "youden":
             return e.sensitivity + e.specificity
         met = e.sensitivity if kind == "sensitivity" else e.specificity

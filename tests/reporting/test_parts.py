@@ -184,7 +184,7 @@ def test_a_report_and_evaluate_say_the_same_of_a_pair(make_run: MakeRun) -> None
     found = report.compared[0].differences
     spec = EvaluationSpec(malignant=("mel", "akiec"), replicates=200)
     expected = compare(table, folds, named, spec, seed=0)
-    assert len(found) == len(expected.differences) == expected.family == 8 + 4 + 1
+    assert len(found) == len(expected.differences) == expected.family == 7 + 4 + 1
     for ours, theirs in zip(found, expected.differences, strict=True):
         assert (ours.metric, ours.class_name) == (theirs.metric, theirs.class_name)
         assert ours.difference.value == pytest.approx(theirs.estimate.value, abs=1e-6)

@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ensemble_kit.core.records import Estimate, Floats, Ints
-from ensemble_kit.metrics.compare import paired_mean_difference
+from ensemble_kit.metrics.comparison import paired_mean_difference
 from ensemble_kit.metrics.losses import equal_width_bins, log_losses
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows
 from ensemble_kit.posthoc.ensembling.pools import CalibratedPool, ClassPool, LinearPool, LogPool

@@ -1,7 +1,7 @@
 """The whole chain as one fit, and its cross-fitting over the outer folds."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -115,12 +115,16 @@ def _used(chains: tuple[Chain, ...], choice: Choice, shift: PriorShift | None) -
 def crossfit_chain(rows: Rows, spec: ChainSpec, jobs: int = 2) -> Outcome:
     """Cross-fit the chain over the folds of ``rows`` and refit it on all of them.
 
+    A ``prevalence`` shifts the chain for new images alone: the rows judged here have the class
+    frequencies that they have, and shifted probabilities would be wrong for them.
+
     ``jobs`` threads work on folds side by side; the result does not depend on them.
     """
     with threadpool_limits(limits=1), ThreadPoolExecutor(max(jobs, 1)) as pool:
         final = pool.submit(fit_chain, rows, spec)
+        judged = replace(spec, prevalence=None)
         fitted: CrossFitted[FittedChain] = crossfit_rows(
-            partial(fit_chain, spec=spec), rows, run=pool.map
+            partial(fit_chain, spec=judged), rows, run=pool.map
         )
         last = final.result()
     sets = np.zeros(fitted.output.shape, dtype=bool)

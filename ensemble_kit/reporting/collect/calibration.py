@@ -6,14 +6,12 @@ from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.curves import Curve, make_curves
 from ensemble_kit.metrics.evaluation import POOLED
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.reliability import TOP, ReliabilityFigures
 from ensemble_kit.reporting.collect.numbers import MetricRows, curve_values, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.calibration import Calibration, Measure, Reliability
-
-WHOLE = ("ece", "ece_equal_mass", "ece_classwise", "mce", "smooth_ece", "brier_score", "log_loss")
-BY_CLASS = ("ece", "calibration_slope", "calibration_intercept")
 
 
 def build_calibration(source: ReportedRun) -> Calibration:
@@ -72,9 +70,10 @@ def _reliability(curve: Curve, rows: MetricRows) -> Reliability:
 
 
 def _measures(source: ReportedRun, names: list[str]) -> tuple[Measure, ...]:
-    whole = source.rows.figures()
-    found = [Measure(metric=m, before=whole[m]) for m in WHOLE if m in whole]
+    whole, by_class = source.rows.figures(), shown_in("calibration by class")
+    shown = shown_in("calibration")
+    found = [Measure(metric=m, before=whole[m]) for m in shown if m in whole]
     for name in names[1:]:
         own = source.rows.figures(name)
-        found += [Measure(metric=m, class_name=name, before=own[m]) for m in BY_CLASS if m in own]
+        found += [Measure(metric=m, class_name=name, before=own[m]) for m in by_class if m in own]
     return tuple(found)

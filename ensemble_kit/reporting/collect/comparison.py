@@ -7,7 +7,8 @@ import numpy as np
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable, Predictions
 from ensemble_kit.metrics.cases import Key, make_cases
-from ensemble_kit.metrics.compare import HEADLINE, compared_figures, paired_differences
+from ensemble_kit.metrics.comparison import compared_figures, paired_differences
+from ensemble_kit.metrics.registry import NO_DIFFERENCE, bias_of, shown_in
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
@@ -118,8 +119,9 @@ def _common(source: ReportedRun, other: ReportedRun) -> tuple[ImageTable, Predic
 def build_external(source: ReportedRun, other: ReportedRun) -> External:
     """Each figure here minus there; Zou & Donner 2008 (MOVER) for two independent samples."""
     _same_classes(source, other)
-    keys: list[Key] = list(HEADLINE)
-    keys += [(metric, name) for name in source.class_names for metric in ("recall", "roc_auc")]
+    keys: list[Key] = [(metric, "") for metric in shown_in("external")]
+    by_class = shown_in("external by class")
+    keys += [(metric, name) for name in source.class_names for metric in by_class]
     if source.cases.has_malignant_view:
         keys += [
             (metric, source.cases.view_name) for metric in ("recall", "specificity", "roc_auc")
@@ -136,7 +138,7 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
                 class_name=name,
                 this=(here := source.rows.number(metric, name)),
                 other=(there := other.rows.number(metric, name)),
-                difference=unpaired(here, there),
+                difference=unpaired(here, there, folded=bias_of(metric) == "folded"),
             )
             for metric, name in keys
         ),
@@ -147,11 +149,14 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
     )
 
 
-def unpaired(here: Number, there: Number) -> Number:
-    """here − there for independent samples, its interval from both intervals."""
+def unpaired(here: Number, there: Number, *, folded: bool = False) -> Number:
+    """here − there for independent samples, its interval from both intervals; none for ``folded``
+    figures, whose noise moves them up by different amounts."""
     if here.value is None or there.value is None:
         return Number(value=None, note=here.note or there.note or "not estimable in one of the two")
     value = here.value - there.value
+    if folded:
+        return Number(value=rounded(value), note=NO_DIFFERENCE)
     ends = (here.low, here.high, there.low, there.high)
     if any(end is None for end in ends):
         return Number(value=rounded(value), note="no interval in one of the two")

@@ -3,16 +3,12 @@
 import numpy as np
 
 from ensemble_kit.metrics.ranking import MACRO, MICRO
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.numbers import curve_values
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance, Scores
 
-MALIGNANT_SHOWN = (
-    "recall", "specificity", "precision", "npv", "accuracy", "roc_auc", "average_precision",
-    "roc_auc_tpr80", "sensitivity_at_specificity_90", "sensitivity_at_specificity_95",
-    "specificity_at_sensitivity_90", "specificity_at_sensitivity_95", "brier_score",
-)  # fmt: skip
 AREAS = {"roc": "roc_auc", "pr": "average_precision"}
 
 
@@ -69,7 +65,7 @@ def _malignant(source: ReportedRun) -> Scores | None:
         name=source.cases.view_name,
         support=int(source.cases.malignant[source.cases.labels].sum()),
         groups=source.cases.groups_with[source.cases.view_name][0],
-        figures={name: figures[name] for name in MALIGNANT_SHOWN if name in figures},
+        figures={name: figures[name] for name in shown_in("malignant") if name in figures},
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.alerts import build_alerts
 from ensemble_kit.reporting.collect.calibration import build_calibration
 from ensemble_kit.reporting.collect.checklist import fill_checklist
@@ -25,8 +26,6 @@ from ensemble_kit.reporting.collect.training import build_training, build_tuning
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
 from ensemble_kit.runs.folder import read_run
-
-HEADLINE = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "f1_macro", "log_loss", "ece")
 
 
 def build_report(
@@ -73,4 +72,4 @@ def build_report(
 
 def _headline(source: ReportedRun) -> dict[str, Number]:
     whole = source.rows.figures()
-    return {metric: whole[metric] for metric in HEADLINE if metric in whole}
+    return {metric: whole[metric] for metric in shown_in("headline") if metric in whole}

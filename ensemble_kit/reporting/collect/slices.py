@@ -1,10 +1,10 @@
 """Scores by metadata column, from the rows of ``metrics.csv``."""
 
 from ensemble_kit.metrics.evaluation import GAP, SLICE
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow, Slices
 
-SHOWN = ("balanced_accuracy", "roc_auc_ovr", "accuracy")
 MALIGNANT_AUC = "malignant_roc_auc"
 
 
@@ -34,10 +34,10 @@ def _worth_showing(rows: list[SliceRow]) -> tuple[str, ...]:
 
 
 def _row(source: ReportedRun, part: str, level: str) -> SliceRow:
-    own = source.rows.figures(scope=SLICE, part=part)
+    own, shown = source.rows.figures(scope=SLICE, part=part), shown_in("slices")
     gaps = source.rows.figures(scope=GAP, part=part)
-    figures = {m: own[m] for m in SHOWN if m in own}
-    differences = {m: gaps[m] for m in SHOWN if m in gaps}
+    figures = {m: own[m] for m in shown if m in own}
+    differences = {m: gaps[m] for m in shown if m in gaps}
     binary = source.rows.figures(source.cases.view_name, SLICE, part)
     if "roc_auc" in binary:
         figures[MALIGNANT_AUC] = binary["roc_auc"]

@@ -105,8 +105,10 @@ def _statistics(report: Report) -> str:
         f"Discrimination was measured by one-versus-rest AUC ({cite('hanley1982')}), balanced "
         f"accuracy ({cite('brodersen2010')}) and F1; calibration by expected calibration error in "
         f"15 bins ({cite('guo2017')}), the Brier score ({cite('brier1950')}) and log loss. "
-        f"Intervals are {level} intervals ({method}) with the group as resampling unit "
-        f"({cite('field2007')})."
+        f"Intervals are {level} intervals ({method}) with the group as unit "
+        f"({cite('field2007')}); those of calibration errors come from an inverted group-bootstrap "
+        "test. All intervals hold the trained models fixed: they speak of other test images, not "
+        "of other training images."
     )
     if report.performance.net_benefit:
         text += f" Clinical utility was summarised by net benefit ({cite('vickers2006')})."

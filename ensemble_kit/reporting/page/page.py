@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page import tables, words
 from ensemble_kit.reporting.page.definitions import all_definitions, digits_of
@@ -35,15 +36,6 @@ SECTIONS = (
     ("comparison", "Comparison"),
     ("provenance", "How this was made"),
 )
-CLASS_METRICS = (
-    "recall", "specificity", "precision", "npv", "f1", "roc_auc", "average_precision",
-)  # fmt: skip
-OVERALL_METRICS = (
-    "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "roc_auc_ovr", "roc_auc_ovo",
-    "average_precision_macro", "cohen_kappa", "matthews_corrcoef", "top_2_accuracy",
-    "top_3_accuracy", "log_loss", "brier_score", "ece",
-)  # fmt: skip
-MEMBER_METRICS = ("log_loss", "balanced_accuracy", "roc_auc_ovr", "ece")
 KIND_LABELS = {
     "error": "confident error",
     "uncertain": "least certain",
@@ -128,8 +120,10 @@ def _tables(report: Report) -> dict[str, Any]:
     colours = class_colours(report.data.classes)
     overall = report.performance.overall.figures
     return {
-        "class_metrics": _present(CLASS_METRICS, (c.figures for c in report.performance.classes)),
-        "overall_metrics": [m for m in OVERALL_METRICS if m in overall],
+        "class_metrics": _present(
+            shown_in("page by class"), (c.figures for c in report.performance.classes)
+        ),
+        "overall_metrics": [m for m in shown_in("page") if m in overall],
         "member_metrics": _member_metrics,
         "fold_mean": tables.fold_mean,
         "value_of": tables.value_of,
@@ -147,6 +141,7 @@ def _tables(report: Report) -> dict[str, Any]:
             columns=("file", "sha256"), rows=tuple(report.provenance.files.items())
         ),
         "pair_of": lambda view: _pair(report, view),
+        "calibration_by_class": shown_in("calibration by class"),
         "by_class": lambda: tables.measures_by_class(report.calibration.measures),
         "has_gaps": lambda column, metric: any(metric in row.gaps for row in column.rows),
         "has_p": lambda other: any(d.p_value is not None for d in other.differences),
@@ -170,7 +165,7 @@ def _present(wanted: tuple[str, ...], figures: Any) -> list[str]:
 
 
 def _member_metrics(ensemble: Ensemble) -> list[str]:
-    return _present(MEMBER_METRICS, (member.figures for member in ensemble.members))
+    return _present(shown_in("members"), (member.figures for member in ensemble.members))
 
 
 def _family_size(compared: Sequence[Compared]) -> int:

@@ -71,10 +71,17 @@ def _plain(report: Report) -> tuple[str, ...]:
         )
     error = report.headline.get("ece")
     if error and error.value is not None:
-        paragraphs.append(
+        text = (
             f"Its stated confidence is off by {fixed(100 * error.value, 1)} percentage points on "
-            "average."
+            "average"
         )
+        chance = p.overall.figures.get("ece_if_calibrated")
+        if chance and chance.value is not None:
+            text += (
+                f"; a perfectly calibrated model would show {fixed(100 * chance.value, 1)} on "
+                "these images by chance"
+            )
+        paragraphs.append(f"{text}.")
     return tuple(paragraphs)
 
 

@@ -1,0 +1,19 @@
+"""Precision planning: how many groups an interval of a wanted width would need."""
+
+import math
+
+from ensemble_kit.core.records import Estimate
+
+
+def groups_needed(found: Estimate, width: float) -> int | None:
+    """Groups of the limiting side for an interval of this width, were the figure to stay.
+
+    Widths fall as one over the root of the groups; from an interval of ``n_groups`` groups the
+    number is n·(its width / wanted)², rounded up, and at least 5, below which none is given. None
+    where the figure has no interval. Raises ValueError for a width that is not above 0.
+    """
+    if width <= 0:
+        raise ValueError(f"a width of {width} is none: give one above 0, 0.1 say")
+    if found.low is None or found.high is None or found.n_groups < 1:
+        return None
+    return max(5, math.ceil(found.n_groups * ((found.high - found.low) / width) ** 2 - 1e-9))
