@@ -14,7 +14,9 @@ from ensemble_kit.cli.cv import cv
 from ensemble_kit.cli.ensemble import ensemble
 from ensemble_kit.cli.evaluate import evaluate
 from ensemble_kit.cli.explain import explain
+from ensemble_kit.cli.export import export
 from ensemble_kit.cli.fetch import fetch
+from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
 from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
@@ -33,7 +35,9 @@ app.command()(cv)
 app.command()(ensemble)
 app.command()(evaluate)
 app.command()(explain)
+app.command()(export)
 app.command()(fetch)
+app.command()(predict)
 app.command()(report)
 app.command()(tune)
 app.add_typer(store, name="store")

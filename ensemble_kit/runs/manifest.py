@@ -35,7 +35,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format_version: int = FORMAT_VERSION
-    kind: Literal["cv", "evaluate", "ensemble"]
+    kind: Literal["cv", "evaluate", "ensemble", "external"]
     name: str
     status: Literal["running", "complete"] = "running"
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))

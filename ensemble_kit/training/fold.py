@@ -18,14 +18,25 @@ from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.runs.features import write_features
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import EpochRecord, PhasePlan, Rows, predict, run_phase
+from ensemble_kit.training.phases import (
+    EpochRecord,
+    PhasePlan,
+    Rows,
+    pooled_features,
+    predict,
+    run_phase,
+)
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
+FEATURES = "features.npy"
+"""Pooled features of the images the fold held out, in the order of its predictions (m, F) float16:
+what new images are compared with."""
 UNTURNED = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
@@ -136,7 +147,8 @@ def train_fold(job: FoldJob) -> FoldDone:
         )
     views = min(job.spec.training.predict_views, job.views)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
-    return _finish(job, cache, history, by_view, began)
+    features = pooled_features(_to_pooled(job, cache, source), source, job.held)
+    return _finish(job, cache, history, by_view, features, began)
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -229,14 +241,27 @@ def _stored(job: FoldJob, depth: int) -> Source | None:
     return StoredSource(open_store(job.store_dir, keys[0])) if keys else None
 
 
+def _to_pooled(job: FoldJob, cache: ModelCache, source: Source) -> Any:
+    """The part of the network from a source's rows to pooled features; None if they are these."""
+    import keras
+
+    staged = cache.staged
+    pooled = staged.tensor_at(0)
+    if not isinstance(source, StoredSource):
+        return keras.Model(staged.whole.input, pooled)
+    depth = source.store.key.depth
+    return keras.Model(staged.tensor_at(depth), pooled) if depth else None
+
+
 def _best(history: list[EpochRecord]) -> float | None:
     watched = [record.val_loss for record in history if record.val_loss is not None]
     return min(watched) if watched else None
 
 
 def _finish(
-    job: FoldJob, cache: ModelCache, history: list[EpochRecord], by_view: list[Floats], began: float
-) -> FoldDone:
+    job: FoldJob, cache: ModelCache, history: list[EpochRecord], by_view: list[Floats],
+    features: NDArray[np.float32], began: float,
+) -> FoldDone:  # fmt: skip
     training_seconds = time.perf_counter() - began
     write_text(job.folder / HISTORY, _history_csv(history))
     written = {PREDICTIONS: np.mean(by_view, axis=0)}
@@ -247,6 +272,8 @@ def _finish(
         write_text(job.folder / name, predictions_csv(held))
     names = [HISTORY, *written]
     if job.keep_model:
+        write_features(job.folder / FEATURES, features)
+        names.append(FEATURES)
         temporary = job.folder / f".{os.getpid()}.keras"
         try:
             cache.staged.whole.save(temporary)
