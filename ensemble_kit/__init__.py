@@ -1,3 +1,84 @@
-"""k-fold evaluation and ensembling of image classifiers whose images come in groups."""
+"""k-fold evaluation and ensembling of image classifiers whose images come in groups.
 
-__version__ = "0.1.0"
+The public names below are the contract; each is loaded when it is first used, so that importing
+the package loads no framework. See ``docs/python.md``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ensemble_kit.core.version import __version__
+
+if TYPE_CHECKING:
+    from ensemble_kit.api import (
+        cross_validate,
+        ensemble,
+        evaluate,
+        explain,
+        load_images,
+        make_folds,
+        open_run,
+        report,
+        tune,
+    )
+    from ensemble_kit.core.errors import EnsembleKitError
+    from ensemble_kit.core.records import Estimate, Folds, ImageTable, Predictions
+    from ensemble_kit.metrics.evaluation import Evaluation
+    from ensemble_kit.study import Study
+    from ensemble_kit.workflows.finished import FinishedRun
+    from ensemble_kit.workflows.search import FinishedSearch
+
+_HOME = {
+    "cross_validate": "api",
+    "ensemble": "api",
+    "evaluate": "api",
+    "explain": "api",
+    "load_images": "api",
+    "make_folds": "api",
+    "open_run": "api",
+    "report": "api",
+    "tune": "api",
+    "EnsembleKitError": "core.errors",
+    "Estimate": "core.records",
+    "Evaluation": "metrics.evaluation",
+    "FinishedRun": "workflows.finished",
+    "FinishedSearch": "workflows.search",
+    "Folds": "core.records",
+    "ImageTable": "core.records",
+    "Predictions": "core.records",
+    "Study": "study",
+}
+
+__all__ = [
+    "EnsembleKitError",
+    "Estimate",
+    "Evaluation",
+    "FinishedRun",
+    "FinishedSearch",
+    "Folds",
+    "ImageTable",
+    "Predictions",
+    "Study",
+    "__version__",
+    "cross_validate",
+    "ensemble",
+    "evaluate",
+    "explain",
+    "load_images",
+    "make_folds",
+    "open_run",
+    "report",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

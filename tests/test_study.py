@@ -46,3 +46,34 @@ def test_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StudyError, match="not UTF-8"):
         read_study(tmp_path / "binary.toml")
+
+
+class TestSet:
+    def test_any_setting_is_reached_and_values_are_toml(self):
+        from ensemble_kit.study import StudySpec, with_settings
+
+        given = ["training.batch_size=64", "evaluation.slices=['sex']", "model.weights=none",
+                 "search.cost=true", "name=mine"]  # fmt: skip
+        study = with_settings(StudySpec(), given)
+        assert study.training.batch_size == 64
+        assert study.evaluation.slices == ("sex",)
+        assert study.model.weights == "none"
+        assert study.search.cost is True
+        assert study.name == "mine"
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("training.batch_size", "write section.key=value"),
+            ("trainings.views=2", "no section 'trainings'"),
+            ("training.view=2", "training.view is not a setting"),
+            ("training.views=20", "must be at most 8"),
+            ("training.views=many", "training.views"),
+        ],
+    )
+    def test_what_is_no_setting_is_one_sentence(self, text, said):
+        from ensemble_kit.core.errors import StudyError
+        from ensemble_kit.study import StudySpec, with_settings
+
+        with pytest.raises(StudyError, match=said):
+            with_settings(StudySpec(), [text])

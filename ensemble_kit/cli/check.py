@@ -1,17 +1,13 @@
 """`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import results
 from ensemble_kit.cli.survey_tables import print_folds, print_json, print_survey
-
-if TYPE_CHECKING:
-    from ensemble_kit.core.records import Folds, ImageTable
-    from ensemble_kit.data.survey import Survey
 
 
 def check(
@@ -42,74 +38,21 @@ def check(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Read a data set, say what it holds and refuse what would spoil a run."""
-    from ensemble_kit.cli.bars import bar
-    from ensemble_kit.core.errors import EnsembleKitError
-    from ensemble_kit.data.dataset import data_or_default, load_table
-    from ensemble_kit.data.survey import survey
+    from ensemble_kit.progress.bars import Bar
+    from ensemble_kit.workflows.checking import check as look
 
-    if split_test and not split:
-        raise typer.BadParameter("--split-test needs --split, the training side")
-    path = data_or_default(data)
-    table = load_table(path, duplicates=duplicates)
-    with bar("reading images", len(table), show=not (quiet or no_progress)) as advance:
-        found = survey(table, quick=quick, jobs=jobs, on_progress=advance)
-    layout = _layout_name(path, table)
-    if not as_json:
-        print_survey(layout, table, found)
-    problem: EnsembleKitError | None = _unreadable(found)
-    drawn = None
-    try:
-        if split:
-            _audit(table, split, split_test)
-        else:
-            drawn = _draw(table, folds, seed)
-    except EnsembleKitError as error:
-        problem = problem or error
+    with Bar("reading images", show=not (quiet or no_progress)) as shown:
+        done = look(
+            data, folds=folds, seed=seed, split=split, split_test=split_test,
+            duplicates=duplicates, quick=quick, jobs=jobs, tell=shown.tell,
+        )  # fmt: skip
     if as_json:
-        print_json(layout, table, found, drawn, problem)
-    elif drawn:
-        print_folds(table, drawn)
-    if problem:
-        raise problem
+        print_json(done.layout, done.images, done.survey, done.folds, done.problem)
+    else:
+        print_survey(done.layout, done.images, done.survey)
+        if done.folds:
+            print_folds(done.images, done.folds)
+    if done.problem:
+        raise done.problem
     if not (as_json or quiet):
         results.print("sound: nothing here would spoil a run")
-
-
-def _layout_name(path: str, table: "ImageTable") -> str:
-    from ensemble_kit.data.dataset import SAMPLE
-    from ensemble_kit.data.layouts import find_layout
-
-    named = Path(path)
-    place = named if named.is_file() else Path(table.root)
-    return "the built-in sample" if path == SAMPLE else find_layout(place).name
-
-
-def _unreadable(found: "Survey") -> Any:
-    from ensemble_kit.core.errors import DataError, count, some
-    from ensemble_kit.data.decode import MEND_ALL
-
-    if not found.unreadable:
-        return None
-    return DataError(
-        f"{count(len(found.unreadable), 'image')} of {found.n_images:,} cannot be used: "
-        f"{some(found.unreadable)}; {MEND_ALL}"
-    )
-
-
-def _audit(table: "ImageTable", split: Path, split_test: Path | None) -> None:
-    from ensemble_kit.core.errors import SplitError
-    from ensemble_kit.splits import audit_split, read_folds_file
-    from ensemble_kit.splits.folds_file import read_image_list
-
-    if split_test is None:
-        read_folds_file(split, table)
-        return
-    audit = audit_split(table, read_image_list(split), read_image_list(split_test))
-    if audit.leaks:
-        raise SplitError(audit.complaint())
-
-
-def _draw(table: "ImageTable", n_folds: int, seed: int) -> "Folds":
-    from ensemble_kit.splits import make_folds
-
-    return make_folds(table, n_folds, seed)[0]

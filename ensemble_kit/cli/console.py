@@ -4,18 +4,16 @@ import sys
 
 from rich.console import Console
 
+from ensemble_kit.progress.console import note, progress
+
+__all__ = ["complain", "note", "progress", "results", "size_text"]
+
 results = Console(highlight=False, soft_wrap=True)
-progress = Console(stderr=True, highlight=False)
 
 
 def complain(message: str) -> None:
     """One plain sentence on stderr, never wrapped or coloured inside."""
     sys.stderr.write(f"error: {message}\n")
-
-
-def note(message: str) -> None:
-    """One plain line on stderr."""
-    progress.print(message, markup=False, soft_wrap=True)
 
 
 def size_text(n_bytes: float) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import note, results
+from ensemble_kit.cli.console import results
+from ensemble_kit.progress.remarks import Remarks
 
 
 def evaluate(
@@ -57,60 +58,23 @@ def evaluate(
     quiet: options.Quiet = False,
 ) -> None:
     """Evaluate predictions: every score with an interval that resamples lesions or patients."""
-    from ensemble_kit.cli.evaluate_tables import Shown, json_text, print_shown
-    from ensemble_kit.core.errors import StudyError
-    from ensemble_kit.metrics.bootstrap import Method
-    from ensemble_kit.metrics.comparison import compare
-    from ensemble_kit.metrics.evaluation import evaluate as evaluated
-    from ensemble_kit.metrics.isic import with_isic_rows
-    from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
-    from ensemble_kit.workflows.matching import read_matched
+    from ensemble_kit.cli.evaluate_tables import json_text, print_evaluated
+    from ensemble_kit.workflows.evaluation import evaluate_files
 
-    if interval not in ("percentile", "bca"):
-        raise StudyError(f"--interval {interval!r}: give percentile or bca")
-    matched = read_matched(predictions, truth, folds_file)
-    for warning in matched.warnings:
-        note(f"warning: {warning}")
-    if not quiet:
-        for line in matched.notes:
-            note(line)
-    studies = [
-        options.study_of_predictions(
-            _run_name(member, name, len(predictions)), malignant, level, replicates, seed,
-            slice_by or (),
-        )
-        for member, _ in matched.members
-    ]  # fmt: skip
-    for study, (_, member) in zip(studies, matched.members, strict=True):
-        check_name(runs_dir, study, matched.table, matched.folds, member, overwrite)
-    spec = studies[0].evaluation
-    table, folds = matched.table, matched.folds
-    comparison = None
-    if len(matched.members) > 1:
-        comparison = compare(table, folds, matched.members, spec, seed)
-    shown = []
-    for study, (member_name, member) in zip(studies, matched.members, strict=True):
-        if not quiet:
-            note(f"evaluating {member_name}: {spec.replicates:,} resamples of the groups")
-        method: Method = "bca" if interval == "bca" else "percentile"
-        evaluation = evaluated(table, folds, member, spec, seed, method=method)
-        if isic_conventions:
-            evaluation = with_isic_rows(evaluation, table, member)
-        work = Evaluated(
-            study, table, folds, member, evaluation, seed,
-            matched.notes, matched.warnings, comparison,
-        )  # fmt: skip
-        shown.append(Shown(member_name, write_evaluated(runs_dir, work), evaluation))
+    done = evaluate_files(
+        predictions,
+        truth=truth,
+        folds_file=folds_file,
+        name=name,
+        runs_dir=runs_dir,
+        settings=options.evaluation_settings(malignant, level, replicates, slice_by or ()),
+        seed=seed,
+        interval=interval,
+        isic_conventions=isic_conventions,
+        overwrite=overwrite,
+        tell=Remarks(quiet=quiet).tell,
+    )
     if as_json:
-        results.out(json_text(matched, shown, comparison))
+        results.out(json_text(done))
     else:
-        print_shown(matched, shown, comparison)
-
-
-def _run_name(member: str, name: str | None, members: int) -> str:
-    """The run of one member: by the name given, a prefix where there are several, or its own."""
-    from ensemble_kit.workflows.evaluating import run_name
-
-    if name is None:
-        return run_name(member)
-    return name if members == 1 else f"{name}-{member}"
+        print_evaluated(done)

@@ -1,8 +1,7 @@
 """What `evaluate` prints: tables for people, one JSON document for machines."""
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
-from ensemble_kit.workflows.matching import Matched
+from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
 OVERALL = (
     "accuracy", "balanced_accuracy", "f1_macro", "f1_weighted", "cohen_kappa",
@@ -25,24 +24,15 @@ WIDTH = 150
 BY_CLASS = ("recall", "specificity", "precision", "f1", "roc_auc", "average_precision")
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """One evaluated set of predictions: its name, run folder and numbers."""
-
-    name: str
-    folder: Path
-    evaluation: Evaluation
-
-
-def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> None:
+def print_evaluated(done: EvaluatedFiles) -> None:
     """Headline figures of each, then the comparison."""
-    table = matched.table
+    table, comparison = done.matched.table, done.comparison
     results.print(
         f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
         f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
         markup=False,
     )
-    for item in shown:
+    for item in done.runs:
         _print(_overall(item))
         _print(_by_class(item))
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
@@ -56,8 +46,9 @@ def print_shown(matched: Matched, shown: list[Shown], comparison: Comparison | N
             results.print(line, markup=False)
 
 
-def json_text(matched: Matched, shown: list[Shown], comparison: Comparison | None) -> str:
+def json_text(done: EvaluatedFiles) -> str:
     """Everything as one JSON document; numbers that cannot be estimated are null."""
+    matched, comparison = done.matched, done.comparison
     document = {
         "n_images": len(matched.table),
         "n_groups": matched.table.n_groups,
@@ -70,7 +61,7 @@ def json_text(matched: Matched, shown: list[Shown], comparison: Comparison | Non
                 "folder": str(item.folder),
                 "rows": [_plain(row) for row in item.evaluation.rows],
             }
-            for item in shown
+            for item in done.runs
         ],
         "comparison": None if comparison is None else comparison.plain(),
     }
@@ -94,7 +85,7 @@ def _print(table: Table) -> None:
     Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
 
 
-def _overall(item: Shown) -> Table:
+def _overall(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
     folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
     level = evaluation.rows[0].estimate.level
@@ -113,7 +104,7 @@ def _overall(item: Shown) -> Table:
     return table
 
 
-def _by_class(item: Shown) -> Table:
+def _by_class(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
     table = Table(box=None, pad_edge=False)
     table.add_column("class")

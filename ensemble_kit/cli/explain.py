@@ -2,15 +2,12 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note, results
-
-if TYPE_CHECKING:
-    from ensemble_kit.runs.folder import Run
 
 SHOWN = "40"
 
@@ -57,21 +54,15 @@ def explain(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Draw Grad-CAM heat maps by the fold models that never saw the images."""
-    from ensemble_kit.cli.bars import bar
-    from ensemble_kit.core.errors import RunError, count, some
-    from ensemble_kit.explain.explaining import explain_run
-    from ensemble_kit.runs.folder import find_run, read_run
-    from ensemble_kit.training.model_cache import warm_up
+    from ensemble_kit.core.errors import count, some
+    from ensemble_kit.progress.bars import Bar
+    from ensemble_kit.workflows.explanation import explain as draw
 
-    if data is not None and not data.is_dir():
-        raise RunError(f"{data} is no folder: --data names the folder of the images")
-    found = read_run(find_run(run, runs_dir))
-    chosen = _chosen(found, images)
-    warm_up(0)
-    with bar("explaining", len(chosen), show=not (quiet or no_progress)) as advance:
-        done = explain_run(
-            found, chosen, of=of.value, store_dir=store, images_dir=data, tell=advance
-        )
+    with Bar("explaining", show=not (quiet or no_progress)) as shown:
+        done = draw(
+            run, _chosen(images), of=of.value, images_dir=data, runs_dir=runs_dir, store_dir=store,
+            tell=shown.tell,
+        )  # fmt: skip
     if not quiet:
         origin = "pixels" if done.depth is None else "stored activations"
         kept = f", {done.kept:,} were there already" if done.kept else ""
@@ -79,23 +70,14 @@ def explain(
         note(f"{made}{kept}")
         if done.silent:
             note(f"nothing speaks for the class explained in {some(done.silent)}")
-        note(f"report: python cli.py report {found.folder.name}")
+        note(f"report: python cli.py report {done.folder.parent.name}")
     results.print(str(done.folder), markup=False)
 
 
-def _chosen(run: "Run", text: str) -> list[str]:
-    from ensemble_kit.core.errors import DataError
-    from ensemble_kit.reporting.collect.gallery import shown_images
-    from ensemble_kit.reporting.collect.source import Source
-
-    ids: list[str] = run.table.image_ids.tolist()
+def _chosen(text: str) -> int | str | list[str]:
+    """A number of images, "all", or ids parted by commas."""
     if text == "all":
-        return ids
+        return text
     if text.isdecimal():
-        chosen = list(shown_images(Source(run), int(text)))
-    else:
-        chosen = [text] if text in ids else [name.strip() for name in text.split(",")]
-        chosen = list(dict.fromkeys(name for name in chosen if name))
-    if not chosen:
-        raise DataError(f"--images {text!r} names no image: give a number, ids, or all")
-    return chosen
+        return int(text)
+    return [name for name in (part.strip() for part in text.split(",")) if name]

@@ -48,6 +48,7 @@ def export(
     quiet: options.Quiet = False,
 ) -> None:
     """Export fold models and chain as one checked file, with bundle.json, predict.py and a card."""
+    from ensemble_kit.progress.remarks import Remarks
     from ensemble_kit.runs.folder import find_run
     from ensemble_kit.workflows.export import export as exported
 
@@ -55,7 +56,7 @@ def export(
     place = to or Path("exports") / f"{folder.resolve().name}-{format}"
     done = exported(
         folder, place, format, coverage=coverage, overwrite=overwrite,
-        tell=(lambda text: None) if quiet else note,
+        tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
     if not quiet:
         note(

@@ -39,9 +39,9 @@ def fetch(
     """Download a published data set, check its sums and arrange it; resumes after a break."""
     from contextlib import ExitStack
 
-    from ensemble_kit.cli.bars import bar
     from ensemble_kit.data.download import Advance
     from ensemble_kit.data.ham10000 import fetch_ham10000
+    from ensemble_kit.progress.bars import bar
 
     show = not (quiet or no_progress)
     with ExitStack() as bars:

@@ -1,17 +1,16 @@
 """Options that several commands share, with one wording each."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
 
-    from ensemble_kit.study import StudySpec
-
-STUDY_DEFAULT = "default: the study's, else"
+STUDY_DEFAULT = "Default: the study's, else"
 
 Data = Annotated[
     str | None,
@@ -94,34 +93,67 @@ StoreLimit = Annotated[
 ]
 
 
-def study_of(file: Path | None, changes: "Mapping[str, Mapping[str, Any]]") -> "StudySpec":
-    """The study of a file (or the default one) with the options given in place of its values."""
-    from ensemble_kit.study import StudySpec, read_study
+METAVARS = {
+    "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
+    "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
+    "class_weights": "none|balanced|POWER", "views": "1-8", "predict_views": "1-8",
+}  # fmt: skip
 
-    return (read_study(file) if file else StudySpec()).override(changes)
+
+def setting(section: str, key: str) -> Any:
+    """The option of one setting of a study: help, choices and default are the study's own."""
+    model = StudySpec.model_fields[section].annotation
+    assert model is not None
+    field = model.model_fields[key]
+    choices = "|".join(str(c) for c in get_args(field.annotation) if isinstance(c, str))
+    default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+    said = field.description or key
+    return typer.Option(
+        metavar=METAVARS.get(key, choices or None),
+        help=f"{said[0].upper()}{said[1:]}. {STUDY_DEFAULT} {default}.",
+        show_default=False,
+    )
 
 
-def study_of_predictions(
-    name: str,
-    malignant: str,
-    level: float,
-    replicates: int,
-    seed: int,
-    slices: "Sequence[str]" = (),
-) -> "StudySpec":
-    """The study of predictions made elsewhere: what the numbers depend on, under the run's name."""
-    import tomli_w
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        help="Any setting of the study (docs/studies.md), as in training.batch_size=64. "
+        "Repeatable.",
+        show_default=False,
+    ),
+]
 
-    from ensemble_kit.study import parse_study
 
-    values = {
-        "name": name,
-        "split": {"seed": seed},
-        "evaluation": {
-            "malignant": [part.strip() for part in malignant.split(",") if part.strip()],
-            "replicates": replicates,
-            "level": level,
-            "slices": list(slices),
-        },
-    }
-    return parse_study(tomli_w.dumps(values), "the options given")
+def names_of(source: str, *more: str) -> str:
+    """``auto|mean|…``: the names in a registry, for a help text. source : module:attribute.
+
+    The registry is loaded only where help was asked for; else ``NAME`` stands in.
+    """
+    if "--help" not in sys.argv:
+        return "NAME"
+    module, _, attribute = source.partition(":")
+    return "|".join((*more, *getattr(import_module(module), attribute)))
+
+
+def study_of(
+    file: Path | None,
+    changes: Mapping[str, Mapping[str, Any]],
+    settings: Sequence[str] | None = None,
+) -> StudySpec:
+    """The study of a file (or the default one), the options given and then ``--set`` in place of
+    its values."""
+    return with_settings(
+        (read_study(file) if file else StudySpec()).override(changes), settings or ()
+    )
+
+
+def evaluation_settings(
+    malignant: str, level: float, replicates: int, slices: Sequence[str] = ()
+) -> EvaluationSpec:
+    """What the figures depend on, from the options; StudyError for what is out of range."""
+    names = tuple(part.strip() for part in malignant.split(",") if part.strip())
+    changes = {"malignant": names, "replicates": replicates, "level": level, "slices": slices}
+    return StudySpec().override({"evaluation": changes}).evaluation

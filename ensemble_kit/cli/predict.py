@@ -69,9 +69,9 @@ def predict(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Predict new images: probabilities, decision, set, spread and novelty, a row an image."""
-    from ensemble_kit.cli.bars import bar
-    from ensemble_kit.core.errors import DataError, count
+        from ensemble_kit.core.errors import DataError, count
     from ensemble_kit.data.new_images import find_new_images
+    from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run
     from ensemble_kit.workflows.predict import PredictOptions, predict_to_file
     from ensemble_kit.workflows.predicted import parse_bounds
@@ -81,10 +81,10 @@ def predict(
         raise DataError("nothing to predict: name image files, or a folder with --data DIR")
     chosen = PredictOptions(batch_size, jobs, skip_damaged, parse_bounds(reject), drop_rejected)
     total = len(find_new_images(given))
-    with bar("predicting", total, show=not (quiet or no_progress)) as advance:
+    with Bar("predicting", show=not (quiet or no_progress)) as shown:
         done = predict_to_file(
             find_run(run, runs_dir), given, out, coverage=coverage, fold=fold, options=chosen,
-            tell=advance,
+            tell=shown.tell,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

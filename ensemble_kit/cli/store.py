@@ -32,9 +32,9 @@ def verify(
 ) -> None:
     """Read everything and compare checksums; damaged parts are forgotten and made again when
     needed. Exit code 2 if there were any."""
-    from ensemble_kit.cli.bars import bar
     from ensemble_kit.cli.store_tables import print_no_stores, print_verified
     from ensemble_kit.core.errors import StoreError, some
+    from ensemble_kit.progress.bars import bar
     from ensemble_kit.stores.maintenance import list_stores, verify_stores
 
     stores = list_stores(store)

@@ -1,26 +1,18 @@
-"""How a search looks: its plan, its trials while they come, its outcome."""
+"""What `tune` prints on stdout: its plan and its outcome."""
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from rich.live import Live
 from rich.table import Table
 
-from ensemble_kit.cli.console import progress, results, size_text
-from ensemble_kit.cli.listening import PHASE_NAMES, Listener
-from ensemble_kit.core.errors import count
+from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
-from ensemble_kit.study.space import PARAMETERS, SearchSpec
+from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.tuning.costs import SpaceCost
-from ensemble_kit.tuning.nested import Nested
-from ensemble_kit.tuning.sampling import readable
+from ensemble_kit.tuning.nested import Nested, nested_sentence
 from ensemble_kit.tuning.summary import SearchResult
-from ensemble_kit.tuning.trials import TrialRecord
 
-ROWS_SHOWN, PIPE_WIDTH = 30, 200
-ENDED = ("COMPLETE", "PRUNED", "FAIL")
+PIPE_WIDTH = 200
 
 
 def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
@@ -50,104 +42,6 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
         f"{spec.split.folds} folds",
         markup=False,
     )
-
-
-class SearchProgress(Listener):
-    """Receives what a search tells: a table that grows on a terminal, a line a trial elsewhere."""
-
-    def __init__(self, spec: StudySpec, *, bars: bool, quiet: bool) -> None:
-        drawn = bars and progress.is_terminal
-        self._live = Live(console=progress, transient=True) if drawn else None
-        super().__init__(self._live, quiet=quiet)
-        self._spec = spec
-        self._began = time.monotonic()
-        self._trials: Sequence[TrialRecord] = ()
-        self._now, self._prefix, self._before = "", "", 0
-
-    def _on_fill(self, total: int) -> None:
-        self._line(f"frozen layers: {total:,} images to pass, once for all trials of this size")
-
-    def _on_trial_started(self, number: int, spec: StudySpec, params: dict[str, Any]) -> None:
-        drawn = ", ".join(f"{k} {v}" for k, v in zip(params, readable(params, params), strict=True))
-        self._now = f"trial {number}: {drawn}"
-        self._draw()
-
-    def _on_epoch(self, **facts: Any) -> None:
-        fold, epoch, loss = facts["fold"], facts["epoch"] + 1, facts["loss"]
-        phase = PHASE_NAMES[facts["phase"]]
-        self._draw(f"fold {fold}, {phase} epoch {epoch}, loss {loss:.3f}")
-
-    def _on_fold_judged(self, number: int, folds: int, score: float) -> None:
-        self._draw(f"{folds} of {self._spec.split.folds} folds, {score:.4f}")
-
-    def _on_trial_ended(self, trials: Sequence[TrialRecord], number: int) -> None:
-        self._trials, self._now = trials, ""
-        trial = next((t for t in trials if t.number == number), None)
-        if trial is None:
-            return
-        self._line(f"{self._prefix}trial {number}: {_outcome(trial)}; {self._standing()}")
-        self._draw()
-
-    def _on_trial_lost(self) -> None:
-        self._line("this worker was taken for dead and its trial given to another; going on")
-
-    def _on_outer_fold(self, fold: int, folds: int) -> None:
-        self._prefix, self._trials, self._began = f"outer fold {fold}, ", (), time.monotonic()
-        self._line(
-            f"nested: searching inside the training part of outer fold {fold} ({folds} in all)"
-        )
-
-    def _on_outer_judged(self, fold: int, inner: float) -> None:
-        self._line(f"nested: outer fold {fold} judged; its inner search reached {inner:.4f}")
-
-    def _standing(self) -> str:
-        ended = [t for t in self._trials if t.state in ENDED]
-        left = max(0, self._spec.search.trials - len(ended))
-        best = _best(self._trials, self._spec.search)
-        standing = f"best {best.value:.4f} (trial {best.number})" if best else "none complete yet"
-        if not left:
-            return standing
-        pace = (time.monotonic() - self._began) / max(1, len(ended) - self._before)
-        return f"{standing}; {left} to go, about {pace * left / 60:.1f} min"
-
-    def _draw(self, doing: str = "") -> None:
-        if self._live:
-            table = trial_table(self._trials[-ROWS_SHOWN:], self._spec.search, self._standing())
-            table.caption = " · ".join(part for part in (self._now, doing) if part)
-            self._live.update(table)
-
-
-def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -> Table:
-    """A row a trial: state, score, best so far, parameters."""
-    names = [name for name in PARAMETERS if name in search.space]
-    drawn = Table(title=title)
-    columns = ["trial", "state", search.metric, "best so far", "s", *names]
-    if search.cost:
-        columns.insert(4, "ms/image")
-    for column in columns:
-        drawn.add_column(column, justify="left" if column == "state" else "right")
-    best: float | None = None
-    pick = min if search.metric == "log_loss" else max
-    for trial in trials:
-        if trial.state == "WAITING":
-            continue
-        if trial.state == "COMPLETE" and trial.value is not None:
-            best = trial.value if best is None else pick(best, trial.value)
-        state = trial.state.lower()
-        if trial.pruned_after is not None:
-            state = f"pruned after {trial.pruned_after}"
-        row = [
-            str(trial.number),
-            state,
-            "–" if trial.value is None else f"{trial.value:.4f}",
-            "–" if best is None else f"{best:.4f}",
-            "–" if trial.seconds is None else f"{trial.seconds:.0f}",
-            *readable(trial.params, names),
-        ]
-        if search.cost:
-            row.insert(4, "–" if trial.cost is None else f"{trial.cost:.1f}")
-        drawn.add_row(*row)
-    return drawn
 
 
 def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
@@ -189,7 +83,7 @@ def _print_wide(table: Table) -> None:
 
 
 def print_nested(nested: Nested, search: SearchSpec) -> None:
-    results.print(nested_sentence(nested, search), markup=False)
+    results.print(nested_sentence(nested, search.metric), markup=False)
     gain = nested.gain.estimate
     interval = "" if gain.low is None else f" [{gain.low:+.4f}, {gain.high:+.4f}]"
     results.print(
@@ -197,29 +91,3 @@ def print_nested(nested: Nested, search: SearchSpec) -> None:
         f"({gain.level:.0%} interval, groups resampled)",
         markup=False,
     )
-
-
-def nested_sentence(nested: Nested, search: SearchSpec) -> str:
-    """The score to expect of the whole procedure, and how much the selected score flatters."""
-    found = nested.optimism
-    interval = "" if found.low is None else f" [{found.low:+.4f}, {found.high:+.4f}]"
-    return (
-        f"Nested cross-validation: {search.metric} {nested.score:.4f} is to be expected of the "
-        f"whole procedure; selected inner scores minus it: {found.value:+.4f}{interval}."
-    )
-
-
-def _outcome(trial: TrialRecord) -> str:
-    score = "" if trial.value is None else f" at {trial.value:.4f}"
-    took = "" if trial.seconds is None else f" in {trial.seconds:.0f} s"
-    if trial.state == "PRUNED":
-        return f"pruned after {count(trial.pruned_after or 0, 'fold')}{score}{took}"
-    if trial.state == "FAIL":
-        return f"failed ({trial.failure})"
-    return f"{trial.state.lower()}{score}{took}"
-
-
-def _best(trials: Sequence[TrialRecord], search: SearchSpec) -> TrialRecord | None:
-    sign = 1 if search.metric == "log_loss" else -1
-    complete = [t for t in trials if t.state == "COMPLETE" and t.value is not None]
-    return min(complete, key=lambda t: sign * (t.value or 0.0), default=None)

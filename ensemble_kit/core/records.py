@@ -1,15 +1,18 @@
 """Frozen value types that cross the borders between rooms. Arrays are read-only."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.errors import PredictionsError, some
+from ensemble_kit.core.errors import PredictionsError, SplitError, some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Strings = NDArray[np.str_]
 Ints = NDArray[np.int64]
@@ -102,6 +105,25 @@ class ImageTable:
             root=self.root,
         )
 
+    def to_frame(self) -> "pd.DataFrame":
+        """One image a row (index: image): label, group, lesion, patient, path, metadata."""
+        import pandas as pd
+
+        columns = {
+            "label": np.array(self.class_names)[self.labels],
+            "group": self.groups,
+            "lesion": self.lesions,
+            "patient": self.patients,
+            "path": self.paths,
+        }
+        index = pd.Index(self.image_ids, name="image")
+        return pd.DataFrame(dict(self.slices) | columns, index)[[*columns, *self.slices]]
+
+    def __repr__(self) -> str:
+        counts = zip(self.class_names, self.class_counts().tolist(), strict=True)
+        classes = ", ".join(f"{name} {n:,}" for name, n in counts)
+        return f"<{len(self):,} images in {self.n_groups:,} groups: {classes}>"
+
     @cached_property
     def digest(self) -> str:
         """What a split and a training depend on: ids, groups, labels and class names."""
@@ -132,6 +154,31 @@ class Folds:
     def held_out(self, k: int) -> Bools:
         """(n,) mask of the rows that fold ``k`` holds out."""
         return np.asarray(self.fold == k)
+
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
+        """The number of folds, as scikit-learn's splitters say it."""
+        return self.n_folds
+
+    def split(
+        self, X: Any = None, y: object = None, groups: object = None
+    ) -> Iterator[tuple[Ints, Ints]]:
+        """(train, test) row numbers of each fold, as scikit-learn's splitters give them.
+
+        X : anything with one row for each image, in the folds' order; ``y`` and ``groups`` are
+        not looked at, the folds are drawn. Rows in no fold (-1) are in neither part.
+        """
+        rows = None if X is None else len(X) if hasattr(X, "__len__") else X.shape[0]
+        if rows is not None and rows != len(self):
+            raise SplitError(
+                f"X has {rows:,} rows, but these folds were drawn for {len(self):,} images: give "
+                "one row for each image, in the order of the images"
+            )
+        for k in range(self.n_folds):
+            held = self.held_out(k)
+            yield np.flatnonzero(~held & (self.fold >= 0)), np.flatnonzero(held)
+
+    def __repr__(self) -> str:
+        return f"<{self.n_folds} folds of {len(self):,} images>"
 
     @cached_property
     def digest(self) -> str:

@@ -16,11 +16,11 @@ from ensemble_kit.explain.index import FOLDER, INDEX, Entry, file_name, read_ind
 from ensemble_kit.explain.inputs import Inputs, find_inputs
 from ensemble_kit.explain.overlay import draw_overlay
 from ensemble_kit.models import check_model_spec
-from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
+from ensemble_kit.models.fold_model import MODEL, Features, FoldModel, open_fold_model
 from ensemble_kit.runs.folder import STUDY, Run, fold_folder
 from ensemble_kit.runs.manifest import read_manifest, record_files
 from ensemble_kit.study import ModelSpec, read_study
-from ensemble_kit.training.fold import MODEL, unturned_predictions
+from ensemble_kit.training.fold import unturned_predictions
 
 TOLERANCE = 0.05
 """Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""

@@ -1,8 +1,9 @@
 """Every number of a set of predictions, each with an interval that resamples groups."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
 from ensemble_kit.metrics.slices import Slice, make_slices
 from ensemble_kit.metrics.support import Support, support_of
 from ensemble_kit.study import EvaluationSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POOLED, FOLD_MEAN, SLICE, GAP = "pooled", "fold mean", "slice", "slice gap"
 MIN_SLICE_GROUPS = 10
@@ -56,6 +60,18 @@ class Evaluation:
             if (curve.kind, curve.class_name, curve.scope) == (kind, class_name, scope):
                 return curve
         return None
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One figure a row, with the columns of ``metrics.csv`` (docs/metrics.md)."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"scope": row.scope, "slice": row.slice, "class": row.class_name,
+                 "metric": row.metric} | asdict(row.estimate)
+                for row in self.rows
+            ]
+        )  # fmt: skip
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, str, str, str], Estimate]:

@@ -12,6 +12,7 @@ from ensemble_kit.core.records import Floats
 from ensemble_kit.models.backbone import Backbone
 
 BATCH = 16
+MODEL = "model.keras"
 Features = NDArray[np.float32]
 
 
@@ -44,18 +45,28 @@ class FoldModel:
         return np.concatenate(arrays)
 
 
-def open_fold_model(path: Path, backbone: Backbone) -> FoldModel:
-    """Load a ``model.keras`` without running any code it may carry; other heads are refused."""
+def load_network(path: Path) -> Any:
+    """The ``keras.Model`` of a file, loaded without running any code it may carry.
+
+    Raises RunError where it cannot be.
+    """
     import keras
 
-    keras.backend.clear_session()
     try:
-        whole = keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise RunError(
             f"{path}: cannot be loaded ({reason}); remove its fold's folder and give `cv` again"
         ) from None
+
+
+def open_fold_model(path: Path, backbone: Backbone) -> FoldModel:
+    """A ``model.keras`` opened at its last feature map; RunError for heads of another kind."""
+    import keras
+
+    keras.backend.clear_session()
+    whole = load_network(path)
     layers = list(whole.layers)
     places = [i for i, x in enumerate(layers) if isinstance(x, keras.layers.GlobalAveragePooling2D)]
     after = layers[places[-1] + 1 :] if places else []

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ensemble_kit import __version__
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.version import __version__
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"

@@ -6,10 +6,12 @@ from ensemble_kit.study.spec import (
     ModelSpec,
     Section,
     SplitSpec,
+    Study,
     StudySpec,
     TrainingSpec,
     parse_study,
     read_study,
+    with_settings,
 )
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "ModelSpec",
     "Section",
     "SplitSpec",
+    "Study",
     "StudySpec",
     "TrainingSpec",
     "parse_study",
     "read_study",
+    "with_settings",
 ]

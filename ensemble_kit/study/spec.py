@@ -4,14 +4,14 @@ What only says where or how fast (run folder, stores, jobs) is not part of it.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import digest_of
 from ensemble_kit.study.space import SearchSpec
 
@@ -139,6 +139,67 @@ class StudySpec(Section):
         for section, pairs in changes.items():
             values[section] |= {name: value for name, value in pairs.items() if value is not None}
         return _checked(values, "the options given")
+
+
+class Study(StudySpec):
+    """A study written in Python: ``Study(model={"image_size": 150}, training={"views": 8})``.
+
+    Sections and settings are those of a study file (docs/studies.md); what is left out has its
+    default. Raises StudyError naming a setting that is unknown or out of range.
+    """
+
+    def __init__(self, **sections: Any) -> None:
+        try:
+            super().__init__(**sections)
+        except ValidationError as error:
+            raise StudyError(f"the study: {_complaints(error)}") from None
+
+    @staticmethod
+    def read(path: "Path | str") -> StudySpec:
+        """The study of a file; StudyError where it cannot be read or is wrong."""
+        return read_study(Path(path))
+
+
+def with_settings(study: StudySpec, settings: Sequence[str]) -> StudySpec:
+    """A study with settings given as text, ``section.key=value``, as the option ``--set`` takes.
+
+    A value is read as TOML (``0.5``, ``true``, ``["sex"]``), else as text. StudyError where a
+    section or key is unknown.
+    """
+    changes: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for text in settings:
+        name, sign, value = text.partition("=")
+        section, _, key = name.strip().partition(".")
+        if not sign or not section:
+            raise StudyError(f"--set {text!r}: write section.key=value, as in training.views=8")
+        if not key:
+            top[section] = _toml_value(value)
+            continue
+        known = type(study).model_fields.get(section)
+        if known is None or not isinstance(getattr(study, section), BaseModel):
+            sections = [n for n in StudySpec.model_fields if isinstance(getattr(study, n), Section)]
+            raise StudyError(
+                f"--set {text!r}: a study has no section {section!r}; there are {some(sections)}"
+            )
+        changes.setdefault(section, {})[key] = _toml_value(value)
+    return _checked(_merged(study, changes, top), "--set")
+
+
+def _merged(
+    study: StudySpec, changes: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any]
+) -> dict[str, Any]:
+    values = study.model_dump() | dict(top)
+    for section, pairs in changes.items():
+        values[section] = values[section] | dict(pairs)
+    return values
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
 
 
 def read_study(path: Path) -> StudySpec:

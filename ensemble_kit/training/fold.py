@@ -18,7 +18,8 @@ from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import FoldSeed
-from ensemble_kit.runs.features import write_features
+from ensemble_kit.models.fold_model import MODEL
+from ensemble_kit.runs.features import FEATURES, write_features
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
@@ -33,10 +34,7 @@ from ensemble_kit.training.phases import (
 )
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
-MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
-FEATURES = "features.npy"
-"""Pooled features of the images the fold held out, in the order of its predictions (m, F) float16:
-what new images are compared with."""
+HISTORY, PREDICTIONS, DONE = "history.csv", "predictions.csv", "done.json"
 UNTURNED = "unturned.csv"
 """Written beside the predictions when those are means over several views."""
 WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")

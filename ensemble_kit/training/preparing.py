@@ -36,8 +36,8 @@ class Resources:
     stores fewer views, and ``jobs`` divides the threads, which rounds sums differently.
     """
 
-    store_dir: Path
-    store_limit: float
+    store_dir: Path = Path("store")
+    store_limit: float = 20e9
     jobs: int = 1
     tensorboard: bool = False
 

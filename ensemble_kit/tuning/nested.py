@@ -164,3 +164,13 @@ def _optimism(
         total / times, log_losses(table.labels, tuned), table.groups, evaluation, spec.split.seed
     )
     return replace(found.estimate, note=note)
+
+
+def nested_sentence(nested: Nested, metric: str) -> str:
+    """The score to expect of the whole procedure, and how much the selected score flatters."""
+    found = nested.optimism
+    interval = "" if found.low is None else f" [{found.low:+.4f}, {found.high:+.4f}]"
+    return (
+        f"Nested cross-validation: {metric} {nested.score:.4f} is to be expected of the "
+        f"whole procedure; selected inner scores minus it: {found.value:+.4f}{interval}."
+    )

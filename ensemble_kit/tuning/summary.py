@@ -127,11 +127,11 @@ def write_tuning(
     return folder / TUNING
 
 
-def take_record(study_file: Path | None, spec: StudySpec, run_folder: Path) -> str | None:
+def take_record(studies_dir: Path, spec: StudySpec, run_folder: Path) -> str | None:
     """Copy the record of the search that made a study into a run folder; its name if there is."""
-    if study_file is None or not spec.tuned_by:
+    if not spec.tuned_by:
         return None
-    record = study_file.parent / STORE / spec.tuned_by / TUNING
+    record = studies_dir / STORE / spec.tuned_by / TUNING
     if not record.is_file():
         return None
     json.loads(record.read_text(encoding="utf-8"))

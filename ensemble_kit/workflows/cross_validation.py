@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,8 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
 from ensemble_kit.data.predictions import predictions_csv
-from ensemble_kit.metrics.evaluation import Evaluation, evaluate
+from ensemble_kit.metrics.evaluation import evaluate
+from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluated import write_evaluation
 from ensemble_kit.runs.folder import (
@@ -39,16 +40,28 @@ from ensemble_kit.runs.manifest import (
 )
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
+from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
+from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
     find_weights,
     fold_job,
+    known_weights,
     prepare_study,
 )
 from ensemble_kit.training.workers import Workers
+from ensemble_kit.workflows.finished import FinishedRun, say_nothing
+from ensemble_kit.workflows.inputs import (
+    RUNS_DIR,
+    Images,
+    default_run_name,
+    draws_of,
+    images_of,
+    run_folder,
+)
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
 STOPPING_NOTES = {
@@ -61,55 +74,119 @@ STOPPING_NOTES = {
 
 
 @dataclass(frozen=True, eq=False)
-class CrossValidated:
-    """A finished cross-validation: the mean out-of-fold rows and those of each repeat."""
+class CrossValidationPlan:
+    """What a cross-validation would compute: nothing is decoded, fetched or written for it.
 
-    folder: Path
-    predictions: Predictions
-    repeats: tuple[Predictions, ...]
+    draws : one ``Folds`` a repeat. weights_there : whether the first weights need no download.
+    """
+
+    images: ImageTable
+    study: StudySpec
+    draws: tuple[Folds, ...]
+    pixels: PixelPlan
+    stores: StorePlan
+    weights_there: bool
+
+
+def plan_cross_validation(
+    images: Images = None,
+    study: StudySpec | None = None,
+    *,
+    folds: Folds | Sequence[Folds] | None = None,
+    resources: Resources | None = None,
+) -> CrossValidationPlan:
+    """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
+    study, resources = study or StudySpec(), resources or Resources()
+    check_model_spec(study.model)
+    table = images_of(images, study, resources.store_dir, keep_sample=False)
+    study, draws = draws_of(table, study, folds)
+    size, aspect = study.model.image_size, study.model.aspect
+    pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
+    known = known_weights(study)
+    stores = plan_stores(
+        study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
+        resources.store_dir, resources.store_limit,
+    )  # fmt: skip
+    return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known)
 
 
 def cross_validate(
+    images: Images = None,
+    study: StudySpec | None = None,
+    *,
+    folds: Folds | Sequence[Folds] | None = None,
+    name: str | None = None,
+    runs_dir: Path = RUNS_DIR,
+    resources: Resources | None = None,
+    overwrite: bool = False,
+    studies_dir: Path | None = None,
+    tell: Callable[..., None] = say_nothing,
+) -> FinishedRun:
+    """Train every fold that is not finished, judge the out-of-fold rows, complete the run folder.
+
+    images : a table, what ``load_images`` reads, or None for the study's data. folds : given
+    folds, one draw or one for each repeat; default: drawn by the study. name : of the folder below
+    ``runs_dir``; default: the study's name, or backbone and data. studies_dir : where the record
+    of the search that chose the study is kept, to go beside the run. tell : receives ``kind`` and
+    facts of each step and event.
+
+    The same call resumes a run that was interrupted; a finished fold is never trained again. A run
+    folder of another study, data set or split is refused (RunError). The folder is made once
+    pixels and activations are there: a damaged image leaves no run behind, and with ``overwrite``
+    the old run stays until then. One process at a time may work on a run.
+    """
+    study, resources = study or StudySpec(), resources or Resources()
+    check_model_spec(study.model)
+    table = images_of(images, study, resources.store_dir)
+    folder = run_folder(runs_dir, name or default_run_name(study, table))
+    study, draws = draws_of(table, study, folds)
+    tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
+    repeats = _train_run(table, draws, study, folder, resources, tell, overwrite)
+    tell("evaluating")
+    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
+    predictions = Predictions(table.image_ids, table.class_names, mean)
+    _complete(folder, table, draws, predictions, study)
+    if studies_dir is not None and study.tuned_by:
+        from ensemble_kit.tuning.summary import take_record
+
+        if record := take_record(studies_dir, study, folder):
+            record_files(folder, [record])
+    return FinishedRun(folder)
+
+
+def _train_run(
     table: ImageTable,
     draws: list[Folds],
     spec: StudySpec,
     folder: Path,
-    machine: Resources,
-    *,
+    resources: Resources,
     tell: Callable[..., None],
-    overwrite: bool = False,
-) -> CrossValidated:
-    """Train every fold that is not finished and write ``oof.csv``; the manifest is left running.
-
-    draws : one ``Folds`` for each repeat, checked here against the table. tell : receives ``kind``
-    and facts of each step and event. A run folder of another study, data set or split is refused.
-    The folder is made once pixels and activations are there: a damaged image leaves no run behind,
-    and with ``overwrite`` the old run stays until then. One process at a time may work on a run.
-    """
+    overwrite: bool,
+) -> tuple[Predictions, ...]:
+    """Begin or resume the folder, train, write ``oof.csv``; the out-of-fold rows by repeat."""
     began = time.perf_counter()
-    for folds in draws:
-        check_folds(table, folds)
-    digest = digest_of(*(folds.digest for folds in draws))
+    for draw in draws:
+        check_folds(table, draw)
+    digest = digest_of(*(draw.digest for draw in draws))
     if (folder / FILE_NAME).is_file() and not overwrite:
         refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
-    events = machine.store_dir / "events" / f"{folder.name}-{os.getpid()}"
+    events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
     with (
         ExitStack() as locks,
-        Workers(machine.jobs, events, lambda event: tell(**event)) as workers,
+        Workers(resources.jobs, events, lambda event: tell(**event)) as workers,
     ):
-        locks.enter_context(reading_stores(machine.store_dir))
+        locks.enter_context(reading_stores(resources.store_dir))
         workers.alone().warm_up()
-        prepared = prepare_study(table, spec, machine, workers, tell=tell)
+        prepared = prepare_study(table, spec, resources, workers, tell=tell)
         locks.enter_context(only_worker_on(folder))
         if overwrite:
             remove_run(folder)
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
-    repeats = tuple(_gather(table, folder, r, folds) for r, folds in enumerate(draws))
+    repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
     mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    predictions = Predictions(table.image_ids, table.class_names, mean)
-    write_oof(folder, predictions)
+    write_oof(folder, Predictions(table.image_ids, table.class_names, mean))
     names = [OOF, *_fold_files(folder, draws)]
     if len(repeats) > 1:
         for r, repeat in enumerate(repeats):
@@ -118,32 +195,31 @@ def cross_validate(
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
-    return CrossValidated(folder, predictions, repeats)
+    return repeats
 
 
-def complete_run(
-    result: CrossValidated, table: ImageTable, folds: Folds, spec: StudySpec
-) -> Evaluation:
+def _complete(
+    folder: Path, table: ImageTable, draws: list[Folds], predictions: Predictions, spec: StudySpec
+) -> None:
     """Evaluate the out-of-fold rows, write the numbers and declare the run complete.
 
     What a repeated command may change without training (intervals, slices, corrected metadata) is
     written anew, and a report made before is removed.
     """
-    write_text(result.folder / STUDY, spec.to_toml())
-    write_images(result.folder, table)
-    (result.folder / "report.json").unlink(missing_ok=True)
-    evaluation = evaluate(table, folds, result.predictions, spec.evaluation, spec.split.seed)
-    names = write_evaluation(result.folder, evaluation)
-    manifest = read_manifest(result.folder)
+    write_text(folder / STUDY, spec.to_toml())
+    write_images(folder, table)
+    (folder / "report.json").unlink(missing_ok=True)
+    evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
+    names = write_evaluation(folder, evaluation)
+    manifest = read_manifest(folder)
     record_files(
-        result.folder,
+        folder,
         [STUDY, IMAGES, *names],
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
         warnings=_warnings(manifest, table, spec),
     )
-    return evaluation
 
 
 def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Making a run folder from predictions that were made elsewhere."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,12 +86,6 @@ def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
     finished = Manifest(kind="evaluate", name=work.study.name).created
     record_files(folder, names, status="complete", finished=finished)
     return folder
-
-
-def run_name(text: str) -> str:
-    """A run's name from a file's: what may not stand in one becomes ``-``."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100]
-    return plain or "run"
 
 
 def _manifest(

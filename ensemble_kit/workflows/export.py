@@ -20,13 +20,14 @@ from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.bundle import bundle_json, check_sets, script_of
 from ensemble_kit.workflows.card import write_card
+from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 TOLERANCE = 1e-4
 REFERENCES = 48
 BATCH = 16
 
-Tell = Callable[[str], None]
+Tell = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,14 @@ def export(
     *,
     coverage: float | None = None,
     overwrite: bool = False,
-    tell: Tell | None = None,
+    tell: Tell = say_nothing,
 ) -> Exported:
     """Export a run as one file that takes pixels 0..255 and gives final probabilities.
 
     Written into ``to``: the model, ``bundle.json``, ``predict.py`` and ``README.md`` (the card).
     The exported file is run on reference images first: where a probability differs from the
-    run's by more than 1e-4, RunError, and nothing is left behind. tell : hears each step.
+    run's by more than 1e-4, RunError, and nothing is left behind. tell : hears "working" (sentence).
     """
-    say = tell or (lambda text: None)
     chosen = find_format(format)
     _check_free(to, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage)
@@ -70,7 +70,7 @@ def export(
             "exported script cannot form; make the ensemble with --set-score lac"
         )
     warm_up(0)
-    say("joining the fold models into one network")
+    tell("working", sentence="joining the fold models into one network")
     chain = None if shipped.bundle is None else shipped.bundle.chain.to_json()
     members = [GraphMember(m.name, m.ensemble, m.views, m.columns) for m in shipped.members]
     graph = build_shipped_graph(members, chain)
@@ -80,9 +80,9 @@ def export(
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as place:
         fresh = Path(place) / to.name
         fresh.mkdir()
-        say(f"writing {chosen.file}")
+        tell("working", sentence=f"writing {chosen.file}")
         chosen.write(graph, fresh / chosen.file)
-        say(f"running it on {len(pixels)} reference images ({origin})")
+        tell("working", sentence=f"running it on {len(pixels)} reference images ({origin})")
         found, rate = _run(chosen, fresh / chosen.file, pixels)
         largest = float(np.abs(found - expected).max())
         if not largest <= TOLERANCE:

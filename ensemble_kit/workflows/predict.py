@@ -18,6 +18,7 @@ from ensemble_kit.models.fold_ensemble import FoldOutputs
 from ensemble_kit.posthoc.spread import mutual_information
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.training.workers import available_cores
+from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.predicted import Bounds, Predicted, joined
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
@@ -29,7 +30,7 @@ MARK = "\x1e"
 """Begins the lines of that file that are no rows."""
 NO_BOUNDS = Bounds()
 
-Tell = Callable[[int], None]
+Tell = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,17 @@ def predict(
     coverage: float | None = None,
     fold: int | None = None,
     options: PredictOptions | None = None,
-    tell: Tell | None = None,
+    tell: Tell = say_nothing,
 ) -> Predicted:
     """Class probabilities, decision, prediction set, spread and novelty of new images.
 
     run_folder : of a `cv` run, or of an ensemble of such runs. images : a folder, files, a table
     of paths, or uint8 pixels (n, h, w, 3). coverage : of the sets. fold : this fold model alone.
-    tell : receives the number of images just done. Raises RunError and DataError.
+    tell : hears "begin" (total) and "step" (n images done). Raises RunError and DataError.
     """
     found = find_new_images(images)
     shipped = open_shipped(Path(run_folder), coverage=coverage, fold=fold)
+    tell("begin", total=len(found))
     parts = list(stream(shipped, found, options or PredictOptions(), tell))
     return replace(joined(parts), notes=shipped.notes)
 
@@ -82,7 +84,7 @@ def predict_to_file(
     coverage: float | None = None,
     fold: int | None = None,
     options: PredictOptions | None = None,
-    tell: Tell | None = None,
+    tell: Tell = say_nothing,
 ) -> Predicted:
     """:func:`predict` into a CSV or parquet file; an interrupted call is gone on with.
 
@@ -101,11 +103,11 @@ def predict_to_file(
     partial = out.parent / PARTIAL.format(name=out.name)
     out.parent.mkdir(parents=True, exist_ok=True)
     done, skipped = _resume(partial, key)
-    say = tell or (lambda n: None)
-    say(min(done, len(found)))
+    tell("begin", total=len(found))
+    tell("step", n=min(done, len(found)))
     header = ""
     with partial.open("a", encoding="utf-8", newline="") as file:
-        for part in stream(shipped, found[done:], options, None):
+        for part in stream(shipped, found[done:], options):
             frame = part.to_frame()
             header = ",".join(_quoted(name) for name in frame.columns)
             looked_at = min(done + options.batch, len(found))
@@ -114,7 +116,7 @@ def predict_to_file(
             file.write(rows + MARK + json.dumps(facts) + "\n")
             file.flush()
             skipped += part.skipped
-            say(looked_at - done)
+            tell("step", n=looked_at - done)
             done = looked_at
     _finish(partial, out)
     none = np.empty(0)
@@ -126,7 +128,7 @@ def predict_to_file(
 
 
 def stream(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell | None
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
 ) -> Iterator[Predicted]:
     """Pieces of at most ``options.batch`` rows, in the order of the images."""
     for piece, outputs in outputs_of(shipped, images, options, tell):
@@ -134,7 +136,7 @@ def stream(
 
 
 def outputs_of(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell | None
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
 ) -> Iterator[tuple[Piece, list[FoldOutputs]]]:
     """The fold models' outputs, one for each member, batch by batch.
 
@@ -161,8 +163,7 @@ def outputs_of(
                 for m in shipped.members
             ],
         )
-        if tell is not None:
-            tell(len(piece.images) + len(piece.damaged))
+        tell("step", n=len(piece.images) + len(piece.damaged))
 
 
 def _rows(

@@ -17,15 +17,15 @@ from ensemble_kit.models.fold_ensemble import (
     check_model_files,
     open_fold_ensemble,
 )
+from ensemble_kit.models.fold_model import MODEL
 from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.novelty import Novelty, fit_novelty
 from ensemble_kit.posthoc.selection.decision import Decision
-from ensemble_kit.runs.features import read_features, unit_rows
+from ensemble_kit.runs.features import FEATURES, read_features, unit_rows
 from ensemble_kit.runs.folder import STUDY, Run, fold_folder, read_folds, read_run
 from ensemble_kit.runs.manifest import FILE_NAME, read_manifest
 from ensemble_kit.study import ModelSpec, read_study
-from ensemble_kit.training.fold import FEATURES, MODEL
 from ensemble_kit.workflows.ensemble_files import Bundle, load_ensemble
 
 COVERAGE = 0.9

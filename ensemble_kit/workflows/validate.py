@@ -33,14 +33,14 @@ from ensemble_kit.workflows.external import (
     prevalence_shift,
     recalibration,
 )
+from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.overlap import Overlap, alike_pairs, named_overlap
 from ensemble_kit.workflows.predict import PredictOptions, outputs_of
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 EXTERNAL = "external.json"
 
-Tell = Callable[[int], None]
-Say = Callable[[str], None]
+Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,7 @@ def validate(
     replicates: int | None = None,
     allow_overlap: bool = False,
     overwrite: bool = False,
-    tell: Tell | None = None,
-    say: Say | None = None,
+    tell: Tell = say_nothing,
 ) -> Validated:
     """Predict a labelled data set, judge it, and write a run folder of kind ``external``.
 
@@ -77,7 +76,6 @@ def validate(
     Raises RunError where images, lesions or patients of ``data`` are ones of the run, unless
     ``allow_overlap``, which puts a warning on the page. Nothing is written before all is known.
     """
-    say = say or (lambda text: None)
     shipped = open_shipped(run_folder, coverage=coverage)
     table, notes = _external_table(shipped, data, labels_map, duplicates)
     study = _study(shipped, name, data, replicates)
@@ -86,11 +84,12 @@ def validate(
     _check_free(folder, digest, overwrite)
     overlap = named_overlap([m.run.table for m in shipped.members], table)
     _refuse(overlap, allow_overlap)
-    say(f"predicting {count(len(table), 'image')}")
+    tell("working", sentence=f"predicting {count(len(table), 'image')}")
     images = [
         NewImage(str(i), Path(table.root) / str(p))
         for i, p in zip(table.image_ids, table.paths, strict=True)
     ]
+    tell("begin", total=len(images))
     parts = list(outputs_of(shipped, images, PredictOptions(), tell))
     p = np.concatenate([shipped.probabilities(out) for _, out in parts])
     features = [
@@ -107,12 +106,12 @@ def validate(
     )  # fmt: skip
     _refuse(overlap, allow_overlap)
     spec, seed = study.evaluation, study.split.seed
-    say(f"evaluating with {spec.replicates:,} resamples of the groups")
+    tell("working", sentence=f"evaluating with {spec.replicates:,} resamples of the groups")
     predictions = Predictions(table.image_ids, table.class_names, p)
     none = np.zeros(len(table), dtype=np.int64)
     folds = Folds(table.image_ids, table.groups, none, 1)
     evaluation = evaluate(table, folds, predictions, spec, seed)
-    say("recalibration, prevalence, drift and coverage abroad")
+    tell("working", sentence="recalibration, prevalence, drift and coverage abroad")
     external = _study_external(shipped, table, p, features, spec, seed, overlap, tuple(notes))
     warnings = _warnings(overlap)
     _write(

@@ -76,10 +76,10 @@ def test_the_record_follows_a_tuned_study_into_its_run(searched, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     file = tmp_path / "bench.best.toml"
-    assert take_record(file, result.spec, run) == "tuning.json"
+    assert take_record(file.parent, result.spec, run) == "tuning.json"
     assert (run / "tuning.json").read_bytes() == record.read_bytes()
-    assert take_record(tmp_path / "elsewhere" / "x.toml", result.spec, run) is None
-    assert take_record(file, spec, run) is None
+    assert take_record(tmp_path / "elsewhere", result.spec, run) is None
+    assert take_record(file.parent, spec, run) is None
 
 
 def test_a_search_without_a_complete_trial_says_why(tmp_path):

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.progress import Progress, TextColumn
 
-from ensemble_kit.cli.console import progress
-from ensemble_kit.cli.listening import PHASE_NAMES, Listener, bar_columns
+from ensemble_kit.progress.console import progress
+from ensemble_kit.progress.listening import PHASE_NAMES, Listener, bar_columns, draws
 from ensemble_kit.study import StudySpec
 
 LABEL_WIDTH = 28
@@ -15,15 +15,18 @@ LABEL_WIDTH = 28
 class TrainingProgress(Listener):
     """Receives what :func:`cross_validate` tells."""
 
-    def __init__(self, spec: StudySpec, repeats: int, *, bars: bool, quiet: bool) -> None:
-        fine = spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0
-        self._epochs = spec.training.head_epochs + fine
-        self._head_epochs = spec.training.head_epochs
-        self._folds = spec.split.folds * repeats
-        self._bars = self._new_bars() if bars and progress.is_terminal else None
+    def __init__(self, *, bars: bool = True, quiet: bool = False) -> None:
+        self._epochs, self._head_epochs, self._folds = 0, 0, 0
+        self._bars = self._new_bars() if bars and draws() else None
         super().__init__(self._bars, quiet=quiet)
         self._tasks: dict[str, Any] = {}
         self._last_line = 0.0
+
+    def _on_begin(self, spec: StudySpec, folds: int) -> None:
+        fine = spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0
+        self._head_epochs = spec.training.head_epochs
+        self._epochs = self._head_epochs + fine
+        self._folds = folds
 
     def _new_bars(self) -> Progress:
         return Progress(

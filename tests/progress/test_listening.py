@@ -5,10 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from ensemble_kit.cli import listening, training_progress, tune_tables
-from ensemble_kit.cli.listening import Listener
-from ensemble_kit.cli.training_progress import TrainingProgress
-from ensemble_kit.cli.tune_tables import SearchProgress
+from ensemble_kit.progress import listening, search, training
+from ensemble_kit.progress.listening import Listener
+from ensemble_kit.progress.search import SearchProgress
+from ensemble_kit.progress.training import TrainingProgress
 from ensemble_kit.study import StudySpec
 
 EPOCH = {
@@ -17,10 +17,15 @@ EPOCH = {
 }  # fmt: skip
 
 
+def _begun(display: TrainingProgress, spec: StudySpec) -> TrainingProgress:
+    display.tell("begin", spec=spec, folds=spec.split.folds)
+    return display
+
+
 def displays(*, quiet: bool = False, bars: bool = False) -> list[Listener]:
     spec = StudySpec()
     return [
-        TrainingProgress(spec, 1, bars=bars, quiet=quiet),
+        _begun(TrainingProgress(bars=bars, quiet=quiet), spec),
         SearchProgress(spec, bars=bars, quiet=quiet),
     ]
 
@@ -50,11 +55,12 @@ def test_quiet_says_nothing(lines: list[str]) -> None:
 def test_both_draw_an_epoch_on_a_terminal_with_the_same_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (training_progress, tune_tables):
+    for module in (training, search):
         drawn = io.StringIO()
         console = Console(file=drawn, force_terminal=True, width=160)
         monkeypatch.setattr(module, "progress", console)
-        display = displays(bars=True)[module is tune_tables]
+        monkeypatch.setattr(listening, "progress", console)
+        display = displays(bars=True)[module is search]
         with display:
             display.tell("fold_started", repeat=0, fold=2)
             display.tell("epoch", **EPOCH)

@@ -12,7 +12,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ensemble_kit.cli.console import note
+from ensemble_kit.progress.console import note, progress
 
 PHASE_NAMES = {"head": "head", "fine_tune": "last blocks"}
 
@@ -25,6 +25,11 @@ def bar_columns(*, unit: str = "", label_width: int = 0) -> tuple[ProgressColumn
         DownloadColumn() if unit == "B" else MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+
+
+def draws() -> bool:
+    """Whether bars can be drawn: on a terminal, or in a notebook."""
+    return progress.is_terminal or progress.is_jupyter
 
 
 class Drawing(Protocol):

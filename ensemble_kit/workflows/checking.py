@@ -1,0 +1,96 @@
+"""`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensemble_kit.core.errors import (
+    DataError,
+    EnsembleKitError,
+    SplitError,
+    StudyError,
+    count,
+    some,
+)
+from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.dataset import SAMPLE
+from ensemble_kit.data.decode import MEND_ALL
+from ensemble_kit.data.layouts import find_layout
+from ensemble_kit.data.survey import Survey, survey
+from ensemble_kit.splits import audit_split, make_folds, read_folds_file
+from ensemble_kit.splits.folds_file import read_image_list
+from ensemble_kit.workflows.finished import say_nothing
+from ensemble_kit.workflows.inputs import load_images
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What was found. layout : how the data set was read. folds : None where a split was audited,
+    or none could be drawn. problem : what would spoil a run, None for a sound data set."""
+
+    layout: str
+    images: ImageTable
+    survey: Survey
+    folds: Folds | None
+    problem: EnsembleKitError | None
+
+
+def check(
+    data: Path | str | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    split: Path | None = None,
+    split_test: Path | None = None,
+    duplicates: Path | None = None,
+    quick: bool = False,
+    jobs: int = 2,
+    tell: Callable[..., None] = say_nothing,
+) -> Checked:
+    """Read a data set, look at every image, draw folds or audit a split made elsewhere.
+
+    split : table whose first column names the training images (with ``split_test``), or a table
+    with a column ``fold``. quick : read image headers only. tell : hears "begin" (total), "step"
+    (n). Raises DataError where the tables cannot be read; what else would spoil a run is in the
+    result, so that all of it can be shown.
+    """
+    if split_test and not split:
+        raise StudyError("--split-test needs --split, the training side")
+    table = load_images(data, duplicates=duplicates)
+    tell("begin", total=len(table))
+    found = survey(table, quick=quick, jobs=jobs, on_progress=lambda n: tell("step", n=n))
+    problem: EnsembleKitError | None = _unreadable(found)
+    drawn = None
+    try:
+        if split:
+            _audit(table, split, split_test)
+        else:
+            drawn = make_folds(table, folds, seed)[0]
+    except EnsembleKitError as error:
+        problem = problem or error
+    return Checked(_layout_name(data, table), table, found, drawn, problem)
+
+
+def _layout_name(data: Path | str | None, table: ImageTable) -> str:
+    if str(data) == SAMPLE:
+        return "the built-in sample"
+    named = Path(data) if data is not None else Path(table.root)
+    return find_layout(named if named.is_file() else Path(table.root)).name
+
+
+def _unreadable(found: Survey) -> DataError | None:
+    if not found.unreadable:
+        return None
+    return DataError(
+        f"{count(len(found.unreadable), 'image')} of {found.n_images:,} cannot be used: "
+        f"{some(found.unreadable)}; {MEND_ALL}"
+    )
+
+
+def _audit(table: ImageTable, split: Path, split_test: Path | None) -> None:
+    if split_test is None:
+        read_folds_file(split, table)
+        return
+    audit = audit_split(table, read_image_list(split), read_image_list(split_test))
+    if audit.leaks:
+        raise SplitError(audit.complaint())

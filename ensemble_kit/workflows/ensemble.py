@@ -1,0 +1,176 @@
+"""`ensemble`: runs and prediction files into one calibrated, cross-fitted run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+import tomli_w
+
+from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.records import Ints
+from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
+from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
+from ensemble_kit.posthoc.conformal.sets import SetSpec
+from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS
+from ensemble_kit.posthoc.selection.choice import OBJECTIVES
+from ensemble_kit.posthoc.selection.fitting import ChainSpec
+from ensemble_kit.runs.folder import find_run
+from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
+from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
+from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
+from ensemble_kit.workflows.finished import FinishedRun, say_nothing
+from ensemble_kit.workflows.inputs import RUNS_DIR
+from ensemble_kit.workflows.members import gather
+
+Member = FinishedRun | Path | str
+SCOPES = ("class", "marginal")
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """How members are combined, calibrated and turned into sets (docs/ensembles.md).
+
+    prevalence : class -> share that the probabilities are corrected to (Saerens 2002); classes
+    not named share the rest as they do in the data. set_level : coverage of the sets.
+    """
+
+    method: str = "auto"
+    calibrate: str = "auto"
+    objective: str = "log_loss"
+    prevalence: tuple[tuple[str, float], ...] = ()
+    set_level: float = 0.9
+    set_score: str = "lac"
+    set_scope: str = "class"
+    set_unit: str = "weighted"
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembledRun:
+    """The run folder made, and all that was found out on the way."""
+
+    run: FinishedRun
+    found: EnsembleStudy
+
+
+def ensemble(
+    members: Sequence[Member],
+    *,
+    predictions: Sequence[Path] = (),
+    truth: Path | None = None,
+    folds_file: Path | None = None,
+    align: bool = False,
+    settings: EnsembleSettings | None = None,
+    evaluation: EvaluationSpec | None = None,
+    name: str = "ensemble",
+    runs_dir: Path = RUNS_DIR,
+    seed: int = 0,
+    overwrite: bool = False,
+    tell: Callable[..., None] = say_nothing,
+) -> EnsembledRun:
+    """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows.
+
+    members : runs (opened, folders or names below ``runs_dir``) and files of predictions, which
+    may also be given as ``predictions``. truth, folds_file : of the files. align : keep the
+    images that all members have. Raises PredictionsError, SplitError, StudyError or RunError
+    before anything is computed. tell : hears "matched" and "working".
+    """
+    settings = settings or EnsembleSettings()
+    chain = chain_spec(settings, seed)
+    folders, files = _apart(members, runs_dir)
+    study = StudySpec(name=_checked(name)).override(
+        {"split": {"seed": seed}, "evaluation": (evaluation or EvaluationSpec()).model_dump()}
+    )
+    gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed)
+    tell("matched", notes=gathered.notes, warnings=gathered.warnings)
+    table = gathered.table
+    target = prevalence_of(settings.prevalence, table.class_names, table.class_counts())
+    chain = chain if target is None else ChainSpec(
+        chain.method, chain.calibrator, chain.objective, target, chain.sets
+    )  # fmt: skip
+    digest = ensemble_digest(gathered.members, chain, study.evaluation.model_dump(), seed)
+    check_free(runs_dir, digest, name, overwrite)
+    found = study_ensemble(
+        gathered, chain, study, seed, lambda sentence: tell("working", sentence=sentence)
+    )
+    folder = write_ensemble(runs_dir, found, digest)
+    return EnsembledRun(FinishedRun(folder), found)
+
+
+def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:
+    """Settings by name; StudyError for a name that is none. ``prevalence`` may be a mapping."""
+    known = [field.name for field in fields(EnsembleSettings)]
+    if unknown := sorted(set(given) - set(known)):
+        raise StudyError(f"{some(unknown)} is no setting of an ensemble; there are {some(known)}")
+    values = dict(given)
+    if isinstance(shares := values.get("prevalence"), Mapping):
+        values["prevalence"] = tuple((str(name), float(share)) for name, share in shares.items())
+    return EnsembleSettings(**values)
+
+
+def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
+    """The settings checked; StudyError names the option and what it takes."""
+    for option, value, known in (
+        ("--method", settings.method, ("auto", *METHODS)),
+        ("--calibrate", settings.calibrate, ("auto", *CALIBRATORS)),
+        ("--objective", settings.objective, OBJECTIVES),
+        ("--set-score", settings.set_score, SCORES),
+        ("--set-scope", settings.set_scope, SCOPES),
+        ("--set-unit", settings.set_unit, UNITS),
+    ):
+        if value not in known:
+            raise StudyError(f"{option} {value!r} is not known: give one of {'|'.join(known)}")
+    if not 0.5 <= settings.set_level < 1:
+        raise StudyError(
+            f"--set-level {settings.set_level}: coverage lies in [0.5, 1); give 0.9, say"
+        )
+    sets = SetSpec(
+        settings.set_level,
+        cast(Score, settings.set_score),
+        settings.set_scope == "class",
+        cast(Unit, settings.set_unit),
+        seed,
+    )
+    return ChainSpec(settings.method, settings.calibrate, settings.objective, None, sets)
+
+
+def prevalence_of(
+    given: tuple[tuple[str, float], ...], names: tuple[str, ...], counts: Ints
+) -> tuple[float, ...] | None:
+    """Shares of all classes, summing to 1, from those of some; None where none is given."""
+    if not given:
+        return None
+    shares = dict(given)
+    unknown = sorted(set(shares) - set(names))
+    if unknown:
+        raise StudyError(f"--prevalence {some(unknown)}: the classes are {some(names)}")
+    total = sum(shares.values())
+    rest = [name for name in names if name not in shares]
+    bad = any(not 0 < share < 1 for share in shares.values())
+    if bad or total > 1 + 1e-9 or (not rest and abs(total - 1) > 1e-6) or (rest and total >= 1):
+        text = ",".join(f"{name}={share:g}" for name, share in given)
+        raise StudyError(
+            f"--prevalence {text!r}: each share lies between 0 and 1 and all classes together "
+            "make 1"
+        )
+    seen = {name: float(n) + 0.5 for name, n in zip(names, counts.tolist(), strict=True)}
+    of_rest = sum(seen[name] for name in rest)
+    target = [shares.get(name, (1 - total) * seen[name] / max(of_rest, 1e-300)) for name in names]
+    return tuple(share / sum(target) for share in target)
+
+
+def _apart(members: Sequence[Member], runs_dir: Path) -> tuple[list[Path], list[Path]]:
+    """Run folders, and files of predictions."""
+    folders, files = [], []
+    for member in members:
+        if isinstance(member, FinishedRun):
+            folders.append(member.folder)
+        elif Path(member).is_file():
+            files.append(Path(member))
+        else:
+            folders.append(find_run(str(member), runs_dir))
+    return folders, files
+
+
+def _checked(name: str) -> str:
+    return parse_study(tomli_w.dumps({"name": name}), "--name").name

@@ -1,0 +1,223 @@
+"""`evaluate`: figures with intervals of predictions made anywhere, in memory or as run folders."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble_kit.core.errors import PredictionsError, StudyError, count, some
+from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
+from ensemble_kit.metrics.bootstrap import Method
+from ensemble_kit.metrics.comparison import Comparison, compare
+from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.metrics.evaluation import evaluate as evaluate_table
+from ensemble_kit.metrics.isic import with_isic_rows
+from ensemble_kit.study import EvaluationSpec, StudySpec
+from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
+from ensemble_kit.workflows.finished import say_nothing
+from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
+from ensemble_kit.workflows.matching import Matched, read_matched
+
+METHODS: tuple[Method, ...] = ("percentile", "bca")
+
+
+def evaluate(
+    probabilities: Any,
+    labels: Any,
+    *,
+    groups: Any = None,
+    class_names: Sequence[str] | None = None,
+    folds: Any = None,
+    settings: EvaluationSpec | None = None,
+    seed: int = 0,
+    interval: str = "percentile",
+) -> Evaluation:
+    """Figures with intervals for probabilities in memory; no run folder is read or written.
+
+    probabilities : (n, C) rows that sum to 1; a DataFrame (columns: classes) or an array.
+    labels : (n,) names of classes, or integers that number them as the columns do.
+    groups : (n,) lesion or patient of each image, the unit that intervals resample; default:
+        every image is a group of its own.
+    class_names : C names; default: the DataFrame's columns, else "0", "1" …
+    folds : (n,) int fold of each image, for figures by fold. settings : replicates, level,
+        malignant classes; see ``docs/metrics.md``. interval : "percentile" or "bca".
+    Returns an ``Evaluation``: ``.to_frame()`` (one figure a row), ``.figure(...)``, ``.curves``.
+    Raises PredictionsError naming rows that do not fit.
+    """
+    table, drawn, predictions = _in_memory(probabilities, labels, groups, class_names, folds)
+    return evaluate_table(
+        table, drawn, predictions, settings or settings_for(probabilities, class_names), seed,
+        method=_method(interval),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedRun:
+    """One evaluated set of predictions: its name, run folder and figures."""
+
+    name: str
+    folder: Path
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedFiles:
+    """What :func:`evaluate_files` found. comparison : paired differences, None for one file."""
+
+    matched: Matched
+    runs: tuple[EvaluatedRun, ...]
+    comparison: Comparison | None
+
+
+def evaluate_files(
+    predictions: Sequence[Path],
+    *,
+    truth: Path | None = None,
+    folds_file: Path | None = None,
+    name: str | None = None,
+    runs_dir: Path = RUNS_DIR,
+    settings: EvaluationSpec | None = None,
+    seed: int = 0,
+    interval: str = "percentile",
+    isic_conventions: bool = False,
+    overwrite: bool = False,
+    tell: Callable[..., None] = say_nothing,
+) -> EvaluatedFiles:
+    """A run folder for each table of predictions; several are compared in pairs.
+
+    name : of the run, with several files a prefix; default: each file's name. Raises RunError
+    where a name is taken by a run of something else, before anything is computed. tell : hears
+    "matched" (the tables read) and "evaluating" (the name of each).
+    """
+    method = _method(interval)
+    settings = settings or EvaluationSpec()
+    matched = read_matched(predictions, truth, folds_file)
+    tell("matched", notes=matched.notes, warnings=matched.warnings)
+    table, folds = matched.table, matched.folds
+    studies = [
+        StudySpec(evaluation=settings, name=_name(member, name, len(predictions))).override(
+            {"split": {"seed": seed}}
+        )
+        for member, _ in matched.members
+    ]
+    for study, (_, member) in zip(studies, matched.members, strict=True):
+        check_name(runs_dir, study, table, folds, member, overwrite)
+    comparison = None
+    if len(matched.members) > 1:
+        comparison = compare(table, folds, matched.members, settings, seed)
+    runs = []
+    for study, (member_name, member) in zip(studies, matched.members, strict=True):
+        tell("evaluating", name=member_name, replicates=settings.replicates)
+        evaluation = evaluate_table(table, folds, member, settings, seed, method=method)
+        if isic_conventions:
+            evaluation = with_isic_rows(evaluation, table, member)
+        work = Evaluated(
+            study, table, folds, member, evaluation, seed,
+            matched.notes, matched.warnings, comparison,
+        )  # fmt: skip
+        runs.append(EvaluatedRun(member_name, write_evaluated(runs_dir, work), evaluation))
+    return EvaluatedFiles(matched, tuple(runs), comparison)
+
+
+def _name(member: str, name: str | None, members: int) -> str:
+    """The run of one member: by the name given, a prefix where there are several, or its own."""
+    if name is None:
+        return run_name(member)
+    return name if members == 1 else f"{name}-{member}"
+
+
+def _method(interval: str) -> Method:
+    if interval not in METHODS:
+        raise StudyError(f"--interval {interval!r}: give percentile or bca")
+    return "bca" if interval == "bca" else "percentile"
+
+
+def settings_for(
+    probabilities: Any,
+    class_names: Sequence[str] | None,
+    malignant: Sequence[str] | None = None,
+    **settings: Any,
+) -> EvaluationSpec:
+    """Checked settings; without ``malignant`` those of the default classes that the data has."""
+    shape = np.shape(probabilities)
+    names = _class_names(probabilities, class_names, shape[1]) if len(shape) == 2 else ()
+    if malignant is None:
+        malignant = [name for name in EvaluationSpec().malignant if name in names]
+    elif unknown := sorted(set(malignant) - set(names)):
+        raise StudyError(f"malignant {some(unknown)}: the classes are {some(names)}")
+    changes = settings | {"malignant": tuple(malignant)}
+    return StudySpec().override({"evaluation": changes}).evaluation
+
+
+def _in_memory(
+    probabilities: Any, labels: Any, groups: Any, class_names: Sequence[str] | None, folds: Any
+) -> tuple[ImageTable, Folds, Predictions]:
+    index = probabilities.index if isinstance(probabilities, pd.DataFrame) else None
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.ndim != 2:
+        raise PredictionsError(
+            f"probabilities of shape {values.shape}: give (n, C), one row an image, one column a "
+            "class"
+        )
+    names = _class_names(probabilities, class_names, values.shape[1])
+    ids = np.array([str(i) for i in (range(len(values)) if index is None else index)], np.str_)
+    for what, column in (("labels", labels), ("groups", groups), ("folds", folds)):
+        if column is not None and len(column) != len(values):
+            raise PredictionsError(
+                f"{len(column):,} {what} for {len(values):,} rows of probabilities: give one a row"
+            )
+    kinds = ids if groups is None else np.array([str(g) for g in _plain(groups, index)], np.str_)
+    empty = np.full(len(ids), "", np.str_)
+    table = ImageTable(
+        image_ids=ids, groups=kinds, labels=_codes(_plain(labels, index), names),
+        class_names=names, lesions=empty, patients=empty, paths=empty,
+    )  # fmt: skip
+    fold = np.zeros(len(ids), np.int64)
+    if folds is not None:
+        fold = np.unique(np.asarray(_plain(folds, index)), return_inverse=True)[1].astype(np.int64)
+    drawn = Folds(ids, kinds, fold, int(fold.max(initial=0)) + 1)
+    return table, drawn, Predictions(ids, names, values)
+
+
+def _class_names(
+    probabilities: Any, given: Sequence[str] | None, n_classes: int
+) -> tuple[str, ...]:
+    if given is None and isinstance(probabilities, pd.DataFrame):
+        given = [str(name) for name in probabilities.columns]
+    names = tuple(str(n) for n in (range(n_classes) if given is None else given))
+    if len(names) != n_classes or len(set(names)) != n_classes:
+        raise PredictionsError(
+            f"class names {some(names)} for {count(n_classes, 'column')}: give one name a column, "
+            "each once"
+        )
+    return names
+
+
+def _plain(column: Any, index: Any) -> list[Any]:
+    """The values in the rows' order: a Series with the same index is aligned by it."""
+    if index is not None and isinstance(column, pd.Series) and not column.index.equals(index):
+        missing = index.difference(column.index)
+        if not len(missing) and column.index.is_unique:
+            column = column.loc[index]
+    return list(np.asarray(column).tolist())
+
+
+def _codes(labels: list[Any], names: tuple[str, ...]) -> Ints:
+    """Class numbers of names, or of integers that number the columns."""
+    place = {name: code for code, name in enumerate(names)}
+    codes = [
+        place[str(label)] if str(label) in place
+        else int(label) if isinstance(label, int) and 0 <= label < len(names)
+        else -1
+        for label in labels
+    ]  # fmt: skip
+    unknown = {str(label) for label, code in zip(labels, codes, strict=True) if code < 0}
+    if unknown:
+        raise PredictionsError(
+            f"label {some(sorted(unknown))} is none of the classes {some(names)}: give names of "
+            f"classes, or their numbers from 0 to {len(names) - 1}"
+        )
+    return np.array(codes, dtype=np.int64)

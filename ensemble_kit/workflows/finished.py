@@ -1,0 +1,173 @@
+"""A finished run as a notebook uses it: tables of pandas, fold models, the saved ensemble."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble_kit.core.errors import PredictionsError, RunError, some
+from ensemble_kit.metrics.curves import Curve
+from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.runs.evaluated import read_evaluation
+from ensemble_kit.runs.folder import STUDY, Run, find_run, fold_folder, read_folds, read_run
+from ensemble_kit.runs.manifest import Manifest
+from ensemble_kit.study import StudySpec, read_study
+
+if TYPE_CHECKING:
+    from ensemble_kit.workflows.ensemble_files import Bundle
+
+
+def say_nothing(kind: str, **facts: Any) -> None:
+    """The listener of a workflow that nobody listens to."""
+
+
+def open_run(name: Path | str | None = None, *, runs_dir: Path | str = "runs") -> "FinishedRun":
+    """A finished run: by its folder, by its name below ``runs_dir``, or the latest (None).
+
+    Raises RunError where there is none, or it is unfinished or damaged.
+    """
+    run = FinishedRun(find_run(None if name is None else str(name), Path(runs_dir)))
+    run.record  # noqa: B018  (read now, so that a damaged run is refused here)
+    return run
+
+
+class FinishedRun:
+    """A run folder whose command has finished; its files are read when they are first asked for.
+
+    folder : where it is. Everything it gives is in the order of its images.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        m = self.manifest
+        return f"<{m.kind} run {m.name!r}: {len(self.record.table):,} images, {self.folder}>"
+
+    def __len__(self) -> int:
+        return len(self.record.table)
+
+    @cached_property
+    def record(self) -> Run:
+        """The run as the package's functions take it; digests of its tables are checked."""
+        return read_run(self.folder)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.record.manifest
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    @property
+    def kind(self) -> str:
+        """What made the run: "cv", "evaluate" or "ensemble"."""
+        return self.manifest.kind
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.record.table.class_names
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that a reader must see before any figure."""
+        return self.manifest.warnings
+
+    @cached_property
+    def study(self) -> StudySpec:
+        path = self.folder / STUDY
+        return read_study(path) if path.is_file() else StudySpec()
+
+    @cached_property
+    def oof(self) -> pd.DataFrame:
+        """(n, C) out-of-fold probabilities; index: image, columns: classes."""
+        p = self.record.predictions
+        index = pd.Index(p.image_ids, name="image")
+        return pd.DataFrame(p.probabilities, index, list(p.class_names))
+
+    @cached_property
+    def labels(self) -> "pd.Series[str]":
+        """(n,) name of each image's class; index: image."""
+        table = self.record.table
+        names = np.array(table.class_names)[table.labels]
+        return pd.Series(names, pd.Index(table.image_ids, name="image"), name="label")
+
+    @cached_property
+    def folds(self) -> pd.DataFrame:
+        """Index: image; columns ``group`` and ``fold`` (``fold_1`` … where folds were redrawn)."""
+        m = self.manifest
+        table, draws = read_folds(self.folder, m.class_names, m.data_root)
+        columns: dict[str, Any] = {"group": table.groups}
+        columns |= {f"fold_{r}" if r else "fold": draw.fold for r, draw in enumerate(draws)}
+        return pd.DataFrame(columns, pd.Index(table.image_ids, name="image"))
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        return read_evaluation(self.folder)
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One figure a row: scope, slice, class, metric, value, low, high, level, method, unit,
+        n_groups, note; see docs/metrics.md."""
+        return self.evaluation.to_frame()
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return self.evaluation.curves
+
+    def fold_model(self, fold: int, repeat: int = 0) -> Any:
+        """The ``keras.Model`` of one fold: pixels 0..255 (m, S, S, 3) in, (m, C) probabilities
+        out. It is loaded without running any code it may carry. RunError where there is none."""
+        from ensemble_kit.models.fold_model import MODEL, load_network
+
+        if self.kind != "cv":
+            raise RunError(f"run {self.name!r} was made by `{self.kind}`: only `cv` leaves models")
+        path = fold_folder(self.folder, repeat, fold) / MODEL
+        if not path.is_file():
+            raise RunError(f"run {self.name!r} has no model of fold {fold} (no {path})")
+        return load_network(path)
+
+    @cached_property
+    def saved_ensemble(self) -> "Bundle":
+        """The chain, decision and prediction sets that `ensemble` refitted on all rows."""
+        from ensemble_kit.workflows.ensemble_files import load_ensemble
+
+        if self.kind != "ensemble":
+            raise RunError(f"run {self.name!r} was made by `{self.kind}`, not by `ensemble`")
+        return load_ensemble(self.folder)
+
+    def apply(self, members: Mapping[str, Any]) -> pd.DataFrame:
+        """Ensembled, calibrated probabilities of new images.
+
+        members : name of each member (as the ensemble was made from) -> (n, C) probabilities, a
+        DataFrame with the classes as columns or an array in the order of ``class_names``.
+        Returns (n, C), index: the first DataFrame's, else 0 … n - 1. Raises PredictionsError.
+        """
+        from ensemble_kit.posthoc.crossfit import Members
+
+        wanted, classes = self.saved_ensemble.members, self.class_names
+        if set(members) != set(wanted):
+            raise PredictionsError(
+                f"the ensemble was made from members {some(wanted)}; given were {some(members)}: "
+                "give each of them once"
+            )
+        index, stack = None, []
+        for name in wanted:
+            given = members[name]
+            if isinstance(given, pd.DataFrame):
+                if absent := [c for c in classes if c not in given.columns]:
+                    raise PredictionsError(f"member {name!r} has no column {some(absent)}")
+                index = given.index if index is None else index
+                given = given.loc[index, list(classes)]
+            stack.append(np.asarray(given, dtype=np.float64))
+        if len({array.shape for array in stack}) > 1 or stack[0].ndim != 2:
+            shapes = [f"{name}: {a.shape}" for name, a in zip(wanted, stack, strict=True)]
+            raise PredictionsError(f"members differ in shape ({some(shapes)}): give (n, C) each")
+        index = pd.RangeIndex(len(stack[0])) if index is None else index
+        ids = np.array([str(i) for i in index], dtype=np.str_)
+        applied = self.saved_ensemble.apply(Members(wanted, ids, classes, np.stack(stack)))
+        return pd.DataFrame(applied.probabilities, index, list(classes))

@@ -1,0 +1,113 @@
+"""What every workflow begins with: the images, their folds, the name of the run folder."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ensemble_kit.core.errors import RunError, StudyError
+from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.dataset import data_or_default, load_table
+from ensemble_kit.data.sample.folder import sample_folder
+from ensemble_kit.runs.manifest import FILE_NAME
+from ensemble_kit.splits import make_folds, read_folds_file
+from ensemble_kit.study import StudySpec, read_study
+
+STORE_DIR, RUNS_DIR = Path("store"), Path("runs")
+DEFAULT_SEARCH_STUDY = Path("studies/ham10000.toml")
+Images = ImageTable | Path | str | None
+"""A table, what :func:`load_images` reads, or None for the study's own data."""
+
+
+def load_images(
+    path: Path | str | None = None,
+    *,
+    duplicates: Path | str | None = None,
+    store_dir: Path | str = STORE_DIR,
+    keep_sample: bool = True,
+) -> ImageTable:
+    """Read a data set: its images with labels, groups and metadata.
+
+    path : a folder, a table that names the images, or ``"sample"`` for the built-in set, which is
+        drawn into ``store_dir`` once (``keep_sample=False``: into a folder that is removed again);
+        default ``dataset/``.
+    duplicates : CSV of image pairs that must stay in one group.
+    Returns the images sorted by id. Raises DataError naming what is wrong.
+    """
+    with sample_folder(Path(store_dir), keep=keep_sample) as sample:
+        return load_table(
+            data_or_default(None if path is None else str(path)),
+            duplicates=None if duplicates is None else Path(duplicates),
+            sample_dir=sample,
+        )
+
+
+def images_of(
+    images: Images, study: StudySpec, store_dir: Path = STORE_DIR, *, keep_sample: bool = True
+) -> ImageTable:
+    """The images given, or those that the study names."""
+    if isinstance(images, ImageTable):
+        return images
+    return load_images(
+        images or study.data.path or None,
+        duplicates=study.data.duplicates or None,
+        store_dir=store_dir,
+        keep_sample=keep_sample,
+    )
+
+
+def draws_of(
+    images: ImageTable, study: StudySpec, folds: Folds | Sequence[Folds] | None = None
+) -> tuple[StudySpec, list[Folds]]:
+    """One ``Folds`` a repeat: those given, those of the study's file, or drawn by the study.
+
+    The study returned says how many folds there are. Raises SplitError, StudyError.
+    """
+    if folds is None and not study.split.folds_file:
+        split = study.split
+        return study, make_folds(images, split.folds, split.seed, split.repeats)
+    if folds is None:
+        if study.split.repeats > 1:
+            raise StudyError("a folds file holds one draw of folds; leave --repeats out")
+        folds = read_folds_file(Path(study.split.folds_file), images)
+    draws = [folds] if isinstance(folds, Folds) else list(folds)
+    split_now = {"folds": draws[0].n_folds, "repeats": len(draws)}
+    return study.override({"split": split_now}), draws
+
+
+def run_folder(runs_dir: Path, name: str) -> Path:
+    """The folder a run goes to; one that is there and holds something else is refused."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise RunError(
+            f"run name {name!r}: letters, digits, '.', '_' and '-', the first a letter or digit; "
+            "give another --run NAME"
+        )
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise RunError(f"{runs_dir} is a file, not a folder; give another --runs-dir")
+    folder = runs_dir / name
+    if folder.exists() and not (folder / FILE_NAME).is_file():
+        raise RunError(f"{folder} is there and is no run; give another --run NAME")
+    return folder
+
+
+def default_run_name(study: StudySpec, images: ImageTable) -> str:
+    """The study's name where it has one of its own, else backbone and data."""
+    if study.name != StudySpec().name:
+        return study.name
+    data = study.data.path or images.root or "dataset"
+    return run_name(f"{study.model.backbone}-{Path(data).resolve().stem}")
+
+
+def run_name(text: str) -> str:
+    """A run's name from a file's: what may not stand in one becomes ``-``."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100]
+    return plain or "run"
+
+
+def default_search_study() -> StudySpec:
+    """``studies/ham10000.toml`` below the working directory; StudyError where it is not."""
+    if DEFAULT_SEARCH_STUDY.is_file():
+        return read_study(DEFAULT_SEARCH_STUDY)
+    raise StudyError(
+        f"no study given, and there is no {DEFAULT_SEARCH_STUDY} in the working directory: `tune` "
+        "needs a study file with a search space; give --study FILE"
+    )

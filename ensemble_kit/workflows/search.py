@@ -1,0 +1,195 @@
+"""`tune`: search a study's settings on fixed, group-safe folds."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.stores.locks import reading_stores
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.preparing import Resources
+from ensemble_kit.training.workers import Workers
+from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
+from ensemble_kit.tuning.epochs import check_pruner
+from ensemble_kit.tuning.evaluating import Evaluator
+from ensemble_kit.tuning.nested import Nested, nested_sentence, run_nested
+from ensemble_kit.tuning.opening import SearchRequest, open_study
+from ensemble_kit.tuning.plots import write_plots
+from ensemble_kit.tuning.sampling import check_space
+from ensemble_kit.tuning.search import run_search
+from ensemble_kit.tuning.storage import StoragePlace, reachable
+from ensemble_kit.tuning.summary import SearchResult, summarise, write_best, write_tuning
+from ensemble_kit.workflows.finished import say_nothing
+from ensemble_kit.workflows.inputs import Images, draws_of, images_of
+
+STUDIES_DIR = Path("studies")
+
+
+@dataclass(frozen=True, eq=False)
+class SearchPlan:
+    """What a search would ask of the stores, before anything starts."""
+
+    images: ImageTable
+    study: StudySpec
+    folds: Folds
+    cost: SpaceCost
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedSearch:
+    """A search that has ended or rests. study_file : the best study, ready for `cv`."""
+
+    result: SearchResult
+    search: StudySpec
+    nested: Nested | None
+    study_file: Path
+
+    @property
+    def study(self) -> StudySpec:
+        """The best study."""
+        return self.result.spec
+
+    @property
+    def best_value(self) -> float:
+        """Its out-of-fold score: the best of all trials on these images, so it flatters."""
+        value = self.result.best.value
+        assert value is not None
+        return value
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One trial a row: number, state, value, seconds, pruned_after and the parameters."""
+        return pd.DataFrame(
+            [
+                {"number": t.number, "state": t.state, "value": t.value, "seconds": t.seconds,
+                 "pruned_after": t.pruned_after} | dict(t.params)
+                for t in self.result.trials
+            ]
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return (
+            f"<search {self.result.name!r}: {len(self.result.trials)} trials, best "
+            f"{self.search.search.metric} {self.best_value:.4f}, {self.study_file}>"
+        )
+
+
+def plan_search(
+    images: Images,
+    study: StudySpec,
+    *,
+    folds: Folds | None = None,
+    resources: Resources | None = None,
+    dry: bool = True,
+) -> SearchPlan:
+    """Check the space and say what it can ask for. dry : nothing is remembered on disk.
+
+    Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
+    """
+    resources = resources or Resources()
+    check_space(study)
+    check_pruner(study)
+    check_jobs(resources.jobs, _memory())
+    table = images_of(images, study, resources.store_dir, keep_sample=not dry)
+    study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
+    return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
+
+
+def tune(
+    images: Images,
+    study: StudySpec,
+    *,
+    folds: Folds | None = None,
+    trials: int | None = None,
+    name: str | None = None,
+    studies_dir: Path = STUDIES_DIR,
+    storage: str = "",
+    heartbeat: int = 30,
+    minutes: float | None = None,
+    resume: bool = False,
+    nested: bool = False,
+    plots: bool = False,
+    resources: Resources | None = None,
+    command: str = "tune",
+    tell: Callable[..., None] = say_nothing,
+) -> FinishedSearch:
+    """Search the study's space; every trial on the same folds, poor ones stopped early.
+
+    trials : default: the study's. storage : database address for several workers; default: a file
+    below ``studies_dir``. heartbeat : seconds between signs of life in a database. minutes : begin
+    no fold after so long. resume : continue or join a search of this name. nested : also search
+    inside each outer training part, for the honest score of the whole procedure. command : what
+    the best study's file says it was chosen by. tell : hears every step; "planned" first.
+    """
+    resources = resources or Resources()
+    study = study.override({"search": {"trials": trials}})
+    named = _checked_name(name or study.name)
+    plan = plan_search(images, study, folds=folds, resources=resources, dry=False)
+    study = plan.study
+    tell("planned", plan=plan)
+    place = StoragePlace(studies_dir / "store" / named, storage, heartbeat)
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    request = SearchRequest(named, study, place, deadline, resume)
+    resources = replace(resources, store_limit=plan.cost.store_limit)
+    with reachable(place):
+        result, estimate = _search(request, plan, resources, tell, nested, plots)
+    path = studies_dir / f"{named}.best.toml"
+    said = nested_sentence(estimate, study.search.metric) if estimate else ""
+    write_best(result, path, command, study.search, said)
+    return FinishedSearch(result, study, estimate, path)
+
+
+def _search(
+    request: SearchRequest,
+    plan: SearchPlan,
+    resources: Resources,
+    tell: Callable[..., None],
+    nested: bool,
+    plots: bool,
+) -> tuple[SearchResult, Nested | None]:
+    table, folds, spec = plan.images, plan.folds, request.spec
+    study = open_study(request, table, folds)
+    folder = request.place.folder
+    events = folder / f".events-{os.getpid()}"
+    with ExitStack() as held:
+        held.enter_context(reading_stores(resources.store_dir))
+        workers = held.enter_context(Workers(resources.jobs, events, lambda event: tell(**event)))
+        workers.alone().warm_up()
+        evaluator = Evaluator(table, spec, resources, workers, folder / "folds", tell)
+        run_search(study, request, evaluator, folds, tell)
+        result = summarise(study, request.name, spec, table)
+        write_tuning(result, folder, spec.search)
+        estimate = None
+        if nested:
+            estimate = run_nested(request, table, folds, evaluator, tell)
+            plain: Any = estimate.plain(spec.search.metric)
+            write_tuning(result, folder, spec.search, estimate.optimism, plain)
+    if plots:
+        write_plots(study, spec.search, folder / "plots")
+    return result, estimate
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+        raise SearchError(
+            f"--name {name!r}: a search is named by up to 80 letters, digits, '.', '_' and '-', "
+            "beginning with a letter or digit; give another --name"
+        )
+    return name
+
+
+def _memory() -> float:
+    """Bytes of the machine's memory; infinite where it cannot be asked."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (ValueError, OSError, AttributeError):
+        return float("inf")
