@@ -20,6 +20,7 @@ from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
 from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
+from ensemble_kit.cli.validate import validate
 from ensemble_kit.core.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -40,6 +41,7 @@ app.command()(fetch)
 app.command()(predict)
 app.command()(report)
 app.command()(tune)
+app.command()(validate)
 app.add_typer(store, name="store")
 
 

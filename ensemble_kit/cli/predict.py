@@ -69,7 +69,7 @@ def predict(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Predict new images: probabilities, decision, set, spread and novelty, a row an image."""
-        from ensemble_kit.core.errors import DataError, count
+    from ensemble_kit.core.errors import DataError, count
     from ensemble_kit.data.new_images import find_new_images
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run

@@ -59,7 +59,8 @@ def export(
 
     Written into ``to``: the model, ``bundle.json``, ``predict.py`` and ``README.md`` (the card).
     The exported file is run on reference images first: where a probability differs from the
-    run's by more than 1e-4, RunError, and nothing is left behind. tell : hears "working" (sentence).
+    run's by more than 1e-4, RunError, and nothing is left behind. tell : hears "working"
+    (sentence).
     """
     chosen = find_format(format)
     _check_free(to, overwrite)

@@ -10,6 +10,7 @@ from ensemble_kit.metrics.cases import MALIGNANT, Key, make_cases
 from ensemble_kit.metrics.compare import HEADLINE, compared_figures, paired_differences
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
+from ensemble_kit.reporting.collect.external import build_external_parts
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import Source
 from ensemble_kit.reporting.view.base import Number
@@ -142,6 +143,8 @@ def build_external(source: Source, other: Source) -> External:
             (name, round(float(a), 6), round(float(b), 6))
             for name, a, b in zip(source.class_names, *shares, strict=True)
         ),
+        parts=build_external_parts(other.run.folder),
+        warnings=other.run.manifest.warnings,
     )
 
 
