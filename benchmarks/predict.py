@@ -1,10 +1,11 @@
-"""K fold models behind one prefix against one model, and against a loop over K `keras.Model.predict`.
+"""K fold models behind one prefix against one model and against a loop over K Keras models.
 
     python benchmarks/predict.py --weights FILE [--size 100] [--images 128] [--folds 5]
 
 For each depth: fold models that differ in their tail and head are saved and opened as `predict`
 opens them; all three ways run in turn on the same pixels, three rounds; medians. Prints images a
-second, ratios, the largest difference, and the peak memory of a process of its own for each way.
+second, the ratio to one model in processor seconds (which other work on the machine does not
+move), the largest difference, and with --memory the peak memory of a process for each way.
 """
 
 import argparse
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--depths", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--child", choices=WAYS)
     parser.add_argument("--folder", type=Path)
     args = parser.parse_args()
@@ -83,7 +85,7 @@ def main() -> None:
         open_way(args.child, args.folder, args.depths[0], args.folds)(x)
         print(peak_memory() / 1e9)
         return
-    print("depth | way | images/s | time against one | largest difference | peak GB")
+    print("depth | way | images/s | processor time against one | largest difference | peak GB")
     for depth in args.depths:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -91,16 +93,18 @@ def main() -> None:
             ways = {way: open_way(way, folder, depth, args.folds) for way in WAYS}
             found = {way: run(x) for way, run in ways.items()}
             seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+            worked: dict[str, list[float]] = {way: [] for way in WAYS}
             for _ in range(args.rounds):
                 for way, run in ways.items():
-                    began = time.perf_counter()
+                    began, began_work = time.perf_counter(), time.process_time()
                     run(x)
                     seconds[way].append(time.perf_counter() - began)
-            ratios = {w: np.median(np.divide(seconds[w], seconds["one"])) for w in WAYS}
+                    worked[way].append(time.process_time() - began_work)
+            ratios = {w: np.median(np.divide(worked[w], worked["one"])) for w in WAYS}
             off = np.abs(found["shared"] - found["loop"]).max()
             for way in WAYS:
                 rate = args.images / np.median(seconds[way])
-                peak = memory(way, folder, depth, args)
+                peak = memory(way, folder, depth, args) if args.memory else float("nan")
                 print(f"{depth} | {way} | {rate:.1f} | {ratios[way]:.2f} | "
                       f"{off if way == 'shared' else 0:.1e} | {peak:.2f}", flush=True)  # fmt: skip
 

@@ -54,8 +54,9 @@ def _write_keras(model: Any, path: Path) -> None:
 
 def _write_as(keras_format: str) -> Callable[[Any, Path], None]:
     def write(model: Any, path: Path) -> None:
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))
         with _silence():
-            model.export(path, format=keras_format, verbose=False)
+            model.export(str(path), format=keras_format, verbose=False)
 
     return write
 

@@ -42,7 +42,8 @@ class FoldOutputs:
 class FoldEnsemble:
     """K fold models behind one prefix.
 
-    prefix : pixels 0..255 (B, S, S, 3) -> activations at the cut (pooled features at depth 0).
+    prefix : pixels 0..255 (B, S, S, 3) -> activations at the cut (the last feature map at depth
+    0).
     tails : K models, activations at the cut -> [probabilities (B, C), pooled features (B, F)].
     whole : the first fold model, from pixels. depth : blocks after the cut.
     """
@@ -117,8 +118,11 @@ def open_fold_ensemble(files: Sequence[ModelFile], backbone: Backbone, depth: in
             f"{some(file.path for file in files)}: fold models of different inputs or classes; "
             "the run is damaged: make it again"
         )
-    pooled = [_pooled(model, file.path) for model, file in zip(models, files, strict=True)]
-    cuts = _cuts(models, pooled, backbone, depth)
+    pooling = [_pooling(model, file.path) for model, file in zip(models, files, strict=True)]
+    if depth == 0:
+        cuts = [layer.input for layer in pooling]
+    else:
+        cuts = [backbone.boundary(model, depth) for model in models]
     import keras
 
     prefixes = [keras.Model(m.input, cut) for m, cut in zip(models, cuts, strict=True)]
@@ -126,8 +130,8 @@ def open_fold_ensemble(files: Sequence[ModelFile], backbone: Backbone, depth: in
         depth, cuts = backbone.n_blocks, [model.input for model in models]
         prefixes = [keras.Model(m.input, m.input) for m in models]
     tails = tuple(
-        keras.Model(cut, [model.output, features], name=f"fold_{k}")
-        for k, (model, cut, features) in enumerate(zip(models, cuts, pooled, strict=True))
+        keras.Model(cut, [model.output, layer.output], name=f"fold_{k}")
+        for k, (model, cut, layer) in enumerate(zip(models, cuts, pooling, strict=True))
     )
     return FoldEnsemble(prefixes[0], tails, models[0], depth)
 
@@ -161,9 +165,8 @@ def _load(path: Path) -> Any:
         ) from None
 
 
-def _pooled(model: Any, path: Path) -> Any:
-    """The tensor that leaves the last global average pooling; between it and the output there are
-    only dropout and one dense layer."""
+def _pooling(model: Any, path: Path) -> Any:
+    """The last global average pooling; after it there are only dropout and one dense layer."""
     import keras
 
     layers = list(model.layers)
@@ -176,15 +179,7 @@ def _pooled(model: Any, path: Path) -> Any:
             f"{path}: does not end in global average pooling and one softmax layer; only models "
             "that `cv` saved can be used"
         )
-    return layers[places[-1]].output
-
-
-def _cuts(
-    models: Sequence[Any], pooled: Sequence[Any], backbone: Backbone, depth: int
-) -> list[Any]:
-    if depth == 0:
-        return list(pooled)
-    return [backbone.boundary(model, depth) for model in models]
+    return layers[places[-1]]
 
 
 def _same_weights(first: Any, other: Any) -> bool:

@@ -12,8 +12,8 @@ def mutual_information(probabilities: Floats) -> Floats:
     Lakshminarayanan et al. 2017).
     """
     mean = probabilities.mean(axis=0)
-    return np.maximum(_entropy(mean) - _entropy(probabilities).mean(axis=0), 0.0)
+    return np.asarray(np.maximum(_entropy(mean) - _entropy(probabilities).mean(axis=0), 0.0))
 
 
 def _entropy(p: Floats) -> Floats:
-    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
+    return np.asarray(-(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Predicted:
 
         frame = pd.DataFrame(self.probabilities, columns=list(self.class_names))
         frame.insert(0, "image", self.image_ids)
-        more = {
+        more: dict[str, Any] = {
             "decision": np.array(self.class_names)[self.decisions],
             "set": self.set_texts(),
             "spread": self.spread,
@@ -64,7 +64,9 @@ class Predicted:
         }
         if self.bounded:
             more["rejected"] = self.rejected
-        return frame.assign(**{_free(name, self.class_names): v for name, v in more.items()})
+        for name, values in more.items():
+            frame[_free(name, self.class_names)] = values
+        return frame
 
 
 def joined(parts: Sequence[Predicted]) -> Predicted:

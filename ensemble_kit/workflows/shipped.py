@@ -133,8 +133,10 @@ def open_shipped(
     Raises RunError for runs without models, unfinished, damaged or changed since.
     """
     run = read_run(folder)
+    bundle: Bundle | None = None
+    members: tuple[Member, ...]
     if run.manifest.kind == "cv":
-        bundle, members = None, (_member(run, run.name, None, run.manifest.class_names),)
+        members = (_member(run, run.name, None, run.manifest.class_names),)
     elif run.manifest.kind == "ensemble":
         bundle = load_ensemble(folder)
         members = _ensemble_members(run)

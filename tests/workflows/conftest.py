@@ -12,7 +12,7 @@ from tests.training.conftest import write_squares
 SETTINGS = [
     "--data", "data", "--backbone", "compact", "--weights", "none", "--image-size", "48",
     "--folds", "3", "--head-epochs", "3", "--fine-tune-epochs", "2", "--head-lr", "0.01",
-    "--batch-size", "16", "--set", "training.store_dtype=float32", "-q",
+    "--batch-size", "16", "--early-stopping", "none", "--set", "training.store_dtype=float32", "-q",
 ]  # fmt: skip
 
 
