@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,13 +158,18 @@ FORMATS = {
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Drop what converters print, from Python and from compiled code; errors come through."""
+    """Drop what converters print or warn of, also from compiled code; errors come through."""
     kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     kept_out = os.dup(1)
     try:
         os.dup2(sink, 2)
         os.dup2(sink, 1)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
             yield
     finally:
         os.dup2(kept, 2)
