@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+TEST_PROCESSES ?= 2
 
-.PHONY: demo install test lint clean
+.PHONY: demo install test test-gp lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -19,7 +20,12 @@ install: .venv/installed
 	touch $@
 
 test: .venv/tests-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+# The Gaussian-process sampler needs torch, which is too large for the light suite.
+test-gp: .venv/tests-installed
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
+	$(BIN)/python -m pytest tests/tuning -k gp
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .

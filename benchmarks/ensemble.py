@@ -24,7 +24,7 @@ from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
 from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, select
 from ensemble_kit.posthoc.ensembling.losses import selection_loss
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
-from ensemble_kit.posthoc.selection.fitted import fit_bank
+from ensemble_kit.posthoc.selection.fitted import fit_candidates
 from ensemble_kit.posthoc.selection.scoreboard import FIGURES, Line, scoreboard
 from ensemble_kit.study import EvaluationSpec
 from ensemble_kit.workflows.members import Gathered, gather
@@ -117,7 +117,7 @@ def table(paths: list[str], replicates: int = 500) -> None:
         line = scoreboard(gathered.table, [(name, _named(gathered, p))], spec)[0]
         print(_row(line, "—", _coverage(rows, p)), flush=True)
     for pair in wanted:
-        fit = partial(fit_bank, candidates=(pair,))
+        fit = partial(fit_candidates, candidates=(pair,))
         with threadpool_limits(limits=1):
             out = crossfit_rows(fit, rows).output[:, 0]
             inside = fit(rows).apply(rows.members)[:, 0]
@@ -164,7 +164,7 @@ def calibrators(paths: list[str]) -> None:
                 print(f"| {name} | not run: {p.shape[1] ** 2:,} numbers from {n // 2:,} rows |||| ")
                 continue
             started = time.perf_counter()
-            fit = partial(fit_bank, candidates=(Candidate("mean", name),))
+            fit = partial(fit_candidates, candidates=(Candidate("mean", name),))
             out = crossfit_rows(fit, rows.with_inner_folds()).output[:, 0]
             print(
                 f"| {name} | {(out.argmax(axis=1) == labels).mean():.4f} | "

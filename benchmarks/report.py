@@ -20,7 +20,7 @@ from PIL import Image
 
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
-from ensemble_kit.runs.evaluated import CURVES, METRICS
+from ensemble_kit.runs.paths import CURVES, METRICS
 from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.workflows.evaluating import Evaluated, write_evaluated
 

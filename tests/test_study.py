@@ -2,8 +2,9 @@
 
 import pytest
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError
-from ensemble_kit.study import StudySpec, parse_study, read_study
+from ensemble_kit.study import Study, StudySpec, parse_study, read_study, with_settings
 
 
 def test_a_study_written_out_reads_back_the_same():
@@ -18,6 +19,31 @@ def test_the_digest_follows_what_determines_the_fold_models_alone():
     for section, name, value in (("model", "dropout", 0.1), ("split", "seed", 3),
                                  ("training", "views", 2)):  # fmt: skip
         assert spec.digest != spec.override({section: {name: value}}).digest
+
+
+def test_the_old_name_of_the_test_views_is_read():
+    old = parse_study("[training]\npredict_views = 3", "old.toml")
+    new = parse_study("[training]\ntest_views = 3", "new.toml")
+    assert old == new
+    assert old.training.test_views == 3
+    assert "predict_views" not in old.to_toml()
+    for study in (
+        StudySpec().override({"training": {"predict_views": 3}}),
+        with_settings(StudySpec(), ["training.predict_views=3"]),
+        Study(training={"predict_views": 3}),
+    ):
+        assert study.training == new.training
+    with pytest.raises(StudyError, match="predict_views is not a setting"):
+        parse_study("[training]\npredict_views = 3\ntest_views = 2", "both.toml")
+
+
+def test_renaming_a_setting_left_the_digest_of_the_default_study():
+    """Runs made before ``test_views`` had its name have this digest and can be resumed."""
+    old = StudySpec().training.model_dump()
+    old = {"predict_views" if name == "test_views" else name: v for name, v in old.items()}
+    spec = StudySpec()
+    split = spec.split.model_dump(exclude={"folds_file"})
+    assert spec.digest == digest_of(split, spec.model.model_dump(), old)
 
 
 @pytest.mark.parametrize(

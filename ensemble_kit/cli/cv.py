@@ -39,7 +39,10 @@ def cv(
     class_weights: Annotated[str | None, options.setting("training", "class_weights")] = None,
     augment: Annotated[str | None, options.setting("training", "augment")] = None,
     views: Annotated[int | None, options.setting("training", "views")] = None,
-    predict_views: Annotated[int | None, options.setting("training", "predict_views")] = None,
+    test_views: Annotated[int | None, options.setting("training", "test_views")] = None,
+    predict_views: Annotated[
+        int | None, typer.Option(hidden=True, help="Old name of --test-views.")
+    ] = None,
     early_stopping: Annotated[str | None, options.setting("training", "early_stopping")] = None,
     precision: Annotated[str | None, options.setting("training", "precision")] = None,
     settings: options.Set = None,
@@ -63,7 +66,7 @@ def cv(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
-    from ensemble_kit.cli.training_tables import print_plan, print_result
+    from ensemble_kit.cli.training_tables import print_plan, print_repeats, print_result
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate, plan_cross_validation
@@ -77,7 +80,8 @@ def cv(
         "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
-                     "predict_views": predict_views, "early_stopping": early_stopping,
+                     "test_views": predict_views if test_views is None else test_views,
+                     "early_stopping": early_stopping,
                      "precision": precision},
     }  # fmt: skip
     spec = options.study_of(study, changes, settings)
@@ -96,6 +100,7 @@ def cv(
             studies_dir=study.parent if study else None, tell=shown.tell,
         )  # fmt: skip
     print_result(done.folder, done.record.table, done.record.folds, done.evaluation)
+    print_repeats(done.folder)
     if not quiet:
         note(f"report: python cli.py report {done.folder.name}")
 

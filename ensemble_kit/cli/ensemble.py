@@ -33,8 +33,9 @@ def ensemble(
     method: Annotated[
         str,
         typer.Option(
-            metavar=names_of(f"{CATALOGUE}:METHODS", "auto"),
-            help="How members are combined.",
+            metavar=names_of(f"{CATALOGUE}:METHODS", "auto", "select"),
+            help="How members are combined. auto: a weighted mean of calibrated candidates; "
+            "select: one of them, the simplest within a standard error.",
         ),
     ] = "auto",
     calibrate: Annotated[
@@ -79,7 +80,7 @@ def ensemble(
     ] = "weighted",
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
-    malignant: options.Malignant = "mel,bcc,akiec",
+    malignant: options.Malignant = options.MALIGNANT,
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
@@ -88,14 +89,14 @@ def ensemble(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows."""
+    """Combine and calibrate out-of-fold predictions; no step here is judged on its own rows."""
     import json
 
     from ensemble_kit.cli.ensemble_tables import print_study
     from ensemble_kit.progress.remarks import Remarks
     from ensemble_kit.workflows.ensemble import EnsembleSettings
     from ensemble_kit.workflows.ensemble import ensemble as combine
-    from ensemble_kit.workflows.ensemble_files import ensemble_json
+    from ensemble_kit.workflows.ensemble_files import ensemble_record
 
     done = combine(
         runs or [],
@@ -115,7 +116,7 @@ def ensemble(
         tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
     if as_json:
-        document = {"folder": str(done.run.folder)} | ensemble_json(done.found)
+        document = {"folder": str(done.run.folder)} | ensemble_record(done.found).plain()
         results.out(json.dumps(document, allow_nan=False))
     else:
         print_study(done.found, done.run.folder)

@@ -7,7 +7,6 @@ from rich.table import Table
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.posthoc.selection.catalogue import Candidate
 from ensemble_kit.workflows.ensembling import EnsembleStudy
 
 HEADS = {
@@ -21,9 +20,12 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     final = work.outcome.final
     print_ = results.print
     print_(f"chosen: {final.choice.reason}", markup=False)
-    print_(f"by outer fold: {_by_fold(work)}", markup=False)
+    if len(final.chain.chains) > 1:
+        print_(_candidates(work))
+    else:
+        print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
-    print_(_figures(work, f"cross-fitted; {level} intervals resample groups"))
+    print_(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
     print_(_gaps(work, "minus the ensemble, paired (log loss, ECE: above 0 is worse)"))
     print_(_members(work))
     print_(_optimism(work))
@@ -31,11 +33,37 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     print_(f"run folder: {folder}", markup=False)
 
 
+def _standing(work: EnsembleStudy) -> str:
+    """What the figures may be called: cross-fitted, or optimistic by a member's own warning."""
+    names = work.gathered.optimistic
+    if not names:
+        return "cross-fitted"
+    return f"optimistic, as {some(names)} is by its own warning (only the ensemble is cross-fitted)"
+
+
 def _by_fold(work: EnsembleStudy) -> str:
-    names: dict[Candidate, list[int]] = {}
+    names: dict[str, list[int]] = {}
     for k, step in work.outcome.by_fold.items():
-        names.setdefault(step.choice.winner, []).append(k)
+        names.setdefault(step.choice.name, []).append(k)
     return "; ".join(f"{name} (fold {some(folds)})" for name, folds in names.items())
+
+
+def _candidates(work: EnsembleStudy) -> Table:
+    """Weights of the candidates: over all rows, and their range over the outer folds."""
+    table = _table(
+        "candidates of the ensemble", "", "weight", "over the folds", "inner log loss",
+    )  # fmt: skip
+    folds = [
+        {str(j.candidate): j.weight for j in step.choice.judged}
+        for step in work.outcome.by_fold.values()
+    ]
+    for judged in work.outcome.final.choice.judged:
+        theirs = [weights.get(str(judged.candidate), 0.0) for weights in folds]
+        table.add_row(
+            str(judged.candidate), f"{judged.weight:.3f}",
+            f"{min(theirs):.3f}-{max(theirs):.3f}", f"{judged.loss:.4f}",
+        )  # fmt: skip
+    return table
 
 
 def _figures(work: EnsembleStudy, title: str) -> Table:
@@ -87,26 +115,26 @@ def _optimism(work: EnsembleStudy) -> Table:
 
 
 def _sets(work: EnsembleStudy) -> Table:
-    sets = work.outcome.final.sets
-    spec = sets.spec
+    """Coverage; whether a class has thresholds is said of those that made these sets."""
+    spec = work.outcome.final.sets.spec
     scope = "for each class" if spec.by_class else "over all classes"
     table = _table(
-        f"prediction sets, {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
-        "cross-fitted",
-        "", "images", "coverage", "mean size", "guarantee",
+        f"prediction sets, about {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
+        "cross-fitted; aimed at a random image of a random group, approximately",
+        "", "images", "coverage by group (aimed at)", "coverage by image", "mean size", "threshold",
     )  # fmt: skip
-    enough = dict(zip(work.gathered.table.class_names, sets.guaranteed, strict=True))
-    groups = dict(zip(work.gathered.table.class_names, sets.n_groups, strict=True))
+    names, needed = work.gathered.table.class_names, work.outcome.final.sets.needed
+    there = dict(zip(names, work.outcome.has_thresholds(), strict=True))
+    groups = dict(zip(names, work.outcome.fewest_groups(), strict=True))
     for line in work.coverage:
         if line.scope not in ("all", "class"):
             continue
-        word = "yes"
-        if not enough.get(line.name, all(enough.values())):
-            n = groups.get(line.name)
-            word = f"no: {n} groups, needs {sets.needed}" if n is not None else "not every class"
+        word = "yes" if there.get(line.name, all(there.values())) else "not every class"
+        if word != "yes" and line.name in groups:
+            word = f"none: {groups[line.name]} groups, needs {needed}"
         table.add_row(
-            line.name or "all", f"{line.n_images:,}", _text(line.coverage, 3), _text(line.size, 2),
-            word,
+            line.name or "all", f"{line.n_images:,}", _text(line.by_group, 3),
+            _text(line.coverage, 3), _text(line.size, 2), word,
         )  # fmt: skip
     return table
 

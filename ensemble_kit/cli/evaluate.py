@@ -29,7 +29,7 @@ def evaluate(
         ),
     ] = None,
     runs_dir: options.RunsDir = Path("runs"),
-    malignant: options.Malignant = "mel,bcc,akiec",
+    malignant: options.Malignant = options.MALIGNANT,
     slice_by: Annotated[
         list[str] | None,
         typer.Option(

@@ -13,6 +13,7 @@ from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
+from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
 OVERALL = (
@@ -63,7 +64,7 @@ def json_text(done: EvaluatedFiles) -> str:
             }
             for item in done.runs
         ],
-        "comparison": None if comparison is None else comparison.plain(),
+        "comparison": None if comparison is None else ComparisonRecord.of(comparison).plain(),
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 

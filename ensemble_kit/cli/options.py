@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 STUDY_DEFAULT = "Default: the study's, else"
 
@@ -55,6 +56,7 @@ PredictionsFolds = Annotated[
         show_default=False,
     ),
 ]
+MALIGNANT = ",".join(read_vocabulary().malignant)
 Malignant = Annotated[
     str,
     typer.Option(
@@ -96,7 +98,7 @@ StoreLimit = Annotated[
 METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
-    "class_weights": "none|balanced|POWER", "views": "1-8", "predict_views": "1-8",
+    "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
 }  # fmt: skip
 
 

@@ -97,3 +97,22 @@ def _with_interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def print_repeats(folder: Path) -> None:
+    """Figures over the repeats of a run, where its folds were drawn several times."""
+    import pandas as pd
+
+    from ensemble_kit.runs.paths import REPEATS
+
+    if not (folder / REPEATS).is_file():
+        return
+    scores = pd.read_csv(folder / REPEATS)
+    n = len(scores.columns) - len(("metric", "mean", "sd", "average"))
+    table = Table(title=f"over {n} draws of the folds", title_justify="left", title_style="",
+                  box=None, pad_edge=False)  # fmt: skip
+    for head in ("", "mean", "standard deviation", f"average of {n} models (an ensemble)"):
+        table.add_column(head, justify="left" if not head else "right")
+    for row in scores.itertuples(index=False):
+        table.add_row(str(row.metric), f"{row.mean:.4f}", f"{row.sd:.4f}", f"{row.average:.4f}")
+    results.print(table)

@@ -45,8 +45,16 @@ def tune(
     pruner: Annotated[
         str | None,
         typer.Option(
-            help="By folds: paired (stop what is worse beyond doubt); by epochs, Optuna's: median, "
-            f"halving, hyperband; or none; {STUDY_DEFAULT} paired."
+            help="By folds: paired (stop what is worse, or not worth its folds); by epochs, "
+            f"Optuna's: median, halving, hyperband; or none; {STUDY_DEFAULT} paired."
+        ),
+    ] = None,
+    min_gain: Annotated[
+        float | None,
+        typer.Option(
+            help="A trial with little chance of beating the best by this many standard errors of "
+            f"the best's figure is stopped; negative: only what is proven worse; {STUDY_DEFAULT} "
+            "0.1.",
         ),
     ] = None,
     cost: Annotated[
@@ -124,7 +132,7 @@ def tune(
         "split": {"folds": folds},
         "model": {"weights": weights},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
-                   "cost": cost},
+                   "min_gain": min_gain, "cost": cost},
     }  # fmt: skip
     if study is None:
         default_search_study()

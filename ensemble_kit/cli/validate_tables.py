@@ -5,7 +5,7 @@ from rich.table import Table
 
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.runs.evaluated import read_evaluation
+from ensemble_kit.runs.evaluation import read_evaluation
 from ensemble_kit.workflows.validate import Validated
 
 FIGURES = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "f1_macro", "log_loss", "ece")

@@ -1,6 +1,5 @@
 """Frozen value types that cross the borders between rooms. Arrays are read-only."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_kit.core.alignment import align_rows
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, SplitError, some
 
 if TYPE_CHECKING:
@@ -27,19 +28,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def digest_of(*parts: object) -> str:
-    """sha256 (hex) of the parts: arrays by dtype, shape and bytes; everything else by ``repr``."""
-    sha = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            sha.update(f"{part.dtype.str}{part.shape}".encode())
-            sha.update(np.ascontiguousarray(part).tobytes())
-        else:
-            sha.update(repr(part).encode())
-        sha.update(b"\x00")
-    return sha.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,14 +199,14 @@ class Predictions:
 
     def in_order_of(self, image_ids: Strings) -> "Predictions":
         """The rows of ``image_ids``, in that order; an id without a row is an error."""
-        row_of = {str(name): row for row, name in enumerate(self.image_ids)}
-        missing = [str(name) for name in image_ids if str(name) not in row_of]
-        if missing:
-            raise PredictionsError(
+
+        def refuse(missing: list[str]) -> PredictionsError:
+            return PredictionsError(
                 f"no prediction for {some(missing)}: every image needs exactly one row; "
                 "add the rows or drop the images from the truth"
             )
-        rows = np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+
+        rows = align_rows(self.image_ids, image_ids, refuse)
         return Predictions(image_ids, self.class_names, self.probabilities[rows])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ensemble_kit.core.alignment import row_numbers
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import Ints, Strings
 from ensemble_kit.data.csvfiles import read_rows
@@ -46,7 +47,7 @@ def read_pairs(path: Path, image_ids: Strings) -> Ints:
         raise DataError(f"{path}: needs two columns of image ids, a pair a row")
     chosen = next((p for p in PAIR_COLUMNS if set(p) <= set(frame.columns)), None)
     left, right = chosen or (frame.columns[0], frame.columns[1])
-    row_of = {str(name): row for row, name in enumerate(image_ids)}
+    row_of = row_numbers(image_ids)
     named = [
         (row_of.get(strip_extension(a)), row_of.get(strip_extension(b)))
         for a, b in zip(frame[left], frame[right], strict=True)

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.core.records import ImageTable, digest_of
+from ensemble_kit.core.records import ImageTable
 
 FORMAT = 1
 SETTLED = 2_000_000_000

@@ -7,20 +7,22 @@ from typing import Literal
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.atomic import sha256_of_file, write_bytes
 from ensemble_kit.core.errors import DataError, RunError, some
 from ensemble_kit.core.records import Ints
 from ensemble_kit.data.images import check_ids
 from ensemble_kit.explain.gradcam import grad_cam, head_probabilities
-from ensemble_kit.explain.index import FOLDER, INDEX, Entry, file_name, read_index, write_index
 from ensemble_kit.explain.inputs import Inputs, find_inputs
 from ensemble_kit.explain.overlay import draw_overlay
 from ensemble_kit.models import check_model_spec
-from ensemble_kit.models.fold_model import MODEL, Features, FoldModel, open_fold_model
-from ensemble_kit.runs.folder import STUDY, Run, fold_folder
+from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
+from ensemble_kit.runs.explained import Overlay, overlay_file, read_overlays, write_overlays
+from ensemble_kit.runs.folder import Run, read_run_study
+from ensemble_kit.runs.folds import identity_predictions
 from ensemble_kit.runs.manifest import read_manifest, record_files
-from ensemble_kit.study import ModelSpec, read_study
-from ensemble_kit.training.fold import unturned_predictions
+from ensemble_kit.runs.paths import EXPLAIN, FOLDS, MODEL, fold_folder, overlay
+from ensemble_kit.study import ModelSpec
 
 TOLERANCE = 0.05
 """Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""
@@ -63,7 +65,7 @@ def explain_run(
     model = _model_spec(run)
     rows = _rows(run, images)
     entries = _entries(run, rows, of)
-    there = read_index(run.folder)
+    there = read_overlays(run.folder)
     digests = run.manifest.files
     todo = {row: e for row, e in entries.items() if not _is_there(run.folder, e, there, digests)}
     say = tell or (lambda done: None)
@@ -80,17 +82,16 @@ def explain_run(
                 run, opened, inputs, {row: todo[row] for row in piece.tolist()}
             )
             there |= {todo[row].image: todo[row] for row in piece.tolist()}
-            write_index(run.folder, there.values())
-            names = [f"{FOLDER}/{INDEX}", *(f"{FOLDER}/{todo[r].file}" for r in piece.tolist())]
-            record_files(run.folder, names)
+            index = write_overlays(run.folder, there.values())
+            record_files(run.folder, [index, *(overlay(todo[r].file) for r in piece.tolist())])
             say(len(piece))
     return Explained(
-        run.folder / FOLDER, len(todo), len(entries) - len(todo), inputs.depth, tuple(silent)
+        run.folder / EXPLAIN, len(todo), len(entries) - len(todo), inputs.depth, tuple(silent)
     )
 
 
 def _explain_piece(
-    run: Run, model: FoldModel, inputs: Inputs, entries: dict[int, Entry]
+    run: Run, model: FoldModel, inputs: Inputs, entries: dict[int, Overlay]
 ) -> list[str]:
     """Draw some images of one fold; returns those without evidence for their class."""
     rows = np.array(list(entries), dtype=np.int64)
@@ -100,7 +101,7 @@ def _explain_piece(
     maps = grad_cam(features, model.kernel, classes)
     for row, entry, heat in zip(rows.tolist(), entries.values(), maps, strict=True):
         picture = draw_overlay(inputs.files[row], heat, inputs.model.aspect)
-        write_bytes(run.folder / FOLDER / entry.file, picture)
+        write_bytes(run.folder / overlay(entry.file), picture)
     silent = maps.max(axis=(1, 2)) == 0
     return [e.image for e, none in zip(entries.values(), silent, strict=True) if none]
 
@@ -108,7 +109,7 @@ def _explain_piece(
 def _check_recorded(run: Run, model: FoldModel, features: Features, rows: Ints, fold: int) -> None:
     """The model and the images are the ones whose probabilities the run holds."""
     ids = run.table.image_ids[rows]
-    recorded = unturned_predictions(fold_folder(run.folder, 0, fold)).in_order_of(ids)
+    recorded = identity_predictions(fold_folder(run.folder, 0, fold)).in_order_of(ids)
     found = head_probabilities(features, model.kernel, model.bias)
     off = np.abs(found - recorded.probabilities).max(axis=1) > TOLERANCE
     if off.any():
@@ -124,22 +125,22 @@ def _model_spec(run: Run) -> ModelSpec:
             f"run {run.name!r} has no fold models (it was made by `{run.manifest.kind}`): only "
             "runs of `cv` can be explained"
         )
-    return read_study(run.folder / STUDY).model
+    return read_run_study(run.folder).model
 
 
 def _rows(run: Run, images: Sequence[str]) -> Ints:
-    row_of = {name: row for row, name in enumerate(run.table.image_ids.tolist())}
-    unknown = [name for name in images if name not in row_of]
-    if unknown:
-        raise DataError(
-            f"run {run.name!r} has no image {some(unknown)}: give ids of {run.folder}/folds.csv, "
+    def refuse(unknown: list[str]) -> DataError:
+        return DataError(
+            f"run {run.name!r} has no image {some(unknown)}: give ids of {run.folder / FOLDS}, "
             "or a number of images"
         )
+
+    rows = align_rows(run.table.image_ids, images, refuse)
     check_ids(dict.fromkeys(images), str(run.folder))
-    return np.array(sorted({row_of[name] for name in images}), dtype=np.int64)
+    return np.unique(rows)
 
 
-def _entries(run: Run, rows: Ints, of: Of) -> dict[int, Entry]:
+def _entries(run: Run, rows: Ints, of: Of) -> dict[int, Overlay]:
     """What is wanted of each row, after checking that the models are those of the run."""
     table, names = run.table, run.table.class_names
     predicted = run.predictions.probabilities.argmax(axis=1)
@@ -149,7 +150,10 @@ def _entries(run: Run, rows: Ints, of: Of) -> dict[int, Entry]:
         image, fold = str(table.image_ids[row]), int(run.folds.fold[row])
         said, true = names[predicted[row]], names[table.labels[row]]
         explained = said if of == "predicted" else true
-        entries[row] = Entry(image, fold, explained, file_name(image), said, true, models[fold])
+        entries[row] = Overlay(
+            image=image, fold=fold, class_name=explained, file=overlay_file(image),
+            predicted=said, true=true, model=models[fold],
+        )  # fmt: skip
     return entries
 
 
@@ -167,9 +171,9 @@ def _model_digest(run: Run, fold: int) -> str:
 
 
 def _is_there(
-    folder: Path, wanted: Entry, there: dict[str, Entry], digests: dict[str, str]
+    folder: Path, wanted: Overlay, there: dict[str, Overlay], digests: dict[str, str]
 ) -> bool:
-    path = folder / FOLDER / wanted.file
-    recorded = digests.get(f"{FOLDER}/{wanted.file}")
+    path = folder / overlay(wanted.file)
+    recorded = digests.get(overlay(wanted.file))
     same = there.get(wanted.image) == wanted and recorded is not None and path.is_file()
     return same and sha256_of_file(path) == recorded

@@ -1,9 +1,8 @@
 """All comparisons of several sets of predictions on the same images."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -39,10 +38,6 @@ class Comparison:
     def family(self) -> int:
         """How many tests Holm's correction is over: figures × pairs, where estimable."""
         return sum(d.p_value is not None for d in self.differences)
-
-    def plain(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return {"format_version": 1, "family": self.family} | asdict(self)
 
 
 def compare(

@@ -1,4 +1,6 @@
-"""What the trainer must know of an architecture: build it, where its blocks begin, its weights."""
+"""Registry of architectures: how each is built, where its blocks begin, where its weights are."""
+
+from importlib import import_module
 
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.models.backbone import Backbone
@@ -6,18 +8,20 @@ from ensemble_kit.study import ModelSpec
 
 __all__ = ["NAMES", "Backbone", "check_model_spec", "find_backbone"]
 
-NAMES = ("xception", "compact")
+_PLACES = {
+    "xception": ("ensemble_kit.models.xception", "XCEPTION"),
+    "compact": ("ensemble_kit.models.compact", "COMPACT"),
+}
+NAMES = tuple(_PLACES)
 
 
 def find_backbone(name: str) -> Backbone:
     """The architecture of that name; loads no framework until it is built."""
-    from ensemble_kit.models.compact import COMPACT
-    from ensemble_kit.models.xception import XCEPTION
-
-    known = {"xception": XCEPTION, "compact": COMPACT}
-    if name not in known:
-        raise StudyError(f"backbone {name!r} is not known; choose one of {', '.join(known)}")
-    return known[name]
+    if name not in _PLACES:
+        raise StudyError(f"backbone {name!r} is not known; choose one of {', '.join(NAMES)}")
+    module, attribute = _PLACES[name]
+    backbone: Backbone = getattr(import_module(module), attribute)
+    return backbone
 
 
 def check_model_spec(spec: ModelSpec) -> Backbone:

@@ -3,12 +3,16 @@
 Reads the chain as its run wrote it (``ensemble.json``): plain values that name their kind.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ensemble_kit.core.errors import RunError
+
+MOST_MATCHES = 60
+"""As in the saved ensemble: most matchings of fold models of members with different numbers."""
 
 Tensor = Any
 Json = Mapping[str, Any]
@@ -17,15 +21,30 @@ Json = Mapping[str, Any]
 def chain_output(chain: Json | None, folds: Sequence[Sequence[Tensor]]) -> Tensor:
     """Final probabilities (B, C) from each member's fold models (lists of (B, C)).
 
-    chain : ``final`` of ``ensemble.json``, applied to the members' means; None for the mean of
-    all fold models. RunError for steps that have no exact form in layers.
+    chain : ``final`` of ``ensemble.json``. As :meth:`Bundle.apply_folds` has it: applied to the
+    k-th fold models of all members together and averaged over k, those of a member with fewer
+    gone through in turn. None: the mean of all fold models. RunError for steps that have no exact
+    form in layers.
     """
     if chain is None:
         return _mean([p for member in folds for p in member])
-    members = [_mean(member) for member in folds]
-    ensembler, calibration = chain["ensembler"], chain["calibration"]
-    p = _step(ENSEMBLERS, ensembler)(ensembler, members)
-    p = _step(CALIBRATIONS, calibration)(calibration, p)
+    counts = [len(member) for member in folds]
+    rounds = max(min(math.lcm(*counts), MOST_MATCHES), *counts)
+    return _mean(
+        [_combined(chain, [member[k % len(member)] for member in folds]) for k in range(rounds)]
+    )
+
+
+def _combined(chain: Json, members: Sequence[Tensor]) -> Tensor:
+    """The weighted mean of a combination's chains, then its prior shift."""
+    outputs = []
+    for part in chain["parts"]:
+        p = _step(ENSEMBLERS, part["ensembler"])(part["ensembler"], members)
+        outputs.append(_step(CALIBRATIONS, part["calibration"])(part["calibration"], p))
+    weights = [float(part["weight"]) for part in chain["parts"]]
+    p = outputs[0]
+    if len(outputs) > 1:
+        p = _normalised(_sum([x * w for x, w in zip(outputs, weights, strict=True)]))
     shift = chain["prior_shift"]
     if shift is not None:
         ratio = np.asarray(shift["target"]) / np.asarray(shift["source"])

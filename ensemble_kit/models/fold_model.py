@@ -12,7 +12,6 @@ from ensemble_kit.core.records import Floats
 from ensemble_kit.models.backbone import Backbone
 
 BATCH = 16
-MODEL = "model.keras"
 Features = NDArray[np.float32]
 
 

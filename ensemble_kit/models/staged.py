@@ -102,7 +102,7 @@ class StagedModel:
         return [layer for layer in tail.layers if layer.weights]
 
     def freeze(self, *, train_tail: bool) -> None:
-        """Mark what learns: the head, and the tail's layers (never batch normalisation)."""
+        """Make the head trainable, and the tail if asked (never its batch normalisation)."""
         import keras
 
         for layer in self.base.layers:
@@ -139,11 +139,32 @@ def build_staged(spec: ModelSpec, weights: Path | None, n_classes: int, seed: in
     if weights is not None:
         load_base_weights(base, weights, backbone)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooled_features")(base.output)
-    dropped = keras.layers.Dropout(spec.dropout, seed=0, name="head_dropout")(pooled)
+    return _with_head(backbone, base, keras.Model(pixels, pooled), spec, n_classes)
+
+
+def rebuild_head(staged: StagedModel, spec: ModelSpec, n_classes: int) -> StagedModel:
+    """A new head, and another cut, on the same base, which gets back its first weights.
+
+    spec : of the same backbone, image size and weights. The old head and all that was compiled
+    with it are freed once nothing refers to them.
+    """
+    import keras
+
+    staged.restore_base()
+    extractor = keras.Model(staged.whole.input, staged.tensor_at(0))
+    return _with_head(staged.backbone, staged.base, extractor, spec, n_classes)
+
+
+def _with_head(
+    backbone: Backbone, base: Any, extractor: Any, spec: ModelSpec, n_classes: int
+) -> StagedModel:
+    import keras
+
+    dropped = keras.layers.Dropout(spec.dropout, seed=0, name="head_dropout")(extractor.output)
     dense = keras.layers.Dense(
         n_classes, activation="softmax", dtype="float32", name="head_probabilities"
     )
-    whole = keras.Model(pixels, dense(dropped), name=f"{backbone.name}_classifier")
+    whole = keras.Model(extractor.input, dense(dropped), name=f"{backbone.name}_classifier")
     staged = StagedModel(backbone, base, whole, spec.unfreeze_depth, ())
     initial = tuple(array for layer in staged.tail_layers for array in layer.get_weights())
     staged = StagedModel(backbone, base, whole, spec.unfreeze_depth, initial)

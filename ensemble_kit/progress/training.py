@@ -80,10 +80,10 @@ class TrainingProgress(Listener):
         self._advance("folds", 1)
 
     def _on_epoch(self, **facts: Any) -> None:
-        watched = facts["val_loss"]
+        val_loss = facts["val_loss"]
         told = f"loss {facts['loss']:.3f}"
-        if watched is not None:
-            told += f"  watched loss {watched:.3f}"
+        if val_loss is not None:
+            told += f"  validation loss {val_loss:.3f}"
         if facts["val_auc"] is not None:
             told += f"  AUC {facts['val_auc']:.3f}"
         told += f"  {facts['images_per_second']:.0f} images/s"

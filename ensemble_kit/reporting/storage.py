@@ -1,15 +1,13 @@
 """Reading and writing the view as ``report.json``, from which the page is rebuilt."""
 
-import json
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
+from ensemble_kit.runs.records import read_model, read_object
 
-FILE_NAME = "report.json"
+VERSION_KEY, REMEDY = "report_version", "make it again from its run with `report`"
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -22,10 +20,10 @@ def check_replaceable(path: Path) -> None:
     if not path.exists():
         return
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        values = None
-    if not isinstance(values, dict) or "report_version" not in values:
+        values = read_object(path)
+    except RunError:
+        values = {}
+    if VERSION_KEY not in values:
         raise RunError(
             f"{path} is there and holds no report's numbers, so it is left alone; give --out "
             "another name"
@@ -34,19 +32,4 @@ def check_replaceable(path: Path) -> None:
 
 def read_report(path: Path) -> Report:
     """Read a view back; a foreign or damaged file is a :class:`RunError`."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); make it again with `report`") from None
-    version = values.get("report_version") if isinstance(values, dict) else None
-    if version != REPORT_VERSION:
-        raise RunError(
-            f"{path}: report version {version!r}, but this program reads {REPORT_VERSION}; "
-            "make it again from its run with `report`"
-        )
-    try:
-        return Report.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RunError(f"{path}: {place}: {first['msg']}; make it again with `report`") from None
+    return read_model(path, Report, VERSION_KEY, REPORT_VERSION, REMEDY)

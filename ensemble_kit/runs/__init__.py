@@ -1,1 +1,1 @@
-"""Run folders: atomic files, the manifest, and a run read back as one value."""
+"""The format of a run folder: names, manifest, one typed record for each file; nothing else."""

@@ -9,10 +9,6 @@ from numpy.typing import NDArray
 from ensemble_kit.core.atomic import write_atomically
 from ensemble_kit.core.errors import RunError
 
-FEATURES = "features.npy"
-"""Pooled features of the images a fold held out, in the order of its predictions (m, F) float16:
-what new images are compared with."""
-
 
 def write_features(path: Path, features: NDArray[Any]) -> None:
     """Write (m, F) features as float16, each row scaled to length 1."""

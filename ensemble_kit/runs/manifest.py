@@ -1,6 +1,5 @@
 """The manifest: what a run folder says of itself."""
 
-import json
 import os
 import platform
 import subprocess
@@ -8,20 +7,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.version import __version__
+from ensemble_kit.runs.paths import MANIFEST
+from ensemble_kit.runs.records import Record
 
-FORMAT_VERSION = 1
-FILE_NAME = "manifest.json"
 PACKAGES = ("tensorflow", "keras", "scikit-learn", "numpy", "scipy", "pandas", "optuna", "pillow")
 
 
-class Manifest(BaseModel):
+class Manifest(Record):
     """The contents of ``manifest.json``.
 
     kind : what made the run. status : "running" until every promised file is there.
@@ -32,9 +31,9 @@ class Manifest(BaseModel):
     files : file relative to the run folder -> sha256.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    FILE: ClassVar[str] = MANIFEST
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = 1
     kind: Literal["cv", "evaluate", "ensemble", "external"]
     name: str
     status: Literal["running", "complete"] = "running"
@@ -59,32 +58,26 @@ class Manifest(BaseModel):
         """A checked copy with some fields replaced."""
         return Manifest.model_validate(self.model_dump() | changes)
 
+    def write(self, folder: Path) -> str:
+        """Facts may hold numbers that JSON has no word for; they become null."""
+        write_text(folder / MANIFEST, self.model_dump_json(indent=1) + "\n")
+        return MANIFEST
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of a run folder."""
-    path = folder / FILE_NAME
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{folder}: not a run folder (it has no {FILE_NAME})") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
-    version = values.get("format_version") if isinstance(values, dict) else None
-    if version != FORMAT_VERSION:
-        raise RunError(
-            f"{path}: format version {version!r}, but this program reads {FORMAT_VERSION}; "
-            "use the version of ensemble_kit that wrote it"
-        )
-    try:
-        return Manifest.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RunError(f"{path}: {place}: {first['msg']}; the run is damaged") from None
+    if not (folder / MANIFEST).is_file():
+        raise RunError(f"{folder}: not a run folder (it has no {MANIFEST})")
+    return Manifest.read(folder)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder has a manifest."""
+    return (folder / MANIFEST).is_file()
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    write_text(folder / FILE_NAME, manifest.model_dump_json(indent=1) + "\n")
+    manifest.write(folder)
 
 
 def record_files(folder: Path, names: Iterable[str], **changes: Any) -> Manifest:

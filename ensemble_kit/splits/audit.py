@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import SHOWN, SplitError, count, some
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.splits.checking import crossing
@@ -86,11 +87,11 @@ def _rows_of(table: ImageTable, ids: Strings, side: str) -> Ints:
         raise SplitError(
             f"{some(unique[counts > 1])} listed more than once on the {side} side; one row an image"
         )
-    row_of = {str(name): row for row, name in enumerate(table.image_ids)}
-    unknown = [str(name) for name in ids if str(name) not in row_of]
-    if unknown:
-        raise SplitError(
+
+    def refuse(unknown: list[str]) -> SplitError:
+        return SplitError(
             f"the {side} side lists {some(unknown)}, not in the data set: the first column is an "
             "image id or file name; give the data set the split was made from"
         )
-    return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
+
+    return align_rows(table.image_ids, ids, refuse)

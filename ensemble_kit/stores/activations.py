@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StoreError
-from ensemble_kit.core.records import Ints, digest_of
+from ensemble_kit.core.records import Ints
 
 FORMAT = 2
 FOLDER = "activations"
@@ -52,7 +53,7 @@ class ActivationKey:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """float16 rows keep, for the unturned view, the rounding error as a second float16."""
+        """float16 rows keep, for the identity view, the rounding error as a second float16."""
         return ("high", "low") if self.dtype == "float16" else ("high",)
 
     @property
@@ -144,7 +145,7 @@ class ActivationStore:
         return out
 
     def read_exact(self, rows: Ints) -> NDArray[np.float32]:
-        """(m, *shape) float32 rows of the unturned view, free of float16 rounding."""
+        """(m, *shape) float32 rows of the identity view, free of float16 rounding."""
         zeros = np.zeros(len(rows), dtype=np.int64)
         exact = self.read(rows, zeros).astype(np.float32)
         if "low" in self.parts(0):

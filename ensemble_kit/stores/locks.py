@@ -1,4 +1,4 @@
-"""Whoever reads stores says so, and whoever removes some asks first."""
+"""Shared/exclusive lock on the store folder: readers versus prune."""
 
 import fcntl
 from collections.abc import Iterator

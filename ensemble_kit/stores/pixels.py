@@ -17,8 +17,9 @@ import numpy as np
 from filelock import FileLock
 
 from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.core.records import ImageTable, Strings, digest_of
+from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import DECODER, Aspect, Pixels, decode
 from ensemble_kit.data.sources import source_digests
 from ensemble_kit.stores.pixel_filling import (

@@ -94,6 +94,13 @@ class SearchSpec(_Part):
     pruner: Literal["paired", "median", "halving", "hyperband", "none"] = Field(
         "paired", description="what stops poor trials: by folds 'paired', by epochs Optuna's"
     )
+    min_gain: float = Field(
+        0.1,
+        ge=-1,
+        le=100,
+        description="gain over the best, in its standard errors, below which a trial is not worth "
+        "its folds (paired pruner); negative: stop for proof of harm alone",
+    )
     trials: int = Field(20, ge=1, le=100_000, description="trials, the study's defaults first")
     cost: bool = Field(False, description="also minimise the cost of inference")
     space: dict[str, Domain] = Field(default_factory=dict, description="setting -> domain")

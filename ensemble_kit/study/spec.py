@@ -11,9 +11,10 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
-from ensemble_kit.core.records import digest_of
 from ensemble_kit.study.space import SearchSpec
+from ensemble_kit.study.vocabulary import read_vocabulary
 
 
 class Section(BaseModel):
@@ -26,6 +27,9 @@ class DataSpec(Section):
     path: str = Field("", description="data folder, or 'sample' for the built-in set")
     duplicates: str = Field(
         "", description="CSV with pairs of near-duplicate images to keep together"
+    )
+    vocabulary: str = Field(
+        "", description="TOML with full names and malignant classes; default: dermatology's"
     )
 
 
@@ -49,6 +53,16 @@ class ModelSpec(Section):
     dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
 
 
+RENAMED = {"predict_views": "test_views"}
+"""Old names of training settings, which are still read."""
+
+
+def with_new_names(pairs: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under their present names; an old name beside its new one stays, to be refused."""
+    present = {old: new for old, new in RENAMED.items() if new not in pairs}
+    return {present.get(name, name): value for name, value in pairs.items()}
+
+
 class TrainingSpec(Section):
     head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head, base frozen")
     fine_tune_epochs: int = Field(10, ge=0, le=1000, description="epochs of the last blocks")
@@ -64,15 +78,19 @@ class TrainingSpec(Section):
         "dihedral", description="flips and rotations of training images; 'online' adds colour"
     )
     views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
-    predict_views: int = Field(
-        1, ge=1, le=8, description="views of a held-out image whose probabilities are averaged"
+    test_views: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="test-time augmentation: views of a held-out image that are averaged",
     )
     early_stopping: Literal["inner", "validation", "none"] = Field(
         "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
     inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
     schedule: Literal["plateau", "cosine"] = Field(
-        "plateau", description="learning rate: halved when watched loss stalls, or a cosine to 0"
+        "plateau",
+        description="learning rate: halved when the validation loss stalls, or a cosine to 0",
     )
     patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
     store_dtype: Literal["float16", "float32"] = Field(
@@ -82,13 +100,19 @@ class TrainingSpec(Section):
         "auto", description="of the arithmetic; 'auto': bfloat16 on a GPU, float32 on a CPU"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: Any) -> Any:
+        """``predict_views`` was the name of ``test_views``; studies that have it are read."""
+        return with_new_names(values) if isinstance(values, Mapping) else values
+
     @model_validator(mode="after")
     def _views_are_there(self) -> "TrainingSpec":
         there = {"none": 1, "dihedral": self.views, "online": 8}[self.augment]
-        if self.predict_views > there:
+        if self.test_views > there:
             raise ValueError(
-                f"predict_views = {self.predict_views} asks for more than the {there} views there "
-                f"are with augment = {self.augment!r}; raise views or lower predict_views"
+                f"test_views = {self.test_views} asks for more than the {there} views there "
+                f"are with augment = {self.augment!r}; raise views or lower test_views"
             )
         return self
 
@@ -102,7 +126,8 @@ class TrainingSpec(Section):
 
 class EvaluationSpec(Section):
     malignant: tuple[str, ...] = Field(
-        ("mel", "bcc", "akiec"), description="classes of the malignant-versus-benign view"
+        default_factory=lambda: read_vocabulary().malignant,
+        description="classes of the malignant-versus-benign view; default: the vocabulary's",
     )
     replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
     level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
@@ -120,14 +145,31 @@ class StudySpec(Section):
     split: SplitSpec = SplitSpec()
     model: ModelSpec = ModelSpec()
     training: TrainingSpec = TrainingSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _malignant_of_vocabulary(cls, values: Any) -> Any:
+        """A study that names a vocabulary and no malignant classes has the vocabulary's."""
+        data = values.get("data") if isinstance(values, Mapping) else None
+        file = data.get("vocabulary") if isinstance(data, Mapping) else None
+        evaluation = values.get("evaluation", {}) if isinstance(values, Mapping) else None
+        if not file or not isinstance(file, str) or not isinstance(evaluation, Mapping):
+            return values
+        malignant = {"malignant": read_vocabulary(file).malignant}
+        return {**values, "evaluation": malignant | dict(evaluation)}
 
     @property
     def digest(self) -> str:
         """Digest of what determines the fold models (not the name, the words or the search)."""
         split = self.split.model_dump(exclude={"folds_file"})
-        return digest_of(split, self.model.model_dump(), self.training.model_dump())
+        return digest_of(split, self.model.model_dump(), self._training_by_old_names())
+
+    def _training_by_old_names(self) -> dict[str, Any]:
+        """Renaming a setting leaves the digest, so that runs made before it can be resumed."""
+        old = {new: old for old, new in RENAMED.items()}
+        return {old.get(name, name): v for name, v in self.training.model_dump().items()}
 
     def to_toml(self) -> str:
         """The whole study with its defaults written out."""
@@ -137,7 +179,9 @@ class StudySpec(Section):
         """A study with some values replaced: section -> name -> value (None leaves it alone)."""
         values = self.model_dump()
         for section, pairs in changes.items():
-            values[section] |= {name: value for name, value in pairs.items() if value is not None}
+            given = {name: value for name, value in pairs.items() if value is not None}
+            values[section] |= with_new_names(given) if section == "training" else given
+        _forget_malignant(values, changes)
         return _checked(values, "the options given")
 
 
@@ -191,8 +235,18 @@ def _merged(
 ) -> dict[str, Any]:
     values = study.model_dump() | dict(top)
     for section, pairs in changes.items():
-        values[section] = values[section] | dict(pairs)
+        given = with_new_names(pairs) if section == "training" else dict(pairs)
+        values[section] = values[section] | given
+    _forget_malignant(values, changes)
     return values
+
+
+def _forget_malignant(values: dict[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Another vocabulary brings its own malignant classes, unless they are given too."""
+    if changes.get("data", {}).get("vocabulary") is None:
+        return
+    if changes.get("evaluation", {}).get("malignant") is None:
+        del values["evaluation"]["malignant"]
 
 
 def _toml_value(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a worker tells while it works: JSON lines in a file, which a watcher reads as they come.
+"""Progress events of a worker: JSON lines appended to a file, which the parent process polls.
 
 A file works the same for threads, processes and other machines on a shared disk.
 """

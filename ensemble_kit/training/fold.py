@@ -1,47 +1,47 @@
 """One fold from job to files: train, predict the rows it never saw, save, declare it done."""
 
-import csv
-import io
-import json
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.atomic import sha256_of_file, write_json, write_text
+from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
-from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import FoldSeed
-from ensemble_kit.models.fold_model import MODEL
-from ensemble_kit.runs.features import FEATURES, write_features
+from ensemble_kit.runs.features import write_features
+from ensemble_kit.runs.folds import (
+    EpochRecord,
+    FoldDone,
+    read_history,
+    write_fold_predictions,
+    write_history,
+)
+from ensemble_kit.runs.paths import (
+    FEATURES,
+    MODEL,
+    TENSORBOARD,
+    scratch_files,
+    scratch_model,
+    scratch_weights,
+)
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import (
-    EpochRecord,
-    PhasePlan,
-    Rows,
-    pooled_features,
-    predict,
-    run_phase,
-)
+from ensemble_kit.training.phases import PhasePlan, Rows, pooled_features, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
-HISTORY, PREDICTIONS, DONE = "history.csv", "predictions.csv", "done.json"
-UNTURNED = "unturned.csv"
-"""Written beside the predictions when those are means over several views."""
-WATCHED = ("loss", "val_loss", "val_accuracy", "val_auc")
+EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 
 class FoldCancelled(Exception):
-    """Whoever ordered the fold wants no more of it."""
+    """Training was stopped on request: the job's stop file appeared."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class PixelFile:
 class FoldJob:
     """All that a process needs to train one fold; plain values, so any machine can take it.
 
-    train, watched, held : (m,) int rows of the table; labels : (n,) int.
+    train, stopping_rows, held : (m,) int rows of the table; labels : (n,) int.
     keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
     not among them trains from pixels.
     stop : once this file exists, the training ends with its running epoch.
@@ -72,7 +72,7 @@ class FoldJob:
     class_names: tuple[str, ...]
     labels: Ints
     train: Ints
-    watched: Ints
+    stopping_rows: Ints
     held: Ints
     pixels: PixelFile
     weights: Path | None
@@ -86,21 +86,6 @@ class FoldJob:
     keep_model: bool = True
     tensorboard: bool = False
     stop: Path | None = None
-
-
-@dataclass(frozen=True)
-class FoldDone:
-    """What ``done.json`` records of a fold. Seconds by phase, bytes of peak memory."""
-
-    digest: str
-    repeat: int
-    fold: int
-    epochs: dict[str, int]
-    seconds: dict[str, float]
-    images_per_second: dict[str, float]
-    peak_memory: int
-    device: dict[str, str]
-    files: dict[str, str]
 
 
 def train_fold(job: FoldJob) -> FoldDone:
@@ -128,9 +113,9 @@ def train_fold(job: FoldJob) -> FoldDone:
     model, source = _head(job, cache)
     plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
                      job.views, job.spec.training)  # fmt: skip
-    scratch = job.folder / f".best-{os.getpid()}.weights.h5"
-    board = job.folder / "tensorboard" if job.tensorboard else None
-    for left in (*job.folder.glob(".best-*.weights.h5"), *job.folder.glob(".*.keras")):
+    scratch = scratch_weights(job.folder, os.getpid())
+    board = job.folder / TENSORBOARD if job.tensorboard else None
+    for left in scratch_files(job.folder):
         left.unlink()
     history += run_phase(
         model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
@@ -143,7 +128,7 @@ def train_fold(job: FoldJob) -> FoldDone:
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
-    views = min(job.spec.training.predict_views, job.views)
+    views = min(job.spec.training.test_views, job.views)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
     features = pooled_features(_to_pooled(job, cache, source), source, job.held)
     return _finish(job, cache, history, by_view, features, began)
@@ -154,16 +139,11 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
 
     A fold finished from another study, data set or split is a RunError.
     """
-    path = folder / DONE
-    if not path.is_file():
-        return None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        done = FoldDone(**{field.name: values[field.name] for field in fields(FoldDone)})
-        whole = all(sha256_of_file(folder / name) == sha for name, sha in done.files.items())
-    except (OSError, ValueError, KeyError, TypeError):
+        done = FoldDone.find(folder)
+    except RunError:
         return None
-    if not whole:
+    if done is None or not done.whole(folder):
         return None
     if done.digest != digest:
         raise RunError(
@@ -173,28 +153,15 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
     return done
 
 
-def fold_predictions(folder: Path) -> Predictions:
-    """The probabilities a finished fold gave to the images it held out."""
-    return read_predictions(folder / PREDICTIONS)
-
-
 def fold_epochs(job: FoldJob) -> list[Event]:
     """The epochs of a finished fold as the events that were told of them."""
-    with (job.folder / HISTORY).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     place = {"kind": "epoch", "fold": job.seed.fold, "repeat": job.seed.repeat, "job": job.digest}
     return [
         place
-        | {"phase": row["phase"], "epoch": int(row["epoch"])}
-        | {name: float(row[name]) if row[name] else None for name in WATCHED}
-        for row in rows
+        | {"phase": record.phase, "epoch": record.epoch}
+        | {name: getattr(record, name) for name in EPOCH_FIGURES}
+        for record in read_history(job.folder)
     ]
-
-
-def unturned_predictions(folder: Path) -> Predictions:
-    """What the fold's saved model gives to those images as they are, unturned."""
-    path = folder / UNTURNED
-    return read_predictions(path if path.is_file() else folder / PREDICTIONS)
 
 
 def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -> Floats:
@@ -211,7 +178,9 @@ def _rows(job: FoldJob) -> Rows:
     n_classes = len(job.class_names)
     weights = class_weights(job.labels, job.train, n_classes, job.spec.training)
     targets = np.eye(n_classes, dtype=np.float32)[job.labels]
-    return Rows(job.train, job.watched, job.labels, targets, weights[job.labels].astype(np.float32))
+    return Rows(
+        job.train, job.stopping_rows, job.labels, targets, weights[job.labels].astype(np.float32)
+    )
 
 
 def _head(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
@@ -252,8 +221,8 @@ def _to_pooled(job: FoldJob, cache: ModelCache, source: Source) -> Any:
 
 
 def _best(history: list[EpochRecord]) -> float | None:
-    watched = [record.val_loss for record in history if record.val_loss is not None]
-    return min(watched) if watched else None
+    losses = [record.val_loss for record in history if record.val_loss is not None]
+    return min(losses) if losses else None
 
 
 def _finish(
@@ -261,18 +230,16 @@ def _finish(
     features: NDArray[np.float32], began: float,
 ) -> FoldDone:  # fmt: skip
     training_seconds = time.perf_counter() - began
-    write_text(job.folder / HISTORY, _history_csv(history))
-    written = {PREDICTIONS: np.mean(by_view, axis=0)}
-    if len(by_view) > 1:
-        written[UNTURNED] = by_view[0]
-    for name, probabilities in written.items():
-        held = Predictions(job.image_ids[job.held], job.class_names, probabilities)
-        write_text(job.folder / name, predictions_csv(held))
-    names = [HISTORY, *written]
+    mean = _held(job, np.mean(by_view, axis=0))
+    identity = _held(job, by_view[0]) if len(by_view) > 1 else None
+    names = [
+        write_history(job.folder, history),
+        *write_fold_predictions(job.folder, mean, identity),
+    ]
     if job.keep_model:
         write_features(job.folder / FEATURES, features)
         names.append(FEATURES)
-        temporary = job.folder / f".{os.getpid()}.keras"
+        temporary = scratch_model(job.folder, os.getpid())
         try:
             cache.staged.whole.save(temporary)
             temporary.replace(job.folder / MODEL)
@@ -297,16 +264,10 @@ def _finish(
         device=cache.device.facts(),
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
-    write_json(job.folder / DONE, asdict(done))
+    done.write(job.folder)
     EventLog(job.events).emit("fold_done", repeat=job.seed.repeat, fold=job.seed.fold)
     return done
 
 
-def _history_csv(history: list[EpochRecord]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(
-        buffer, [field.name for field in fields(EpochRecord)], lineterminator="\n"
-    )
-    writer.writeheader()
-    writer.writerows(asdict(record) for record in history)
-    return buffer.getvalue()
+def _held(job: FoldJob, probabilities: Floats) -> Predictions:
+    return Predictions(job.image_ids[job.held], job.class_names, probabilities)

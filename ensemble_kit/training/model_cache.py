@@ -1,7 +1,9 @@
-"""What a worker keeps warm between folds: the framework, the network, its compiled parts.
+"""The network that a worker process keeps between folds, with the parts compiled so far.
 
 Importing a framework, building and tracing a network cost more than training a head. A fold
-leaves nothing behind: weights, optimizer and random state are set anew for the next one.
+leaves nothing behind: weights, optimizer and random state are set anew for the next one. The
+base is kept by what it is built from; another dropout, depth, optimizer, loss or batch size
+rebuilds the head alone and compiles again.
 """
 
 import gc
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ensemble_kit.models.device import Device, prepare, use_precision
-from ensemble_kit.models.staged import StagedModel, build_staged
+from ensemble_kit.models.staged import StagedModel, build_staged, rebuild_head
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.phases import compile_model
 
@@ -35,40 +37,53 @@ class ModelCache:
 
 
 @dataclass
-class _Warm:
-    """The one workshop of this process, and what it was set up for."""
+class _Process:
+    """What this process holds: its device, the cached model, and the keys of base and head."""
 
     device: Device | None = None
-    key: tuple[object, ...] = ()
+    base: tuple[object, ...] = ()
+    head: tuple[object, ...] = ()
     cache: ModelCache | None = None
 
 
-_warm = _Warm()
+_process = _Process()
 
 
 def warm_up(threads: int) -> Device:
     """Import the framework and set its threads; a process does it once."""
-    if _warm.device is None:
-        _warm.device = prepare(threads)
-    return _warm.device
+    if _process.device is None:
+        _process.device = prepare(threads)
+    return _process.device
 
 
 def open_model_cache(
     spec: StudySpec, weights: Path | None, n_classes: int, threads: int
 ) -> ModelCache:
-    """The workshop for a study: the warm one if it fits, else a new one in its place."""
-    device = warm_up(threads)
-    training = spec.training
-    key = (spec.model, weights, n_classes, spec.split.seed,
-           training.weight_decay, training.label_smoothing, training.batch_size,
-           training.precision)  # fmt: skip
-    if _warm.cache is None or _warm.key != key:
-        import keras
+    """The network for a study; only what the last study's does not serve for is built.
 
-        _warm.cache = None
-        keras.backend.clear_session()
-        gc.collect()
+    What is replaced is let go before its successor is built, so that memory does not grow.
+    """
+    device = warm_up(threads)
+    model, training = spec.model, spec.training
+    base = (model.backbone, model.image_size, weights, spec.split.seed, training.precision)
+    head = (n_classes, model.dropout, model.unfreeze_depth,
+            training.weight_decay, training.label_smoothing, training.batch_size)  # fmt: skip
+    cache, _process.cache = _process.cache, None
+    if cache is None or base != _process.base:
+        cache = None
+        _clear_framework()
         device = use_precision(device, training.precision)
-        staged = build_staged(spec.model, weights, n_classes, spec.split.seed)
-        _warm.cache, _warm.key = ModelCache(device, staged, spec), key
-    return _warm.cache
+        cache = ModelCache(device, build_staged(model, weights, n_classes, spec.split.seed), spec)
+    elif head != _process.head:
+        cache = ModelCache(cache.device, rebuild_head(cache.staged, model, n_classes), spec)
+        gc.collect()
+    _process.base, _process.head, _process.cache = base, head, cache
+    return cache
+
+
+def _clear_framework() -> None:
+    import keras
+
+    gc.collect()
+    keras.backend.clear_session()
+    gc.collect()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.losses import class_aucs, log_losses
 from ensemble_kit.models.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
+from ensemble_kit.runs.folds import EpochRecord
 from ensemble_kit.study import TrainingSpec
 from ensemble_kit.training.sources import Source, prediction_batches, training_batches
 
@@ -21,36 +22,22 @@ PREDICT_BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one fold. train, watched : (m,) int; ``watched`` choose the epoch (may be empty).
+    """The rows of one fold.
 
+    train, stopping_rows : (m,) int; ``stopping_rows`` choose the epoch (may be empty).
     labels : (n,) int, targets : (n, C) one-hot, weights : (n,) of all rows of the table.
     """
 
     train: Ints
-    watched: Ints
+    stopping_rows: Ints
     labels: Ints
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class EpochRecord:
-    """One line of ``history.csv``; losses in nats, times in seconds, None where not watched."""
-
-    phase: Phase
-    epoch: int
-    loss: float
-    val_loss: float | None
-    val_accuracy: float | None
-    val_auc: float | None
-    lr: float
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
 class PhasePlan:
-    """What a phase trains with. ``threshold``: watched loss that an epoch must beat to be kept."""
+    """What a phase trains with. ``threshold``: validation loss that an epoch must beat."""
 
     phase: Phase
     epochs: int
@@ -74,7 +61,7 @@ def compile_model(model: Any, spec: TrainingSpec) -> None:
 
 
 def predict(model: Any, source: Source, rows: Ints, view: int = 0) -> Floats:
-    """(m, C) probabilities of rows in one view, by default unturned; each row sums to 1."""
+    """(m, C) probabilities of rows in one view, by default the identity; each row sums to 1."""
     parts = [
         np.asarray(model.predict_on_batch(batch.inputs), np.float64)[: batch.size]
         for batch in prediction_batches(source, rows, PREDICT_BATCH, view)
@@ -110,17 +97,19 @@ def run_phase(
 ) -> list[EpochRecord]:
     """Train a compiled model and leave it with its best epoch's weights.
 
-    With watched rows the best epoch is the one of least watched log loss and must beat
+    With early-stopping rows the best epoch has the least log loss on them and must beat
     ``plan.threshold``; without, it is the last. Raises FloatingPointError if the loss diverges.
     """
     import keras
 
     _start_afresh(model.optimizer, plan.lr)
-    watching = len(rows.watched) > 0
-    start = model.get_weights() if watching else None
+    stopping = len(rows.stopping_rows) > 0
+    start = model.get_weights() if stopping else None
     checkpoint.unlink(missing_ok=True)
     callbacks = keras.callbacks.CallbackList(
-        _callbacks(plan, checkpoint, watching, tensorboard), model=model, epochs=plan.epochs
+        _callbacks(plan, checkpoint, stopping, tensorboard),
+        model=model,
+        epochs=plan.epochs,
     )
     model.stop_training = False
     callbacks.on_train_begin()
@@ -186,17 +175,17 @@ def _run_epoch(
             f"the loss became {loss} in epoch {epoch + 1} of the {plan.phase} phase; "
             "lower the learning rate"
         )
-    watched: dict[str, float | None] = dict.fromkeys(("log_loss", "accuracy", "roc_auc"))
-    if len(rows.watched):
-        probabilities = predict(model, source, rows.watched)
-        watched = _watched_scores(rows.labels[rows.watched], probabilities)
+    scores: dict[str, float | None] = dict.fromkeys(("log_loss", "accuracy", "roc_auc"))
+    if len(rows.stopping_rows):
+        probabilities = predict(model, source, rows.stopping_rows)
+        scores = _stopping_scores(rows.labels[rows.stopping_rows], probabilities)
     return EpochRecord(
         phase=plan.phase,
         epoch=epoch,
         loss=loss,
-        val_loss=watched["log_loss"],
-        val_accuracy=watched["accuracy"],
-        val_auc=watched["roc_auc"],
+        val_loss=scores["log_loss"],
+        val_accuracy=scores["accuracy"],
+        val_auc=scores["roc_auc"],
         lr=float(np.asarray(model.optimizer.learning_rate)),
         seconds=seconds,
         images_per_second=len(draw.rows) / seconds,
@@ -204,12 +193,12 @@ def _run_epoch(
 
 
 def _callbacks(
-    plan: PhasePlan, checkpoint: Path, watching: bool, tensorboard: Path | None
+    plan: PhasePlan, checkpoint: Path, stopping: bool, tensorboard: Path | None
 ) -> list[Any]:
     from keras import callbacks
 
     chosen: list[Any] = []
-    if watching:
+    if stopping:
         patience = plan.spec.patience
         chosen = [
             callbacks.ModelCheckpoint(
@@ -240,7 +229,7 @@ def _start_afresh(optimizer: Any, lr: float) -> None:
             variable.assign(np.zeros(variable.shape, dtype=str(variable.dtype)))
 
 
-def _watched_scores(labels: Ints, probabilities: Floats) -> dict[str, float | None]:
+def _stopping_scores(labels: Ints, probabilities: Floats) -> dict[str, float | None]:
     """Log loss, accuracy and macro one-vs-rest AUC over the classes that are present."""
     aucs = class_aucs(labels, probabilities)
     return {

@@ -116,9 +116,9 @@ def plan_stores(
             f"{views} of {wanted_views} views are stored: more would exceed the limit of "
             f"{limit_bytes / GB:.1f} GB (--store-limit)"
         )
-        if spec.training.predict_views > views:
+        if spec.training.test_views > views:
             notes.append(
-                f"predictions are means over {views} views, not the {spec.training.predict_views} "
+                f"predictions are means over {views} views, not the {spec.training.test_views} "
                 "asked for: no more are stored"
             )
     keys = (pooled, *cut_keys)

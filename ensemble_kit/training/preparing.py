@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SplitError
-from ensemble_kit.core.records import Folds, ImageTable, Ints, digest_of
+from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.backbone import resolve_weights, weights_digest
 from ensemble_kit.models.device import policy_for
@@ -51,7 +52,7 @@ class Prepared:
     weights: Path | None
     weights_digest: str
     plan: StorePlan
-    machine: Resources
+    resources: Resources
     precision: str = "float32"
 
 
@@ -93,7 +94,7 @@ def known_weights(spec: StudySpec) -> bool:
 def prepare_study(
     table: ImageTable,
     spec: StudySpec,
-    machine: Resources,
+    resources: Resources,
     workers: Workers,
     *,
     depths: Sequence[int] | None = None,
@@ -109,7 +110,7 @@ def prepare_study(
         table,
         spec.model.image_size,
         spec.model.aspect,
-        machine.store_dir,
+        resources.store_dir,
         jobs=available_cores(),
         on_progress=lambda n: tell("pixels_step", n=n),
     )
@@ -117,7 +118,7 @@ def prepare_study(
     filler = workers.alone()
     kind = filler.device().kind
     plan = plan_stores(
-        spec, facts, digest, machine.store_dir, machine.store_limit, depths, kind=kind
+        spec, facts, digest, resources.store_dir, resources.store_limit, depths, kind=kind
     )
     tell("plan", plan=plan)
     if plan.passes:
@@ -126,7 +127,7 @@ def prepare_study(
             n_classes=table.n_classes,
             weights=weights,
             pixels=pixel_file(pixels),
-            store_dir=machine.store_dir,
+            store_dir=resources.store_dir,
             keys=plan.keys,
             views=plan.views,
             events=workers.events / "fill.jsonl",
@@ -136,7 +137,7 @@ def prepare_study(
         done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
     return Prepared(
-        table, pixels, weights, digest, plan, machine, policy_for(spec.training.precision, kind)
+        table, pixels, weights, digest, plan, resources, policy_for(spec.training.precision, kind)
     )
 
 
@@ -170,17 +171,17 @@ def fold_job(
 ) -> FoldJob:  # fmt: skip
     """The job of one fold: its rows, the rows that choose its epoch, and where things are.
 
-    Rows of fold -1 are in no fold: never trained on, watched or predicted.
+    Rows of fold -1 are in no fold: never trained on, used for early stopping or predicted.
     """
     table = prepared.table
     rows = np.arange(len(table))
     held = rows[folds.held_out(seed.fold)]
     train = rows[~folds.held_out(seed.fold) & (folds.fold >= 0)]
-    watched = held if spec.training.early_stopping == "validation" else held[:0]
+    stopping_rows = held if spec.training.early_stopping == "validation" else held[:0]
     if spec.training.early_stopping == "inner":
         inner = hold_out_groups(table, train, spec.training.inner_share, seed.number(INNER))
-        train, watched = train[~inner], train[inner]
-        if not len(watched):
+        train, stopping_rows = train[~inner], train[inner]
+        if not len(stopping_rows):
             raise SplitError(
                 f"fold {seed.fold}: no group of its training part can be held out to choose the "
                 "epoch by; give --early-stopping none or validation"
@@ -194,11 +195,11 @@ def fold_job(
         class_names=table.class_names,
         labels=table.labels,
         train=_writable(train),
-        watched=_writable(watched),
+        stopping_rows=_writable(stopping_rows),
         held=_writable(held),
         pixels=pixel_file(prepared.pixels),
         weights=prepared.weights,
-        store_dir=prepared.machine.store_dir,
+        store_dir=prepared.resources.store_dir,
         keys=prepared.plan.keys,
         views=prepared.plan.views,
         folder=folder,
@@ -206,7 +207,7 @@ def fold_job(
         digest=digest,
         threads=workers.threads,
         keep_model=keep_model,
-        tensorboard=prepared.machine.tensorboard,
+        tensorboard=prepared.resources.tensorboard,
     )
 
 

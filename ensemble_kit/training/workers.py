@@ -1,4 +1,4 @@
-"""Processes that train: started once, kept warm, watched through their event files."""
+"""Processes that train: started once, kept between folds, followed through their event files."""
 
 import os
 import signal
@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from joblib.externals.loky import get_reusable_executor, process_executor
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from loky import BrokenProcessPool, get_reusable_executor
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.models.device import Device
@@ -21,6 +20,8 @@ from ensemble_kit.training.model_cache import warm_up
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 600
+NEVER = "1e15"
+"""Loky restarts a worker that grew by so many bytes; mapped pixel files alone exceed 3e8."""
 
 
 def available_cores() -> int:
@@ -63,7 +64,7 @@ class Workers:
         return future
 
     def warm_up(self) -> None:
-        """Let a process load the framework while others decode."""
+        """Start loading the framework in a worker, while this process decodes images."""
         self._device = self.submit(warm_up, self.threads)
 
     def device(self) -> Device:
@@ -74,13 +75,13 @@ class Workers:
         return self.finish([self._device])[0]
 
     def renew(self) -> None:
-        """Let the processes go; the next work starts new ones. For when they have grown."""
+        """Shut the processes down; the next task starts new ones. Frees the memory they hold."""
         for executor in self._begun:
             executor.shutdown(wait=True)
         self._begun.clear()
 
     def alone(self) -> "Workers":
-        """One process with all cores, in place of these until they are asked again."""
+        """A single process with all cores, which takes the place of these until their next task."""
         if self.jobs == 1:
             return self
         single = Workers(1, self.events, self._watch)
@@ -108,8 +109,7 @@ class Workers:
                         on_event(event)
                 for future in done:
                     future.result()
-        except TerminatedWorkerError as error:
-            self._executor = None
+        except BrokenProcessPool as error:
             raise RunError(
                 "a training process was killed from outside, most often for want of memory; give "
                 "the same command again to resume, with fewer --jobs or a smaller --batch-size "
@@ -132,6 +132,7 @@ class Workers:
                 "OMP_NUM_THREADS": threads,
                 "TF_NUM_INTRAOP_THREADS": threads,
                 "TF_CPP_MIN_LOG_LEVEL": "3",
+                "LOKY_MAX_MEMORY_LEAK_SIZE": NEVER,
             },
         )
         self._begun[:] = [executor]
@@ -139,12 +140,8 @@ class Workers:
 
 
 def _begin_process() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers, and let the process keep its warmth.
-
-    Loky restarts a worker whose memory grew by 300 MB, which mapped pixel files alone exceed.
-    """
+    """Leave Ctrl-C to the parent, which ends its workers; end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process_executor._USE_PSUTIL = False
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 

@@ -45,19 +45,19 @@ class SpaceCost:
 
 
 def cost_of_space(
-    table: ImageTable, spec: StudySpec, machine: Resources, *, dry: bool = False
+    table: ImageTable, spec: StudySpec, resources: Resources, *, dry: bool = False
 ) -> SpaceCost:
     """Plan the stores of every backbone and size of a space, with most views it can have.
 
     dry : write nothing and fetch nothing; weights that are not there yet have no stores either.
     """
     depths = tuple(values_of(spec, "unfreeze_depth"))
-    plans = _plans(table, spec, machine, depths, dry)
+    plans = _plans(table, spec, resources, depths, dry)
     total = sum(size.stores.total_bytes for size in plans)
-    if total <= machine.store_limit:
-        return SpaceCost(tuple(plans), depths, machine.store_limit)
-    limit = machine.store_limit / len(plans)
-    plans = _plans(table, spec, replace(machine, store_limit=limit), depths, dry)
+    if total <= resources.store_limit:
+        return SpaceCost(tuple(plans), depths, resources.store_limit)
+    limit = resources.store_limit / len(plans)
+    plans = _plans(table, spec, replace(resources, store_limit=limit), depths, dry)
     note = (
         f"the activations of all sizes would take {total / 1e9:.1f} GB: each of {len(plans)} sizes "
         f"gets {limit / 1e9:.1f} GB of the limit (--store-limit)"
@@ -79,7 +79,7 @@ def check_jobs(jobs: int, memory: float) -> None:
 def _plans(
     table: ImageTable,
     spec: StudySpec,
-    machine: Resources,
+    resources: Resources,
     depths: Sequence[int],
     dry: bool,
 ) -> list[SizeCost]:
@@ -94,9 +94,9 @@ def _plans(
                  "unfreeze_depth": max(depths)},
             )  # fmt: skip
             weights = "" if dry and not known_weights(point) else find_weights(point)[1]
-            place, aspect = machine.store_dir, spec.model.aspect
+            place, aspect = resources.store_dir, spec.model.aspect
             pixels = plan_pixels(table, size, aspect, place, remember=not dry)
             facts = PixelFacts(pixels.digest, len(table))
-            stores = plan_stores(point, facts, weights, place, machine.store_limit, depths)
+            stores = plan_stores(point, facts, weights, place, resources.store_limit, depths)
             found.append(SizeCost(backbone, size, pixels.n_bytes, pixels.ready, stores))
     return found

@@ -10,12 +10,12 @@ from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import Metric
 from ensemble_kit.tuning.sampling import values_of
 
-WATCHED: Mapping[Metric, str] = {
+EPOCH_FIGURES: Mapping[Metric, str] = {
     "log_loss": "val_loss",
     "macro_auc": "val_auc",
     "balanced_accuracy": "val_accuracy",
 }
-"""What an epoch's watched rows say that goes with each metric and in its direction."""
+"""Figure of an epoch's early-stopping rows that goes with each metric, in its direction."""
 STARTUP_TRIALS = 4
 
 
@@ -63,7 +63,7 @@ class EpochWatch:
 
     def __init__(self, trial: optuna.Trial, spec: StudySpec) -> None:
         self._trial = trial
-        self._figure = WATCHED[spec.search.metric]
+        self._figure = EPOCH_FIGURES[spec.search.metric]
         self._head, _ = _most_epochs(spec)
         self.stopped = False
 

@@ -11,13 +11,13 @@ from filelock import FileLock
 
 from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.runs.folds import fold_predictions
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
     FoldCancelled,
     FoldJob,
     fold_epochs,
-    fold_predictions,
     read_done,
     train_fold,
 )
@@ -55,16 +55,16 @@ class Evaluator:
         self,
         table: ImageTable,
         space: StudySpec,
-        machine: Resources,
+        resources: Resources,
         workers: Workers,
         scratch: Path,
         tell: Tell,
     ) -> None:
-        self.table, self._space, self._machine = table, space, machine
+        self.table, self._space, self._resources = table, space, resources
         self._workers, self._scratch, self._tell = workers, scratch, tell
         self._prepared: dict[tuple[object, ...], Prepared] = {}
 
-    def looks(
+    def after_each_fold(
         self, spec: StudySpec, folds: Folds, heard: Heard | None = None
     ) -> Iterator[FoldResult]:
         """The study after one fold, after two, and so on; folds of one wave train side by side.
@@ -148,7 +148,7 @@ class Evaluator:
         if key not in self._prepared:
             depths = values_of(self._space, "unfreeze_depth")
             self._prepared[key] = prepare_study(
-                self.table, spec, self._machine, self._workers, depths=depths, tell=self._tell
+                self.table, spec, self._resources, self._workers, depths=depths, tell=self._tell
             )
         return self._prepared[key]
 

@@ -1,14 +1,14 @@
 """The honest score of the whole procedure: a search inside each outer training part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.metrics.compare import Difference, paired_difference, paired_mean_difference
 from ensemble_kit.metrics.losses import log_losses
+from ensemble_kit.runs.search import Gain, InnerChoice, NestedRecord
 from ensemble_kit.splits import make_folds
 from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.study.space import Metric
@@ -53,20 +53,20 @@ class Nested:
     gain: Difference
     chosen: tuple[InnerSearch, ...]
 
-    def plain(self, metric: Metric) -> Mapping[str, Any]:
-        """JSON-ready values for ``tuning.json``."""
+    def record(self, metric: Metric) -> NestedRecord:
+        """What ``tuning.json`` keeps of it."""
         gain = self.gain.estimate
-        return {
-            "metric": metric,
-            "score": self.score,
-            "default_score": self.default_score,
-            "inner_score": self.inner_score,
-            "gain": {"value": gain.value, "low": gain.low, "high": gain.high, "level": gain.level},
-            "chosen": [
-                {"outer_fold": c.outer_fold, "value": c.best.value, "params": dict(c.best.params)}
+        return NestedRecord(
+            metric=metric,
+            score=self.score,
+            default_score=self.default_score,
+            inner_score=self.inner_score,
+            gain=Gain(value=gain.value, low=gain.low, high=gain.high, level=gain.level),
+            chosen=tuple(
+                InnerChoice(outer_fold=c.outer_fold, value=c.best.value, params=dict(c.best.params))
                 for c in self.chosen
-            ],
-        }
+            ),
+        )
 
 
 def run_nested(
@@ -136,8 +136,8 @@ def _search_inside(
     run_search(study, inside, evaluator, inner, tell)
     best = summarise(study, name, request.spec, table).best
     spec = with_params(request.spec, best.params)
-    look = list(evaluator.looks(spec, inner))[-1]
-    return InnerSearch(k, best, spec, look.known.astype(np.float64), look.probabilities)
+    result = list(evaluator.after_each_fold(spec, inner))[-1]
+    return InnerSearch(k, best, spec, result.known.astype(np.float64), result.probabilities)
 
 
 def _optimism(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import optuna
 
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SearchError, count, some
-from ensemble_kit.core.records import Folds, ImageTable, digest_of
+from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.epochs import prunes_epochs
 from ensemble_kit.tuning.losses import direction

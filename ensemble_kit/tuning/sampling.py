@@ -1,15 +1,37 @@
-"""From a point of the search space to the study it stands for, and back."""
+"""Points of the search space: who proposes the next, and the study a point stands for."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
 import optuna
+from optuna.trial import TrialState
 
 from ensemble_kit.core.errors import SearchError
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import PARAMETERS, Domain, Range, Scalar
+
+
+def make_sampler(spec: StudySpec, states: list[TrialState]) -> optuna.samplers.BaseSampler:
+    """The sampler for the next trial: its seed follows from the study's seed and the trials begun,
+    so that a resumed search draws on and a lone one repeats."""
+    begun = sum(state != TrialState.WAITING for state in states)
+    alone = TrialState.RUNNING not in states
+    seed = (spec.split.seed * 100_003 + begun) % 2**31 if alone else None
+    if spec.search.sampler == "random":
+        return optuna.samplers.RandomSampler(seed)
+    if spec.search.sampler == "gp":
+        try:
+            import torch  # noqa: F401
+        except ImportError:
+            raise SearchError(
+                "the sampler 'gp' needs torch, which is not installed: pip install torch, or give "
+                "--sampler tpe"
+            ) from None
+        return optuna.samplers.GPSampler(seed=seed)
+    startup = max(3, min(10, spec.search.trials // 4))
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
 
 
 def check_space(spec: StudySpec) -> None:

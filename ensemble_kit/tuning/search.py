@@ -17,8 +17,7 @@ from ensemble_kit.tuning.evaluating import Evaluator, FoldResult
 from ensemble_kit.tuning.losses import FoldLoss
 from ensemble_kit.tuning.opening import WAIT_SECONDS, SearchRequest
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
-from ensemble_kit.tuning.sampler_registry import make_sampler
-from ensemble_kit.tuning.sampling import suggest
+from ensemble_kit.tuning.sampling import make_sampler, suggest
 from ensemble_kit.tuning.storage import (
     FAILURE,
     SLOT,
@@ -153,37 +152,37 @@ class _Attempt:
         rival = self._rival(cost if search.cost else None)
         watch = EpochWatch(trial, self._request.spec) if prunes_epochs(spec) else None
         losses: list[FoldLoss] = []
-        look = None
-        for look in self._looks(trial, spec, watch):
-            losses.append(look.loss)
-            keep_losses(trial, look.folds - 1, look.loss)
-            trial.set_user_attr(SCORE, look.score)
-            trial.set_user_attr(FOLDS, look.folds)
-            self._tell("fold_judged", number=trial.number, folds=look.folds, score=look.score)
+        result = None
+        for result in self._after_each_fold(trial, spec, watch):
+            losses.append(result.loss)
+            keep_losses(trial, result.folds - 1, result.loss)
+            trial.set_user_attr(SCORE, result.score)
+            trial.set_user_attr(FOLDS, result.folds)
+            self._tell("fold_judged", number=trial.number, folds=result.folds, score=result.score)
             if not search.cost and watch is None:
-                trial.report(look.score, look.folds)
-            if look.folds == self._folds.n_folds:
+                trial.report(result.score, result.folds)
+            if result.folds == self._folds.n_folds:
                 break
-            if rival is not None and judge(losses, rival).prune:
-                trial.set_user_attr(PRUNED_AFTER, look.folds)
+            if rival is not None and judge(losses, rival, min_gain=search.min_gain).prune:
+                trial.set_user_attr(PRUNED_AFTER, result.folds)
                 raise optuna.TrialPruned
             if _over(self._request):
                 raise _OutOfTimeError
-        assert look is not None
-        return (look.score, cost) if search.cost else look.score
+        assert result is not None
+        return (result.score, cost) if search.cost else result.score
 
-    def _looks(
+    def _after_each_fold(
         self, trial: optuna.Trial, spec: StudySpec, watch: EpochWatch | None
     ) -> Iterator[FoldResult]:
         """The trial's folds one after another, until one of Optuna's pruners stops an epoch."""
         if watch is None:
-            yield from self._evaluator.looks(spec, self._folds)
+            yield from self._evaluator.after_each_fold(spec, self._folds)
             return
         folds = 0
         try:
-            for look in self._evaluator.looks(spec, self._folds, watch.heard):
-                folds = look.folds
-                yield look
+            for result in self._evaluator.after_each_fold(spec, self._folds, watch.heard):
+                folds = result.folds
+                yield result
         except FoldCancelled:
             trial.set_user_attr(PRUNED_AFTER, folds)
             raise optuna.TrialPruned from None

@@ -1,18 +1,16 @@
 """What a search leaves behind: the best study as a file, and its record for reports."""
 
-import json
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import optuna
 
-from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import SearchError, count, some
 from ensemble_kit.core.records import Estimate, ImageTable
+from ensemble_kit.runs.search import NestedRecord, Optimism, Trial, TuningRecord, copy_tuning
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.tuning.losses import direction
@@ -21,8 +19,7 @@ from ensemble_kit.tuning.search import failures
 from ensemble_kit.tuning.storage import experimental
 from ensemble_kit.tuning.trials import TrialRecord, best_trial, judged_study, read_trials
 
-TUNING, STORE = "tuning.json", "store"
-FORMAT_VERSION = 1
+STORE = "store"
 FEWEST_FOR_IMPORTANCE = 8
 OPTIMISTIC = (
     "The best score was chosen among all trials on these very images and folds, so it flatters; "
@@ -96,64 +93,54 @@ def write_tuning(
     folder: Path,
     search: SearchSpec,
     optimism: Estimate | None = None,
-    nested: Mapping[str, Any] | None = None,
+    nested: NestedRecord | None = None,
 ) -> Path:
     """``tuning.json`` of a search's folder. optimism : inner minus outer score."""
     shown = [trial for trial in result.trials if trial.state != "WAITING"]
-    content: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "name": result.name,
-        "metric": search.metric,
-        "direction": direction(search.metric),
-        "sampler": search.sampler,
-        "pruner": search.pruner,
-        "space": search.model_dump(mode="json")["space"],
-        "trials": [_plain(trial) for trial in shown],
-        "best": result.best.number,
-        "front": list(result.front),
-        "importance": dict(result.importance),
-        "optimism": None,
-        "nested": nested,
-        "note": "" if optimism else OPTIMISTIC,
-    }
-    if optimism is not None:
-        content["optimism"] = {
-            "value": optimism.value,
-            "low": optimism.low,
-            "high": optimism.high,
-            "note": optimism.note,
-        }
-    write_json(folder / TUNING, content)
-    return folder / TUNING
+    flattery = optimism and Optimism(
+        value=optimism.value, low=optimism.low, high=optimism.high, note=optimism.note
+    )
+    record = TuningRecord(
+        name=result.name,
+        metric=search.metric,
+        direction=direction(search.metric),
+        sampler=search.sampler,
+        pruner=search.pruner,
+        min_gain=search.min_gain,
+        space=search.model_dump(mode="json")["space"],
+        trials=tuple(_plain(trial) for trial in shown),
+        best=result.best.number,
+        front=result.front,
+        importance=dict(result.importance),
+        optimism=flattery,
+        nested=nested,
+        note="" if optimism else OPTIMISTIC,
+    )
+    return folder / record.write(folder)
 
 
 def take_record(studies_dir: Path, spec: StudySpec, run_folder: Path) -> str | None:
     """Copy the record of the search that made a study into a run folder; its name if there is."""
     if not spec.tuned_by:
         return None
-    record = studies_dir / STORE / spec.tuned_by / TUNING
-    if not record.is_file():
-        return None
-    json.loads(record.read_text(encoding="utf-8"))
-    shutil.copyfile(record, run_folder / TUNING)
-    return TUNING
+    return copy_tuning(studies_dir / STORE / spec.tuned_by, run_folder)
 
 
 def _minutes(trial: TrialRecord) -> str:
     return count(max(1, round((trial.seconds or 0.0) / 60)), "minute")
 
 
-def _plain(trial: TrialRecord) -> dict[str, Any]:
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        "value": trial.value,
-        "params": dict(trial.params),
-        "pruned_after": trial.pruned_after,
-        "seconds": trial.seconds,
-        "cost": trial.cost,
-        "failure": trial.failure,
-    }
+def _plain(trial: TrialRecord) -> Trial:
+    return Trial(
+        number=trial.number,
+        state=trial.state,
+        value=trial.value,
+        params=dict(trial.params),
+        pruned_after=trial.pruned_after,
+        seconds=trial.seconds,
+        cost=trial.cost,
+        failure=trial.failure,
+    )
 
 
 def evaluator() -> optuna.importance.BaseImportanceEvaluator:

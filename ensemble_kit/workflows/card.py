@@ -6,8 +6,9 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.models.export_formats import ExportFormat
 from ensemble_kit.reporting.card import card_text
 from ensemble_kit.reporting.collect.report import build_report
-from ensemble_kit.reporting.storage import FILE_NAME, read_report, write_report
+from ensemble_kit.reporting.storage import read_report, write_report
 from ensemble_kit.reporting.view.report import Report
+from ensemble_kit.runs.paths import REPORT
 from ensemble_kit.workflows.shipped import Shipped
 
 HAM = (
@@ -37,7 +38,7 @@ def write_card(path: Path, shipped: Shipped, chosen: ExportFormat) -> None:
 
 def report_of(folder: Path) -> Report:
     """The run's own ``report.json``, made where there is none."""
-    path = folder / FILE_NAME
+    path = folder / REPORT
     if not path.is_file():
         write_report(path, build_report(folder))
     return read_report(path)

@@ -13,36 +13,29 @@ from typing import Any
 import numpy as np
 
 from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
-from ensemble_kit.data.predictions import predictions_csv
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
-from ensemble_kit.runs.evaluated import write_evaluation
-from ensemble_kit.runs.folder import (
-    FOLDS,
-    IMAGES,
-    OOF,
-    STUDY,
-    fold_folder,
-    write_folds,
-    write_images,
-    write_oof,
-)
+from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folds import FoldDone, fold_predictions
 from ensemble_kit.runs.manifest import (
-    FILE_NAME,
     Manifest,
     environment,
+    is_run,
     read_manifest,
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.fold import FoldDone, fold_predictions, read_done, train_fold
+from ensemble_kit.training.fold import read_done, train_fold
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
@@ -62,6 +55,7 @@ from ensemble_kit.workflows.inputs import (
     images_of,
     run_folder,
 )
+from ensemble_kit.workflows.repeats import repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
 STOPPING_NOTES = {
@@ -143,9 +137,7 @@ def cross_validate(
     tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
     repeats = _train_run(table, draws, study, folder, resources, tell, overwrite)
     tell("evaluating")
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    predictions = Predictions(table.image_ids, table.class_names, mean)
-    _complete(folder, table, draws, predictions, study)
+    _complete(folder, table, draws, repeats[0], study)
     if studies_dir is not None and study.tuned_by:
         from ensemble_kit.tuning.summary import take_record
 
@@ -163,12 +155,13 @@ def _train_run(
     tell: Callable[..., None],
     overwrite: bool,
 ) -> tuple[Predictions, ...]:
-    """Begin or resume the folder, train, write ``oof.csv``; the out-of-fold rows by repeat."""
+    """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
+    repeats, each one's and their average; the out-of-fold rows by repeat."""
     began = time.perf_counter()
     for draw in draws:
         check_folds(table, draw)
     digest = digest_of(*(draw.digest for draw in draws))
-    if (folder / FILE_NAME).is_file() and not overwrite:
+    if is_run(folder) and not overwrite:
         refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
     events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
@@ -185,13 +178,8 @@ def _train_run(
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
-    mean = np.mean([repeat.probabilities for repeat in repeats], axis=0)
-    write_oof(folder, Predictions(table.image_ids, table.class_names, mean))
-    names = [OOF, *_fold_files(folder, draws)]
-    if len(repeats) > 1:
-        for r, repeat in enumerate(repeats):
-            write_text(folder / f"oof_{r}.csv", predictions_csv(repeat))
-            names.append(f"oof_{r}.csv")
+    write_oof(folder, repeats[0])
+    names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
@@ -208,7 +196,7 @@ def _complete(
     """
     write_text(folder / STUDY, spec.to_toml())
     write_images(folder, table)
-    (folder / "report.json").unlink(missing_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
     manifest = read_manifest(folder)
@@ -217,7 +205,11 @@ def _complete(
         [STUDY, IMAGES, *names],
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=(STOPPING_NOTES[spec.training.early_stopping], *manifest.facts["store_notes"]),
+        notes=(
+            *((repeats_note(len(draws)),) if len(draws) > 1 else ()),
+            STOPPING_NOTES[spec.training.early_stopping],
+            *manifest.facts["store_notes"],
+        ),
         warnings=_warnings(manifest, table, spec),
     )
 
@@ -246,7 +238,7 @@ def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[s
 def _begin(
     table: ImageTable, draws: list[Folds], spec: StudySpec, folder: Path, digest: str
 ) -> None:
-    if (folder / FILE_NAME).is_file():
+    if is_run(folder):
         return
     manifest = Manifest(
         kind="cv",
@@ -317,7 +309,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.predict_views, prepared.plan.views),
+        "predict_views": min(spec.training.test_views, prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,

@@ -5,18 +5,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-import tomli_w
-
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import Ints
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
 from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
 from ensemble_kit.posthoc.conformal.sets import SetSpec
-from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS
+from ensemble_kit.posthoc.selection.catalogue import AUTO_METHODS, CALIBRATORS, METHODS
 from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.folder import find_run
-from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
+from ensemble_kit.study import EvaluationSpec, Study
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun, say_nothing
@@ -78,8 +76,10 @@ def ensemble(
     settings = settings or EnsembleSettings()
     chain = chain_spec(settings, seed)
     folders, files = _apart(members, runs_dir)
-    study = StudySpec(name=_checked(name)).override(
-        {"split": {"seed": seed}, "evaluation": (evaluation or EvaluationSpec()).model_dump()}
+    study = Study(
+        name=name,
+        split={"seed": seed},
+        evaluation=(evaluation or EvaluationSpec()).model_dump(),
     )
     gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed)
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
@@ -111,7 +111,7 @@ def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:
 def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
     """The settings checked; StudyError names the option and what it takes."""
     for option, value, known in (
-        ("--method", settings.method, ("auto", *METHODS)),
+        ("--method", settings.method, (*AUTO_METHODS, *METHODS)),
         ("--calibrate", settings.calibrate, ("auto", *CALIBRATORS)),
         ("--objective", settings.objective, OBJECTIVES),
         ("--set-score", settings.set_score, SCORES),
@@ -170,7 +170,3 @@ def _apart(members: Sequence[Member], runs_dir: Path) -> tuple[list[Path], list[
         else:
             folders.append(find_run(str(member), runs_dir))
     return folders, files
-
-
-def _checked(name: str) -> str:
-    return parse_study(tomli_w.dumps({"name": name}), "--name").name

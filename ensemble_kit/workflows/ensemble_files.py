@@ -1,54 +1,82 @@
 """The run folder of an ensemble, and the bundle read back for use on new images."""
 
-import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, RunError, some
-from ensemble_kit.core.records import Estimate, Predictions, digest_of
+from ensemble_kit.core.records import Floats, Predictions
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
 from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.posthoc.selection.explaining import Bin
-from ensemble_kit.posthoc.selection.fitted import Chain
-from ensemble_kit.runs.evaluated import write_evaluation
-from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.posthoc.selection.fitted import Combination
+from ensemble_kit.runs.ensembles import (
+    BoardLine,
+    CalibrationRecord,
+    CandidateMethod,
+    ConformalRecord,
+    CoverageLine,
+    EnsembleRecord,
+    FewGroups,
+    Matrix,
+    MemberRecord,
+    OptimismLine,
+    ReliabilityBin,
+    ReliabilityRecord,
+    SetLine,
+    SetsFit,
+    write_sets,
+)
+from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folder import write_study
 from ensemble_kit.runs.manifest import (
-    FILE_NAME,
     Manifest,
     environment,
+    is_run,
     read_manifest,
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.paths import ENSEMBLE
+from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import CROSSFITTED, IN_SAMPLE, EnsembleStudy
 
-FORMAT_VERSION = 1
-ENSEMBLE, CALIBRATION, CONFORMAL, SETS = (
-    "ensemble.json", "calibration.json", "conformal.json", "sets.csv",
-)  # fmt: skip
+PROMISE = (
+    "approximate: thresholds come from cross-validated scores (without the + of Barber et al. "
+    "2021), aimed at a random image of a random group; no finite-sample guarantee"
+)
+APPLIES_TO = "single fold models of the members; their results are averaged after"
+MOST_MATCHES = 60
+"""Most matchings of fold models of members that have different numbers of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
     """An ensemble for new images: the chain, decision and sets fitted on all rows.
 
+    The chain was fitted on probabilities of single fold models (each row's by the model that had
+    not seen it), so it is meant for the probabilities of single fold models. For new images, which
+    every fold model may judge, :meth:`apply_folds` applies it to each fold model and averages
+    after; applied to the mean of the fold models it is under-confident (docs/ensembles.md).
+
     members : names, in the order in which their probabilities go in.
     """
 
     members: tuple[str, ...]
     class_names: tuple[str, ...]
-    chain: Chain
+    chain: Combination
     decision: Decision
     sets: PredictionSets
 
     def apply(self, members: Members) -> Predictions:
-        """Ensembled, calibrated probabilities of new images from the members' probabilities."""
+        """Probabilities of new images from those of one model a member."""
         if members.class_names != self.class_names or members.names != self.members:
             raise PredictionsError(
                 f"the ensemble was fitted for members {some(self.members)} and classes "
@@ -58,17 +86,60 @@ class Bundle:
         p = self.chain.apply(members.probabilities)
         return Predictions(members.image_ids, self.class_names, p / p.sum(axis=1, keepdims=True))
 
+    def apply_folds(self, by_member: Mapping[str, Floats]) -> Floats:
+        """(n, C) probabilities of new images from those of every fold model.
+
+        by_member : name of each member -> (K, n, C), its K fold models' probabilities; (n, C) is
+        taken for one model. The chain is applied to the k-th fold models of all members together,
+        for every k, and its probabilities are averaged. Where members have different numbers of
+        fold models, those of each are gone through in turn until all have been used equally often
+        (or :data:`MOST_MATCHES` times). Raises PredictionsError naming what does not fit.
+        """
+        if set(by_member) != set(self.members):
+            raise PredictionsError(
+                f"the ensemble was made from members {some(self.members)}; given were "
+                f"{some(by_member)}: give each of them once"
+            )
+        stacks = [_fold_models(name, by_member[name]) for name in self.members]
+        n_images = {stack.shape[1] for stack in stacks}
+        n_classes = {stack.shape[2] for stack in stacks}
+        if len(n_images) > 1 or n_classes != {len(self.class_names)}:
+            shapes = [f"{n}: {s.shape}" for n, s in zip(self.members, stacks, strict=True)]
+            raise PredictionsError(
+                f"members differ in images or classes ({some(shapes)}): give (K, n, "
+                f"{len(self.class_names)}) of the same images each"
+            )
+        counts = [len(stack) for stack in stacks]
+        rounds = max(min(math.lcm(*counts), MOST_MATCHES), *counts)
+        total = np.zeros(stacks[0].shape[1:])
+        for k in range(rounds):
+            total += self.chain.apply(np.stack([stack[k % len(stack)] for stack in stacks]))
+        return np.asarray(total / total.sum(axis=1, keepdims=True))
+
+
+def _fold_models(name: str, given: Floats) -> Floats:
+    stack = np.asarray(given, dtype=np.float64)
+    stack = stack[None] if stack.ndim == 2 else stack
+    if stack.ndim != 3 or len(stack) == 0:
+        raise PredictionsError(
+            f"member {name!r}: probabilities of shape {np.shape(given)}; give (K, n, C), one table "
+            "for each of its K fold models"
+        )
+    if not np.isfinite(stack).all() or (stack < 0).any():
+        raise PredictionsError(f"member {name!r}: probabilities must be finite and not negative")
+    return stack
+
 
 def load_ensemble(folder: Path) -> Bundle:
     """Read ``ensemble.json`` and ``conformal.json`` of a run folder; RunError if they are not."""
-    values, sets = (_read(folder / name) for name in (ENSEMBLE, CONFORMAL))
+    record, sets = EnsembleRecord.read(folder), ConformalRecord.read(folder)
     try:
         return Bundle(
-            tuple(member["name"] for member in values["members"]),
-            tuple(values["class_names"]),
-            Chain.from_json(values["final"]),
-            Decision.from_json(values["decision"]),
-            PredictionSets.from_json(sets["final"]),
+            tuple(member.name for member in record.members),
+            record.class_names,
+            Combination.from_json(record.final),
+            Decision.from_json(record.decision),
+            PredictionSets.from_json(sets.final.plain()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder / ENSEMBLE}: damaged ({error!r}); make the run again") from None
@@ -79,7 +150,7 @@ def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> 
     folder = runs_dir / name
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
-    if not (folder / FILE_NAME).is_file():
+    if not is_run(folder):
         raise RunError(f"{folder} is there and is no run: choose another --name")
     there = read_manifest(folder)
     if there.kind != "ensemble" or there.spec_digest != work_digest:
@@ -112,150 +183,140 @@ def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
         **environment(),
     )
     write_manifest(folder, manifest)
-    write_folds(folder, gathered.table, [gathered.folds])
-    write_oof(folder, work.predictions)
-    write_text(folder / STUDY, work.study.to_toml())
-    write_json(folder / ENSEMBLE, ensemble_json(work))
-    write_json(folder / CALIBRATION, _calibration_json(work))
-    write_json(folder / CONFORMAL, _conformal_json(work))
-    write_text(folder / SETS, _sets_csv(work))
-    numbers = write_evaluation(folder, work.evaluation)
-    names = [FOLDS, IMAGES, OOF, STUDY, ENSEMBLE, CALIBRATION, CONFORMAL, SETS, *numbers]
+    names = [
+        *write_folds(folder, gathered.table, [gathered.folds]),
+        write_oof(folder, work.predictions),
+        write_study(folder, work.study),
+        ensemble_record(work).write(folder),
+        _calibration_record(work).write(folder),
+        _conformal_record(work).write(folder),
+        write_sets(folder, _set_lines(work)),
+        *write_evaluation(folder, work.evaluation),
+    ]
     finished = Manifest(kind="ensemble", name=work.study.name).created
     record_files(folder, names, status="complete", finished=finished)
     return folder
 
 
-def ensemble_json(work: EnsembleStudy) -> dict[str, Any]:
+def ensemble_record(work: EnsembleStudy) -> EnsembleRecord:
     """The contents of ``ensemble.json``: what was chosen and why, members, optimism, the chain."""
     final = work.outcome.final
     lines = {line.name: line for line in work.board}
     inside, outside = lines[IN_SAMPLE], lines[CROSSFITTED]
-    members = [
-        {
-            "name": name,
-            "origin": origin,
-            "weight": weight,
-            "figures": {m: asdict(e) for m, e in line.figures.items()},
-            "minus_ensemble": {m: asdict(e) for m, e in line.minus_first.items()},
-            "without": None if without is None else asdict(without),
-        }
+    members = tuple(
+        MemberRecord(
+            name=name, origin=origin, weight=weight, figures=line.figures,
+            minus_ensemble=line.minus_first, without=without,
+        )
         for name, origin, weight, line, without in zip(
             work.gathered.members.names, work.gathered.origins, work.weights, work.board[3:],
             work.without, strict=True,
         )
-    ]  # fmt: skip
-    return {
-        "format_version": FORMAT_VERSION,
-        "method": final.choice.winner.method,
-        "calibrator": final.choice.winner.calibrator,
-        "description": final.choice.reason,
-        "objective": work.spec.objective,
-        "class_names": list(work.gathered.table.class_names),
-        "members": members,
-        "candidates": [asdict(j) | {"candidate": str(j.candidate)} for j in final.choice.judged],
-        "chosen_by_fold": {
-            str(k): str(step.choice.winner) for k, step in work.outcome.by_fold.items()
+    )  # fmt: skip
+    return EnsembleRecord(
+        method=final.choice.name,
+        calibrator=_calibrators_of(final.chain),
+        description=final.choice.reason,
+        objective=work.spec.objective,
+        class_names=work.gathered.table.class_names,
+        members=members,
+        candidates=tuple(
+            CandidateMethod(
+                candidate=str(j.candidate), weight=j.weight, loss=j.loss, behind=j.behind,
+                error=j.error, parameters=j.parameters,
+            )
+            for j in final.choice.judged
+        ),
+        chosen_by_fold={str(k): s.choice.name for k, s in work.outcome.by_fold.items()},
+        weights_by_fold={
+            str(k): {str(j.candidate): j.weight for j in s.choice.judged}
+            for k, s in work.outcome.by_fold.items()
         },
-        "board": [
-            {"name": line.name, "figures": _figures(line.figures),
-             "minus_ensemble": _figures(line.minus_first)}
+        applies_to=APPLIES_TO,
+        board=tuple(
+            BoardLine(name=line.name, figures=line.figures, minus_ensemble=line.minus_first)
             for line in work.board
-        ],
-        "optimism": [
-            {
-                "metric": metric,
-                "in_sample": asdict(inside.figures[metric]),
-                "cross_fitted": asdict(outside.figures[metric]),
-                "difference": asdict(inside.minus_first[metric]),
-            }
+        ),
+        optimism=tuple(
+            OptimismLine(
+                metric=metric,
+                in_sample=inside.figures[metric],
+                cross_fitted=outside.figures[metric],
+                difference=inside.minus_first[metric],
+            )
             for metric in outside.figures
-        ],
-        "error_correlation": _matrix(work.diversity.error_correlation),
-        "double_fault": _matrix(work.diversity.double_fault),
-        "decision": final.decision.to_json(),
-        "final": final.chain.to_json(),
-        "by_fold": {str(k): step.chain.to_json() for k, step in work.outcome.by_fold.items()},
-    }  # fmt: skip
+        ),
+        error_correlation=_matrix(work.diversity.error_correlation),
+        double_fault=_matrix(work.diversity.double_fault),
+        decision=final.decision.to_json(),
+        final=final.chain.to_json(),
+        by_fold={str(k): step.chain.to_json() for k, step in work.outcome.by_fold.items()},
+    )  # fmt: skip
 
 
-def _calibration_json(work: EnsembleStudy) -> dict[str, Any]:
+def _calibration_record(work: EnsembleStudy) -> CalibrationRecord:
+    """Calibrators by candidate, of all rows and of each fold."""
     chain = work.chain
-    return {
-        "format_version": FORMAT_VERSION,
-        "method": chain.candidate.calibrator,
-        "final": step_to_json(chain.calibrator),
-        "prior_shift": None if chain.shift is None else step_to_json(chain.shift),
-        "by_fold": {
-            str(k): step_to_json(step.chain.calibrator) for k, step in work.outcome.by_fold.items()
-        },
-        "before": _reliability(work.before),
-        "after": _reliability(work.after),
-    }
+    return CalibrationRecord(
+        method=_calibrators_of(chain),
+        final=_calibrators(chain),
+        prior_shift=None if chain.shift is None else step_to_json(chain.shift),
+        by_fold={str(k): _calibrators(s.chain) for k, s in work.outcome.by_fold.items()},
+        before=_reliability(work.before),
+        after=_reliability(work.after),
+    )
 
 
-def _conformal_json(work: EnsembleStudy) -> dict[str, Any]:
+def _calibrators_of(chain: Combination) -> str:
+    used = sorted({part.candidate.calibrator for part in chain.chains})
+    return used[0] if len(used) == 1 else f"{', '.join(used)} (by candidate)"
+
+
+def _calibrators(chain: Combination) -> dict[str, Any]:
+    return {str(part.candidate): step_to_json(part.calibrator) for part in chain.chains}
+
+
+def _conformal_record(work: EnsembleStudy) -> ConformalRecord:
     final = work.outcome.final.sets
     names = work.gathered.table.class_names
-    few = [
-        {"class": name, "n_groups": int(n), "groups_needed": final.needed}
-        for name, n, enough in zip(names, final.n_groups, final.guaranteed, strict=True)
-        if not enough
-    ]
+    few = tuple(
+        FewGroups(class_name=name, n_groups=int(n), groups_needed=final.needed)
+        for name, n, there in zip(
+            names, work.outcome.fewest_groups(), work.outcome.has_thresholds(), strict=True
+        )
+        if not there
+    )
     sizes = np.bincount(work.outcome.sets.sum(axis=1), minlength=len(names) + 1)
-    return {
-        "format_version": FORMAT_VERSION,
-        "method": f"{final.spec.score}, {'by class' if final.spec.by_class else 'marginal'}",
-        "level": final.spec.level,
-        "final": final.to_json(),
-        "by_fold": {str(k): step.sets.to_json() for k, step in work.outcome.by_fold.items()},
-        "without_guarantee": few,
-        "coverage": [asdict(line) for line in work.coverage],
-        "sizes": [[size, int(n)] for size, n in enumerate(sizes) if n],
-    }
+    return ConformalRecord(
+        method=f"{final.spec.score}, {'by class' if final.spec.by_class else 'marginal'}",
+        level=final.spec.level,
+        final=SetsFit(**final.to_json()),
+        by_fold={str(k): SetsFit(**s.sets.to_json()) for k, s in work.outcome.by_fold.items()},
+        without_guarantee=few,
+        promise=PROMISE,
+        coverage=tuple(CoverageLine(**asdict(line)) for line in work.coverage),
+        sizes=tuple((size, int(n)) for size, n in enumerate(sizes) if n),
+    )
 
 
-def _sets_csv(work: EnsembleStudy) -> str:
-    """``image,decision,set``: classes of a set separated by blanks, likeliest first."""
+def _set_lines(work: EnsembleStudy) -> list[SetLine]:
+    """Decision and set of each image, the likeliest class first."""
     names = np.array(work.gathered.table.class_names)
     order = np.argsort(-work.outcome.probabilities, axis=1, kind="stable")
-    lines = ["image,decision,set"]
-    for image, decision, inside, rank in zip(
-        work.gathered.table.image_ids, work.outcome.decisions, work.outcome.sets, order, strict=True
-    ):
-        kept = " ".join(names[c] for c in rank if inside[c])
-        lines.append(f"{_cell(str(image))},{_cell(names[decision])},{_cell(kept)}")
-    return "\n".join(lines) + "\n"
+    return [
+        SetLine(str(image), str(names[decision]), tuple(str(names[c]) for c in rank if inside[c]))
+        for image, decision, inside, rank in zip(
+            work.gathered.table.image_ids, work.outcome.decisions, work.outcome.sets, order,
+            strict=True,
+        )
+    ]  # fmt: skip
 
 
-def _cell(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+def _matrix(values: np.ndarray) -> Matrix:
+    return tuple(tuple(float(v) if np.isfinite(v) else None for v in row) for row in values)
 
 
-def _figures(figures: dict[str, Estimate]) -> dict[str, Any]:
-    return {metric: asdict(estimate) for metric, estimate in figures.items()}
-
-
-def _matrix(values: np.ndarray) -> list[list[float | None]]:
-    return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
-
-
-def _reliability(bins: tuple[Bin, ...]) -> dict[str, Any]:
+def _reliability(bins: tuple[Bin, ...]) -> ReliabilityRecord:
     n = sum(b.n for b in bins)
     ece = sum(b.n * abs(b.accuracy - b.confidence) for b in bins) / n
-    return {"ece": ece, "bins": [asdict(b) for b in bins]}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path} is missing: {path.parent} is no ensemble run") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
-    version = values.get("format_version") if isinstance(values, dict) else None
-    if version != FORMAT_VERSION:
-        raise RunError(
-            f"{path}: format version {version!r}, but this program reads {FORMAT_VERSION}"
-        )
-    return dict(values)
+    return ReliabilityRecord(ece=ece, bins=tuple(ReliabilityBin(**asdict(b)) for b in bins))

@@ -21,7 +21,7 @@ from ensemble_kit.posthoc.selection.explaining import (
     member_weights,
     reliability,
 )
-from ensemble_kit.posthoc.selection.fitted import Chain, fit_bank
+from ensemble_kit.posthoc.selection.fitted import Combination, fit_candidates
 from ensemble_kit.posthoc.selection.fitting import ChainSpec, Outcome, crossfit_chain
 from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
 from ensemble_kit.study import StudySpec
@@ -56,8 +56,8 @@ class EnsembleStudy:
     after: tuple[Bin, ...]
 
     @property
-    def chain(self) -> Chain:
-        """The chain refitted on all rows."""
+    def chain(self) -> Combination:
+        """What was refitted on all rows."""
         return self.outcome.final.chain
 
 
@@ -87,6 +87,7 @@ def study_ensemble(
         (name, _predictions(gathered, p))
         for name, p in zip(members.names, members.probabilities, strict=True)
     ]
+    chain = outcome.final.chain
     draws = GroupBootstrap(table.n_groups, evaluation_spec.replicates, seed)
     return EnsembleStudy(
         gathered=gathered,
@@ -97,8 +98,10 @@ def study_ensemble(
         predictions=predictions,
         evaluation=evaluation,
         board=scoreboard(table, named, evaluation_spec, seed),
-        weights=member_weights(outcome.final.chain, len(members.names)),
-        without=leave_one_out(rows, outcome.final.choice.winner, evaluation_spec, seed),
+        weights=member_weights(chain, len(members.names)),
+        without=leave_one_out(
+            rows, [part.candidate for part in chain.chains], chain.weights, evaluation_spec, seed
+        ),
         diversity=diversity(rows),
         coverage=coverage_table(
             outcome.sets, rows.labels, rows.groups, table.class_names, draws,
@@ -110,7 +113,7 @@ def study_ensemble(
 
 
 def _baseline(rows: Rows) -> Floats:
-    fit = partial(fit_bank, candidates=(BASELINE,))
+    fit = partial(fit_candidates, candidates=(BASELINE,))
     return np.asarray(crossfit_rows(fit, rows).output[:, 0])
 
 

@@ -3,24 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import Evaluation
-from ensemble_kit.runs.evaluated import write_evaluation
-from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.runs.comparisons import ComparisonRecord
+from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folder import write_study
 from ensemble_kit.runs.manifest import (
-    FILE_NAME,
     Manifest,
     environment,
+    is_run,
     read_manifest,
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import StudySpec
-
-COMPARISON = "comparison.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def check_name(
     folder = runs_dir / study.name
     if overwrite or not folder.exists():
         return
-    if not (folder / FILE_NAME).is_file():
+    if not is_run(folder):
         if not any(folder.iterdir()):
             return
         raise RunError(f"{folder} is there and is no run: choose another --name")
@@ -76,13 +76,14 @@ def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
     write_manifest(
         folder, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
     )
-    write_folds(folder, work.table, [work.folds])
-    write_oof(folder, work.predictions)
-    write_text(folder / STUDY, work.study.to_toml())
-    names = [FOLDS, IMAGES, OOF, STUDY, *write_evaluation(folder, work.evaluation)]
+    names = [
+        *write_folds(folder, work.table, [work.folds]),
+        write_oof(folder, work.predictions),
+        write_study(folder, work.study),
+        *write_evaluation(folder, work.evaluation),
+    ]
     if work.comparison is not None:
-        write_json(folder / COMPARISON, work.comparison.plain())
-        names.append(COMPARISON)
+        names.append(ComparisonRecord.of(work.comparison).write(folder))
     finished = Manifest(kind="evaluate", name=work.study.name).created
     record_files(folder, names, status="complete", finished=finished)
     return folder

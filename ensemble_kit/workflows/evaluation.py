@@ -15,7 +15,7 @@ from ensemble_kit.metrics.comparison import Comparison, compare
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.evaluation import evaluate as evaluate_table
 from ensemble_kit.metrics.isic import with_isic_rows
-from ensemble_kit.study import EvaluationSpec, StudySpec
+from ensemble_kit.study import EvaluationSpec, Study, StudySpec
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
 from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
@@ -98,8 +98,10 @@ def evaluate_files(
     tell("matched", notes=matched.notes, warnings=matched.warnings)
     table, folds = matched.table, matched.folds
     studies = [
-        StudySpec(evaluation=settings, name=_name(member, name, len(predictions))).override(
-            {"split": {"seed": seed}}
+        Study(
+            evaluation=settings.model_dump(),
+            name=_name(member, name, len(predictions)),
+            split={"seed": seed},
         )
         for member, _ in matched.members
     ]

@@ -7,7 +7,7 @@ from typing import Literal
 from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.explain.explaining import Explained, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import Run, find_run, read_run
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.finished import FinishedRun, say_nothing
@@ -51,7 +51,7 @@ def chosen_images(run: Run, images: Chosen) -> list[str]:
     """Ids of the images asked for; DataError where there is none."""
     ids: list[str] = run.table.image_ids.tolist()
     if isinstance(images, int):
-        chosen = list(shown_images(Source(run), images))
+        chosen = list(shown_images(ReportedRun(run), images))
     elif images == "all":
         return ids
     else:

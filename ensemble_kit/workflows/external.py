@@ -16,7 +16,7 @@ from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows
 from ensemble_kit.posthoc.drift import MetadataDrift, TwoSample
 from ensemble_kit.posthoc.selection.catalogue import Candidate
-from ensemble_kit.posthoc.selection.fitted import fit_bank
+from ensemble_kit.posthoc.selection.fitted import fit_candidates
 from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
 from ensemble_kit.study import EvaluationSpec
 from ensemble_kit.workflows.overlap import Overlap
@@ -83,7 +83,7 @@ def recalibrated(table: ImageTable, p: Floats, calibrator: str) -> Floats:
     """(n, C) probabilities recalibrated abroad: each row by a calibrator fitted on the groups of
     the other four parts."""
     return np.asarray(
-        crossfit_rows(partial(fit_bank, candidates=(Candidate("mean", calibrator),)),
+        crossfit_rows(partial(fit_candidates, candidates=(Candidate("mean", calibrator),)),
                       rows_abroad(table, p)).output[:, 0]
     )  # fmt: skip
 

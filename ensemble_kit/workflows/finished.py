@@ -11,10 +11,12 @@ import pandas as pd
 from ensemble_kit.core.errors import PredictionsError, RunError, some
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import Evaluation
-from ensemble_kit.runs.evaluated import read_evaluation
-from ensemble_kit.runs.folder import STUDY, Run, find_run, fold_folder, read_folds, read_run
+from ensemble_kit.runs.evaluation import read_evaluation
+from ensemble_kit.runs.folder import Run, find_run, read_run, read_run_study
 from ensemble_kit.runs.manifest import Manifest
-from ensemble_kit.study import StudySpec, read_study
+from ensemble_kit.runs.paths import MODEL, fold_column, fold_folder
+from ensemble_kit.runs.tables import read_folds
+from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
     from ensemble_kit.workflows.ensemble_files import Bundle
@@ -79,8 +81,7 @@ class FinishedRun:
 
     @cached_property
     def study(self) -> StudySpec:
-        path = self.folder / STUDY
-        return read_study(path) if path.is_file() else StudySpec()
+        return read_run_study(self.folder)
 
     @cached_property
     def oof(self) -> pd.DataFrame:
@@ -102,7 +103,7 @@ class FinishedRun:
         m = self.manifest
         table, draws = read_folds(self.folder, m.class_names, m.data_root)
         columns: dict[str, Any] = {"group": table.groups}
-        columns |= {f"fold_{r}" if r else "fold": draw.fold for r, draw in enumerate(draws)}
+        columns |= {fold_column(r): draw.fold for r, draw in enumerate(draws)}
         return pd.DataFrame(columns, pd.Index(table.image_ids, name="image"))
 
     @cached_property
@@ -122,7 +123,7 @@ class FinishedRun:
     def fold_model(self, fold: int, repeat: int = 0) -> Any:
         """The ``keras.Model`` of one fold: pixels 0..255 (m, S, S, 3) in, (m, C) probabilities
         out. It is loaded without running any code it may carry. RunError where there is none."""
-        from ensemble_kit.models.fold_model import MODEL, load_network
+        from ensemble_kit.models.fold_model import load_network
 
         if self.kind != "cv":
             raise RunError(f"run {self.name!r} was made by `{self.kind}`: only `cv` leaves models")
@@ -143,31 +144,38 @@ class FinishedRun:
     def apply(self, members: Mapping[str, Any]) -> pd.DataFrame:
         """Ensembled, calibrated probabilities of new images.
 
-        members : name of each member (as the ensemble was made from) -> (n, C) probabilities, a
-        DataFrame with the classes as columns or an array in the order of ``class_names``.
-        Returns (n, C), index: the first DataFrame's, else 0 … n - 1. Raises PredictionsError.
+        members : name of each member (as the ensemble was made from) -> the probabilities of its
+        fold models: an array (K, n, C) or a list of K tables; or of one model, (n, C). A table is a
+        DataFrame with the classes as columns or an array in the order of ``class_names``. The
+        chain is applied to each fold model and averaged after: it was fitted on single fold
+        models, not on their mean. Returns (n, C), index: the first DataFrame's, else 0 … n - 1.
+        Raises PredictionsError.
         """
-        from ensemble_kit.posthoc.crossfit import Members
-
         wanted, classes = self.saved_ensemble.members, self.class_names
         if set(members) != set(wanted):
             raise PredictionsError(
                 f"the ensemble was made from members {some(wanted)}; given were {some(members)}: "
                 "give each of them once"
             )
-        index, stack = None, []
+        index: pd.Index | None = None
+        stacks: dict[str, Any] = {}
         for name in wanted:
             given = members[name]
-            if isinstance(given, pd.DataFrame):
-                if absent := [c for c in classes if c not in given.columns]:
-                    raise PredictionsError(f"member {name!r} has no column {some(absent)}")
-                index = given.index if index is None else index
-                given = given.loc[index, list(classes)]
-            stack.append(np.asarray(given, dtype=np.float64))
-        if len({array.shape for array in stack}) > 1 or stack[0].ndim != 2:
-            shapes = [f"{name}: {a.shape}" for name, a in zip(wanted, stack, strict=True)]
-            raise PredictionsError(f"members differ in shape ({some(shapes)}): give (n, C) each")
-        index = pd.RangeIndex(len(stack[0])) if index is None else index
-        ids = np.array([str(i) for i in index], dtype=np.str_)
-        applied = self.saved_ensemble.apply(Members(wanted, ids, classes, np.stack(stack)))
-        return pd.DataFrame(applied.probabilities, index, list(classes))
+            tables = list(given) if isinstance(given, (list, tuple)) else [given]
+            plain = []
+            for table in tables:
+                if isinstance(table, pd.DataFrame):
+                    if absent := [c for c in classes if c not in table.columns]:
+                        raise PredictionsError(f"member {name!r} has no column {some(absent)}")
+                    index = table.index if index is None else index
+                    table = table.loc[index, list(classes)]
+                plain.append(np.asarray(table, dtype=np.float64))
+            if len({array.shape for array in plain}) > 1:
+                raise PredictionsError(
+                    f"member {name!r}: its fold models differ in shape "
+                    f"({some([str(a.shape) for a in plain])}): give (n, C) each"
+                )
+            stacks[name] = plain[0] if len(plain) == 1 else np.stack(plain)
+        applied = self.saved_ensemble.apply_folds(stacks)
+        index = pd.RangeIndex(len(applied)) if index is None else index
+        return pd.DataFrame(applied, index, list(classes))

@@ -8,7 +8,7 @@ from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import data_or_default, load_table
 from ensemble_kit.data.sample.folder import sample_folder
-from ensemble_kit.runs.manifest import FILE_NAME
+from ensemble_kit.runs.manifest import is_run
 from ensemble_kit.splits import make_folds, read_folds_file
 from ensemble_kit.study import StudySpec, read_study
 
@@ -84,7 +84,7 @@ def run_folder(runs_dir: Path, name: str) -> Path:
     if runs_dir.exists() and not runs_dir.is_dir():
         raise RunError(f"{runs_dir} is a file, not a folder; give another --runs-dir")
     folder = runs_dir / name
-    if folder.exists() and not (folder / FILE_NAME).is_file():
+    if folder.exists() and not is_run(folder):
         raise RunError(f"{folder} is there and is no run; give another --run NAME")
     return folder
 

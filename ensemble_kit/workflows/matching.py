@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.groups import union_groups
 from ensemble_kit.data.prediction_tables import PredictionTable, read_prediction_table
+from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
 
 
@@ -49,7 +51,26 @@ def read_matched(
     else:
         table = _from_columns(given)
     folds, warnings = _folds(given, table, folds_file)
+    warnings = [text for path in paths for text in warnings_of_file(path)] + warnings
     return Matched(table, folds, members, tuple(notes), tuple(warnings))
+
+
+def warnings_of_file(path: Path) -> tuple[str, ...]:
+    """Warnings of the run that a table of predictions lies in, each said of it by name.
+
+    A table copied out of its run folder has lost them.
+    """
+    if not is_run(path.parent):
+        return ()
+    manifest = read_manifest(path.parent)
+    if path.name not in manifest.files:
+        return ()
+    return tuple(inherited_warning(manifest.name, text) for text in manifest.warnings)
+
+
+def inherited_warning(name: str, text: str) -> str:
+    """The warning of a run, said of it by name; one that names a run already stays as it is."""
+    return text if text.startswith("Of run ") else f"Of run {name!r}: {text}"
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -88,15 +109,14 @@ def _like(first: PredictionTable, other: PredictionTable) -> Predictions:
 
 def _from_truth(path: Path, predictions: Predictions) -> tuple[ImageTable, list[str]]:
     truth = load_table(path, require_images=False)
-    row_of = {str(name): row for row, name in enumerate(truth.image_ids)}
-    ids = [str(name) for name in predictions.image_ids]
-    missing = [name for name in ids if name not in row_of]
-    if missing:
-        raise PredictionsError(
+
+    def refuse(missing: list[str]) -> PredictionsError:
+        return PredictionsError(
             f"{path}: no truth for {some(missing)}: every image predicted needs a row; add the "
             "rows or drop the predictions"
         )
-    part = truth.take(np.array([row_of[name] for name in ids], dtype=np.int64))
+
+    part = truth.take(align_rows(truth.image_ids, predictions.image_ids, refuse))
     labels = _codes(np.array(truth.class_names)[part.labels], predictions, str(path))
     left = len(truth) - len(part)
     notes = [f"{path.name}: {count(left, 'image')} of the truth without predictions left out"]
@@ -134,8 +154,7 @@ def _from_columns(given: Sequence[PredictionTable]) -> ImageTable:
 
 
 def _rows(other: PredictionTable, image_ids: Strings) -> Ints:
-    row_of = {str(name): row for row, name in enumerate(other.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in image_ids], dtype=np.int64)
+    return align_rows(other.predictions.image_ids, image_ids)
 
 
 def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
-from ensemble_kit.data.predictions import read_predictions
 from ensemble_kit.posthoc.crossfit import Members
-from ensemble_kit.runs.folder import read_folds, read_run
+from ensemble_kit.runs.folder import read_run
+from ensemble_kit.runs.paths import oof_of_repeat
+from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
-from ensemble_kit.workflows.matching import read_matched
+from ensemble_kit.workflows.matching import inherited_warning, read_matched, warnings_of_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,7 @@ class Source:
     table: ImageTable | None = None
     folds: Folds | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def take(self, rows: Bools) -> "Source":
         """The member on some of its images."""
@@ -44,7 +47,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Members with one truth and one set of outer folds, all in the same order of images."""
+    """Members with one truth and one set of outer folds, all in the same order of images.
+
+    warnings : those of the members' runs come first. optimistic : members whose run warns of
+    optimistic figures (epochs chosen on the rows they are judged on, settings tuned on them).
+    """
 
     table: ImageTable
     folds: Folds
@@ -52,6 +59,7 @@ class Gathered:
     origins: tuple[str, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    optimistic: tuple[str, ...] = ()
 
 
 def gather(
@@ -87,7 +95,16 @@ def gather(
         np.stack([p.probabilities for p in tables]),
     )
     origins = tuple(source.origin for source in sources)
-    return Gathered(table, folds, members, origins, tuple(notes + more + redrawn), tuple(warnings))
+    inherited = list(dict.fromkeys(text for s in sources for text in s.warnings))
+    return Gathered(
+        table,
+        folds,
+        members,
+        origins,
+        tuple(notes + more + redrawn),
+        tuple(inherited + warnings),
+        tuple(s.name for s in sources if any("optimistic" in text for text in s.warnings)),
+    )
 
 
 def _from_run(folder: Path) -> list[Source]:
@@ -96,20 +113,26 @@ def _from_run(folder: Path) -> list[Source]:
     found = []
     draws = read_folds(folder, run.table.class_names, run.table.root)[1]
     for repeat, folds in enumerate(draws):
-        path = folder / f"oof_{repeat}.csv"
-        if path.is_file():
-            p = read_predictions(path).in_order_of(run.table.image_ids)
-            found.append(Source(f"{run.name} repeat {repeat}", str(path), p, run.table, folds))
-    return found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+        stored = find_oof_of_repeat(folder, repeat)
+        if stored is not None:
+            p, origin = stored.in_order_of(run.table.image_ids), folder / oof_of_repeat(repeat)
+            found.append(Source(f"{run.name} repeat {repeat}", str(origin), p, run.table, folds))
+    found = found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+    warnings = tuple(inherited_warning(run.name, text) for text in run.manifest.warnings)
+    return [replace(source, warnings=warnings) for source in found]
 
 
 def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:
     given = read_prediction_table(path)
     if given.labels is None and truth is None:
-        return Source(path.stem, str(path), given.predictions, notes=given.notes)
+        warnings = warnings_of_file(path)
+        return Source(path.stem, str(path), given.predictions, notes=given.notes, warnings=warnings)
     matched = read_matched([path], truth, folds_file)
     predictions = matched.members[0][1]
-    return Source(path.stem, str(path), predictions, matched.table, matched.folds, matched.notes)
+    return Source(
+        path.stem, str(path), predictions, matched.table, matched.folds, matched.notes,
+        matched.warnings,
+    )  # fmt: skip
 
 
 def _named_apart(sources: list[Source]) -> list[Source]:
@@ -160,7 +183,7 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
         if source.table is None or source.folds is None:
             warnings.append(f"{source.origin} has no labels or folds: taken to be out of fold")
             continue
-        order = _order(source, ids)
+        order = align_rows(source.predictions.image_ids, ids)
         _check_labels(reference, table, source, source.table.take(order))
         if source.folds.n_folds == 1:
             warnings.append(f"{source.origin} does not say its folds: taken to be out of fold")
@@ -190,11 +213,6 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
         f"new outer folds were drawn by group (seed {seed}) for everything fitted here"
     )
     return table, redrawn, warnings, [note]
-
-
-def _order(source: Source, ids: np.ndarray) -> np.ndarray:
-    row_of = {str(name): row for row, name in enumerate(source.predictions.image_ids)}
-    return np.array([row_of[str(name)] for name in ids], dtype=np.int64)
 
 
 def _check_labels(reference: Source, table: ImageTable, source: Source, theirs: ImageTable) -> None:

@@ -10,12 +10,12 @@ from ensemble_kit.reporting.collect.report import build_report
 from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.pdf import print_pdf
 from ensemble_kit.reporting.storage import (
-    FILE_NAME,
     check_replaceable,
     read_report,
     write_report,
 )
 from ensemble_kit.runs.folder import find_run
+from ensemble_kit.runs.paths import REPORT
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR
 
@@ -69,7 +69,7 @@ def report(
         view, stem = read_report(given), _stem(given)
     else:
         folder = _folder(run, runs_dir)
-        numbers = to.with_suffix(".json") if to else folder / FILE_NAME
+        numbers = to.with_suffix(".json") if to else folder / REPORT
         check_replaceable(numbers)
         others = [_folder(other, runs_dir) for other in compare]
         away = _folder(external, runs_dir) if external else None
@@ -112,4 +112,4 @@ def _check_distinct(folder: Path, others: list[Path], away: Path | None) -> None
 def _stem(path: Path) -> str:
     """``runs/demo/report.json`` is the report of ``demo``."""
     parent = path.resolve().parent.name
-    return parent if path.name == FILE_NAME and parent else path.stem
+    return parent if path.name == REPORT and parent else path.stem

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.atomic import write_atomically, write_text
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, some
-from ensemble_kit.core.records import digest_of
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
 from ensemble_kit.models.fold_ensemble import FoldOutputs

@@ -10,9 +10,10 @@ from filelock import FileLock, Timeout
 
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable
-from ensemble_kit.runs.folder import STUDY
+from ensemble_kit.runs.folder import read_run_study
 from ensemble_kit.runs.manifest import read_manifest
-from ensemble_kit.study import StudySpec, read_study
+from ensemble_kit.runs.paths import run_lock
+from ensemble_kit.study import StudySpec
 
 
 def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_digest: str) -> None:
@@ -22,7 +23,7 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_dig
     if manifest.kind != "cv":
         differences.append(f"it was made by `{manifest.kind}`")
     elif manifest.spec_digest != spec.digest:
-        differences += spec_differences(read_study(folder / STUDY), spec)
+        differences += spec_differences(read_run_study(folder), spec)
     if manifest.data_digest != table.digest:
         differences.append("its images, groups or labels are others")
     elif manifest.folds_digest != folds_digest:
@@ -38,7 +39,7 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_dig
 def only_worker_on(folder: Path) -> Iterator[None]:
     """Hold the run's lock, or raise RunError where another process holds it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock", timeout=0)
+    lock = FileLock(run_lock(folder), timeout=0)
     try:
         with lock:
             yield

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -96,6 +95,7 @@ def plan_search(
     Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
     """
     resources = resources or Resources()
+    check_stopping(study)
     check_space(study)
     check_pruner(study)
     check_jobs(resources.jobs, _memory())
@@ -148,6 +148,16 @@ def tune(
     return FinishedSearch(result, study, estimate, path)
 
 
+def check_stopping(study: StudySpec) -> None:
+    """SearchError where each trial's epoch would be chosen on the rows that rank it."""
+    if study.training.early_stopping == "validation":
+        raise SearchError(
+            'early_stopping = "validation" chooses each trial\'s epoch on the very images that '
+            "score it, so no score of the search would be out of fold (nor the nested one); set "
+            'early_stopping = "inner" or "none"'
+        )
+
+
 def _search(
     request: SearchRequest,
     plan: SearchPlan,
@@ -171,8 +181,8 @@ def _search(
         estimate = None
         if nested:
             estimate = run_nested(request, table, folds, evaluator, tell)
-            plain: Any = estimate.plain(spec.search.metric)
-            write_tuning(result, folder, spec.search, estimate.optimism, plain)
+            nested_record = estimate.record(spec.search.metric)
+            write_tuning(result, folder, spec.search, estimate.optimism, nested_record)
     if plots:
         write_plots(study, spec.search, folder / "plots")
     return result, estimate

@@ -17,15 +17,16 @@ from ensemble_kit.models.fold_ensemble import (
     check_model_files,
     open_fold_ensemble,
 )
-from ensemble_kit.models.fold_model import MODEL
 from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.novelty import Novelty, fit_novelty
 from ensemble_kit.posthoc.selection.decision import Decision
-from ensemble_kit.runs.features import FEATURES, read_features, unit_rows
-from ensemble_kit.runs.folder import STUDY, Run, fold_folder, read_folds, read_run
-from ensemble_kit.runs.manifest import FILE_NAME, read_manifest
-from ensemble_kit.study import ModelSpec, read_study
+from ensemble_kit.runs.features import read_features, unit_rows
+from ensemble_kit.runs.folder import Run, read_run, read_run_study
+from ensemble_kit.runs.manifest import is_run, read_manifest
+from ensemble_kit.runs.paths import FEATURES, MODEL, fold_folder
+from ensemble_kit.runs.tables import read_folds
+from ensemble_kit.study import ModelSpec
 from ensemble_kit.workflows.ensemble_files import Bundle, load_ensemble
 
 COVERAGE = 0.9
@@ -115,12 +116,11 @@ def apply_saved_ensemble(bundle: Bundle | None, by_member: Sequence[Floats]) -> 
     """(n, C) probabilities of new images from each member's fold models (K, n, C).
 
     Without a bundle the mean of all fold models. With one, the chain that was fitted on all rows
-    is applied to the members' means.
+    is applied to single fold models and averaged after (:meth:`Bundle.apply_folds`).
     """
-    means = np.stack([p.mean(axis=0) for p in by_member])
     if bundle is None:
         return normalised(np.concatenate(list(by_member)).mean(axis=0))
-    return normalised(bundle.chain.apply(means))
+    return bundle.apply_folds(dict(zip(bundle.members, by_member, strict=True)))
 
 
 def open_shipped(
@@ -183,7 +183,7 @@ def _ensemble_members(run: Run) -> tuple[Member, ...]:
         if path.name.startswith("oof_") and path.suffix == ".csv":
             path, repeat = path.parent, int(path.stem.removeprefix("oof_"))
         places = (path, run.folder.parent / path.name)
-        folder = next((p for p in places if (p / FILE_NAME).is_file()), None)
+        folder = next((p for p in places if is_run(p)), None)
         if folder is None or read_manifest(folder).kind != "cv":
             tables.append(f"{name} ({origin})")
         else:
@@ -199,7 +199,7 @@ def _ensemble_members(run: Run) -> tuple[Member, ...]:
 def _member(run: Run, name: str, repeat: int | None, classes: tuple[str, ...]) -> Member:
     if run.manifest.kind != "cv":
         raise RunError(f"run {run.name!r} has no fold models: it was made by `{run.manifest.kind}`")
-    study = read_study(run.folder / STUDY)
+    study = read_run_study(run.folder)
     draws = read_folds(run.folder, run.manifest.class_names)[1]
     folds = []
     for r, draw in enumerate(draws):
@@ -240,7 +240,7 @@ def _fold_source(run: Run, folder: Path, held: np.ndarray) -> FoldSource:
 
 def _notes(members: Sequence[Member], bundle: Bundle | None) -> tuple[str, ...]:
     n = sum(len(member.folds) for member in members)
-    how = "the mean of" if bundle is None else "the ensemble's chain, refitted on all its rows, of"
+    how = "the mean of" if bundle is None else "the mean, after the ensemble's refitted chain, of"
     notes = [f"probabilities are {how} {count(n, 'fold model')}"]
     bare = [m.name for m in members if any(fold.features is None for fold in m.folds)]
     if bare:

@@ -7,26 +7,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.atomic import write_json, write_text
+from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, count
-from ensemble_kit.core.records import Folds, ImageTable, Predictions, digest_of
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.class_map import read_class_map, with_classes_of
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.new_images import NewImage
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.posthoc.drift import classifier_two_sample, metadata_drift
-from ensemble_kit.runs.evaluated import write_evaluation
+from ensemble_kit.runs.evaluation import write_evaluation
 from ensemble_kit.runs.features import read_features, unit_rows
-from ensemble_kit.runs.folder import FOLDS, IMAGES, OOF, STUDY, write_folds, write_oof
+from ensemble_kit.runs.folder import read_run_study, write_study
 from ensemble_kit.runs.manifest import (
-    FILE_NAME,
     Manifest,
     environment,
+    is_run,
     read_manifest,
     record_files,
     write_manifest,
 )
-from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study, read_study
+from ensemble_kit.runs.paths import EXTERNAL
+from ensemble_kit.runs.tables import write_folds, write_oof
+from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
 from ensemble_kit.workflows.external import (
     External,
     coverage_abroad,
@@ -37,8 +40,6 @@ from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.overlap import Overlap, alike_pairs, named_overlap
 from ensemble_kit.workflows.predict import PredictOptions, outputs_of
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
-
-EXTERNAL = "external.json"
 
 Tell = Callable[..., None]
 
@@ -136,7 +137,7 @@ def _external_table(
 
 
 def _study(shipped: Shipped, name: str, data: Path, replicates: int | None) -> StudySpec:
-    study = read_study(shipped.run.folder / STUDY)
+    study = read_run_study(shipped.run.folder)
     changes = {"evaluation": {"replicates": replicates}, "data": {"path": str(data)}}
     text = study.override(changes).model_copy(update={"name": name}).to_toml()
     return parse_study(text, "the options given")
@@ -202,7 +203,7 @@ def _study_external(
 def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
-    if not (folder / FILE_NAME).is_file():
+    if not is_run(folder):
         raise RunError(f"{folder} is there and is no run: choose another --name")
     there = read_manifest(folder)
     if there.kind != "external" or there.spec_digest != digest:
@@ -233,10 +234,8 @@ def _write(
         **environment(),
     )
     write_manifest(folder, manifest)
-    write_folds(folder, table, [folds])
-    write_oof(folder, predictions)
-    write_text(folder / STUDY, study.to_toml())
+    names = [*write_folds(folder, table, [folds]), write_oof(folder, predictions)]
     write_json(folder / EXTERNAL, external.plain())
-    names = [FOLDS, IMAGES, OOF, STUDY, EXTERNAL, *write_evaluation(folder, evaluation)]
+    names += [write_study(folder, study), EXTERNAL, *write_evaluation(folder, evaluation)]
     finished = Manifest(kind="external", name=study.name).created
     record_files(folder, names, status="complete", finished=finished)

@@ -140,17 +140,20 @@ def test_killed_in_a_fold_and_given_again_it_ends_with_the_same_bytes(place):
 
 
 @pytest.mark.slow
-def test_repeats_redraw_the_folds_and_are_averaged(place):
+def test_repeats_redraw_the_folds_and_each_is_scored(place):
     done = give(place, "--run", "twice", "--repeats", "2", "--tensorboard")
     assert done.returncode == 0, done.stderr
     run = place / "runs/twice"
     folds = pd.read_csv(run / "folds.csv")
     assert (folds["fold"] != folds["fold_1"]).any()
     assert (folds.groupby("group")["fold_1"].nunique() == 1).all()
-    mean, first, second = (
-        pd.read_csv(run / name, index_col="image") for name in ("oof.csv", "oof_0.csv", "oof_1.csv")
+    own, average, first, second = (
+        pd.read_csv(run / name, index_col="image")
+        for name in ("oof.csv", "oof_average.csv", "oof_0.csv", "oof_1.csv")
     )
-    pd.testing.assert_frame_equal(mean, (first + second) / 2)
+    pd.testing.assert_frame_equal(own, first)
+    pd.testing.assert_frame_equal(average, (first + second) / 2)
+    assert "over 2 draws of the folds" in done.stdout
     assert (run / "repeat_1/fold_2/model.keras").is_file()
     assert list((run / "fold_0/tensorboard").rglob("events.out.*"))
 

@@ -11,6 +11,7 @@ import pytest
 
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.runs.folder import find_run, read_run
+from ensemble_kit.runs.manifest import read_manifest, write_manifest
 from ensemble_kit.workflows.ensemble_files import load_ensemble
 from ensemble_kit.workflows.members import gather
 from tests.posthoc.posthoc_cases import as_table, made_rows
@@ -96,19 +97,23 @@ def test_runs_are_members_and_the_json_is_complete(project: Path, files, tmp_pat
     )  # fmt: skip
     values = json.loads(out)
     assert [m["name"] for m in values["members"]] == ["first", "model_2"]
-    assert values["method"] == "weights"
+    assert values["method"] == "weights + temperature"
     assert read_run(find_run("second", runs)).predictions.class_names == ("a", "b", "c")
 
 
 def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: Path) -> None:
     out, _ = run(
         project, *given(files), "--runs-dir", tmp_path / "runs", "--replicates", 20, "--method",
-        "greedy", "--objective", "balanced_accuracy", "--prevalence", "a=0.2,b=0.2", "--set-score",
+        "greedy", "--objective", "balanced_accuracy", "--prevalence", "a=0.8,b=0.1", "--set-score",
         "raps", "--set-scope", "marginal", "--set-unit", "drawn", "--json", "-q",
     )  # fmt: skip
     values = json.loads(out)
-    assert values["final"]["prior_shift"]["target"] == pytest.approx([0.2, 0.2, 0.6])
-    assert values["decision"]["power"] >= 0
+    assert values["final"]["prior_shift"]["target"] == pytest.approx([0.8, 0.1, 0.1])
+    counts = np.bincount(ROWS.labels, minlength=3)
+    frequency = (counts + 0.5) / (counts.sum() + 1.5)
+    power = values["decision"]["power"]
+    assert power > 0, "rare classes weigh more where balanced accuracy is the aim"
+    assert values["decision"]["weights"] == pytest.approx(frequency**-power)
 
 
 BAD = {
@@ -212,6 +217,77 @@ def test_a_submission_without_labels_borrows_the_truth(files) -> None:
     found = gather([], files)
     assert found.members.names == ("model_0", "model_1", "model_2")
     assert any("taken to be out of fold" in w for w in found.warnings)
+
+
+def saved(files, tmp_path: Path, project: Path, *words: object):
+    runs = tmp_path / "runs"
+    run(project, *given(files), "--runs-dir", runs, "--name", "e", "--replicates", 0, "-q", *words)
+    return load_ensemble(runs / "e")
+
+
+def test_the_saved_ensemble_averages_after_the_chain(project: Path, files, tmp_path: Path) -> None:
+    """Three fold models a member: the chain on each, then the mean; by hand."""
+    bundle = saved(files, tmp_path, project)
+    new = np.random.default_rng(0).dirichlet(np.ones(3), (3, 3, 20))  # member, fold model, image
+    by_member = dict(zip(bundle.members, new, strict=True))
+    by_hand = np.mean([bundle.chain.apply(new[:, k]) for k in range(3)], axis=0)
+    assert bundle.apply_folds(by_member) == pytest.approx(by_hand)
+    of_the_mean = bundle.chain.apply(new.mean(axis=1))
+    assert np.abs(bundle.apply_folds(by_member) - of_the_mean).max() > 0.001
+    assert bundle.apply_folds({n: p[0] for n, p in by_member.items()}) == pytest.approx(
+        bundle.chain.apply(new[:, 0])
+    )
+
+
+def test_members_with_different_numbers_of_fold_models(project, files, tmp_path: Path) -> None:
+    """2, 3 and 1 fold models: each of a member's is used equally often over the six rounds."""
+    bundle = saved(files, tmp_path, project, "--method", "mean", "--calibrate", "none")
+    random = np.random.default_rng(1)
+    parts = [random.dirichlet(np.ones(3), (k, 5)) for k in (2, 3, 1)]
+    found = bundle.apply_folds(dict(zip(bundle.members, parts, strict=True)))
+    assert found == pytest.approx(np.mean([p.mean(axis=0) for p in parts], axis=0))
+
+
+def test_what_does_not_fit_the_saved_ensemble_is_named(project, files, tmp_path: Path) -> None:
+    from ensemble_kit.core.errors import PredictionsError
+
+    bundle = saved(files, tmp_path, project, "--method", "mean")
+    good = {name: np.full((2, 4, 3), 1 / 3) for name in bundle.members}
+    for change, word in (
+        ({"model_1": np.full((2, 5, 3), 1 / 3)}, "differ in images"),
+        ({"model_1": np.full((2, 4, 2), 1 / 2)}, "classes"),
+        ({"model_1": np.full(4, 1 / 3)}, "model_1"),
+        ({"model_1": np.full((2, 4, 3), np.nan)}, "model_1"),
+        ({"other": np.full((2, 4, 3), 1 / 3)}, "other"),
+    ):
+        with pytest.raises(PredictionsError, match=word):
+            bundle.apply_folds(good | change)
+
+
+def test_a_members_warning_is_inherited(project: Path, files, tmp_path: Path) -> None:
+    """A run whose epochs were chosen by its own rows: nothing made of it is called cross-fitted."""
+    runs = tmp_path / "runs"
+    small = ["--runs-dir", runs, "--replicates", 0]
+    run(project, *given(files[:2]), *small, "--name", "first", "--method", "mean", "-q")
+    manifest = read_manifest(runs / "first")
+    text = "The epoch was chosen on the very images it is judged on: the figures are optimistic."
+    write_manifest(runs / "first", manifest.with_(warnings=(text,)))
+    out, error = run(project, "first", *given(files[2:]), *small, "--name", "second")
+    assert "optimistic, as first is by its own warning" in " ".join(out.split())
+    assert text in " ".join(error.split())
+    inherited = f"Of run 'first': {text}"
+    assert read_manifest(runs / "second").warnings == (inherited,)
+    # a table of a warned run, and a run made of a warned run, hand it on
+    table = ["--predictions", runs / "first" / "oof.csv", "--folds-file", runs / "first/folds.csv"]
+    run(project, "second", *small, "--name", "third", "-q")
+    assert read_manifest(runs / "third").warnings == (inherited,)
+    found = subprocess.run(
+        [sys.executable, str(project / "cli.py"), "evaluate", *map(str, table), "--truth",
+         str(files[0]), *map(str, small), "--name", "judged"],
+        capture_output=True, text=True, cwd=project, timeout=400,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert inherited in read_manifest(runs / "judged").warnings
 
 
 @pytest.mark.slow

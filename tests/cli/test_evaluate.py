@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.errors import EnsembleKitError
-from ensemble_kit.runs.evaluated import read_evaluation
+from ensemble_kit.runs.evaluation import read_evaluation
 from ensemble_kit.runs.folder import read_run
 from tests.metrics.examples import drawn_cases
 

@@ -15,7 +15,7 @@ from ensemble_kit.core.errors import DataError, EnsembleKitError, RunError
 from ensemble_kit.explain import explaining
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.overlays import read_overlays
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.runs.manifest import read_manifest, write_manifest
 from tests.explain.conftest import finished, place  # noqa: F401
@@ -48,7 +48,7 @@ def test_it_draws_what_the_report_shows(place: Path) -> None:  # noqa: F811
     said = explain("--images", "12")
     assert "from stored activations" in said
     entries = {str(entry["image"]): entry for entry in index()}
-    assert set(entries) == set(shown_images(Source(run), 12))
+    assert set(entries) == set(shown_images(ReportedRun(run), 12))
     for row, name in enumerate(run.table.image_ids.tolist()):
         if name in entries:
             found = entries[name]

@@ -11,7 +11,7 @@ from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import Folds
 from ensemble_kit.data.dataset import data_or_default, load_table
 from ensemble_kit.data.layouts import find_layout
-from ensemble_kit.runs.folder import read_folds, write_folds
+from ensemble_kit.runs.tables import read_folds, write_folds
 from tests.data.folders import LAYOUTS, Rows, write_folder, write_image, write_isic, write_table
 
 IDS = [f"im_{number}" for number in range(1, 10)]

@@ -6,9 +6,9 @@ import pytest
 
 from ensemble_kit.core.errors import DataError, PredictionsError, RunError
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
-from ensemble_kit.metrics.curvefile import curves_json, read_curves
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, GAP, SLICE, Evaluation, evaluate
-from ensemble_kit.metrics.tables import COLUMNS, metrics_csv, read_metrics_csv
+from ensemble_kit.runs.curves import read_curves, write_curves
+from ensemble_kit.runs.metrics_table import COLUMNS, metrics_csv, read_metrics
 from ensemble_kit.study import EvaluationSpec
 from tests.metrics.examples import as_records, drawn_cases
 
@@ -193,16 +193,15 @@ def test_metrics_csv_reads_back_exactly(evaluation: Evaluation, tmp_path: Path) 
     text = metrics_csv(evaluation)
     assert text.splitlines()[0] == ",".join(COLUMNS)
     path.write_text(text, encoding="utf-8")
-    assert read_metrics_csv(path) == evaluation.rows
+    assert read_metrics(tmp_path) == evaluation.rows
     path.write_text("scope,slice\n", encoding="utf-8")
     with pytest.raises(RunError, match="lacks column class"):
-        read_metrics_csv(path)
+        read_metrics(tmp_path)
 
 
 def test_curves_read_back(evaluation: Evaluation, tmp_path: Path) -> None:
-    path = tmp_path / "curves.json"
-    path.write_text(curves_json(evaluation.curves), encoding="utf-8")
-    back = read_curves(path)
+    write_curves(tmp_path, evaluation.curves)
+    back = read_curves(tmp_path)
     assert len(back) == len(evaluation.curves)
     for ours, theirs in zip(evaluation.curves, back, strict=True):
         assert (ours.kind, ours.class_name, ours.scope) == (
@@ -278,5 +277,5 @@ def test_a_table_of_hostile_names_survives(tmp_path: Path) -> None:
     found = evaluate(table, folds, predictions, EvaluationSpec(replicates=20))
     path = tmp_path / "metrics.csv"
     path.write_text(metrics_csv(found), encoding="utf-8")
-    assert read_metrics_csv(path) == found.rows
+    assert read_metrics(tmp_path) == found.rows
     assert isinstance(table, ImageTable)

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.posthoc.calibration.prior import fit_prior_shift
+from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
-from ensemble_kit.posthoc.selection.fitted import Chain, fit_bank
+from ensemble_kit.posthoc.selection.decision import Decision
+from ensemble_kit.posthoc.selection.fitted import Combination, fit_candidates
+from ensemble_kit.workflows.ensemble_files import Bundle
 
 keras = pytest.importorskip("keras")
 
@@ -21,50 +25,65 @@ def rows():
     return Rows(p, labels, np.arange(N), np.arange(N) % 4)
 
 
+def combined(*pairs, shift=None):
+    chains = fit_candidates(rows(), tuple(Candidate(*pair) for pair in pairs)).chains
+    weights = np.arange(1.0, len(chains) + 1)
+    return Combination(chains, weights / weights.sum(), shift)
+
+
 def by_graph(chain, members):
+    """members : one list of fold models' probabilities (n, C) a member."""
     from ensemble_kit.models.chain_graph import chain_output
 
-    inputs = [keras.Input((C,)) for _ in range(M)]
-    model = keras.Model(inputs, chain_output(chain, [[x] for x in inputs]))
-    return model.predict_on_batch([p.astype(np.float32) for p in members])
+    inputs = [[keras.Input((C,)) for _ in folds] for folds in members]
+    model = keras.Model([x for folds in inputs for x in folds], chain_output(chain, inputs))
+    flat = [p.astype(np.float32) for folds in members for p in folds]
+    return model.predict_on_batch(flat)
 
 
 EXACT = ("none", "temperature", "bias", "vector", "dirichlet", "matrix", "beta")
+WITHOUT = ("ranks", "trimmed")
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "ranks"])
-@pytest.mark.parametrize("calibrator", ["temperature"])
-def test_every_method(method, calibrator):
-    check(method, calibrator)
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in WITHOUT])
+def test_every_method(method):
+    check(combined((method, "temperature")))
 
 
 @pytest.mark.parametrize("calibrator", EXACT)
 def test_every_exact_calibrator(calibrator):
-    check("mean", calibrator)
+    check(combined(("mean", calibrator)))
 
 
-def check(method, calibrator):
+def test_a_mean_of_several_chains_with_a_prior_shift():
+    shift = fit_prior_shift(rows().labels, np.array([0.7, 0.1, 0.1, 0.1]))
+    check(combined(("mean", "bias"), ("greedy", "vector"), shift=shift))
+
+
+def check(chain):
     data = rows()
-    chain = fit_bank(data, (Candidate(method, calibrator),)).chains[0]
-    found = by_graph(chain.to_json(), data.members)
+    found = by_graph(chain.to_json(), [[p] for p in data.members])
     assert np.abs(found - chain.apply(data.members)).max() < 2e-6
 
 
-def test_prior_shift_is_part_of_it():
-    from ensemble_kit.posthoc.calibration.prior import fit_prior_shift
-
+def test_fold_models_go_through_the_chain_one_by_one():
+    chain = combined(("log-weights", "bias"))
     data = rows()
-    plain = fit_bank(data, (Candidate("mean", "bias"),)).chains[0]
-    shift = fit_prior_shift(data.labels, np.array([0.7, 0.1, 0.1, 0.1]))
-    chain = Chain(plain.candidate, plain.ensembler, plain.calibrator, shift)
-    found = by_graph(chain.to_json(), data.members)
-    assert np.abs(found - chain.apply(data.members)).max() < 2e-6
-    assert np.abs(found - plain.apply(data.members)).max() > 0.05
+    names = ("a", "b", "c")
+    classes = tuple("wxyz")
+    sets = fit_sets(data.members[0], data.labels, data.groups, SetSpec())
+    bundle = Bundle(names, classes, chain, Decision(np.ones(C), 0.0), sets)
+    random = np.random.default_rng(0)
+    folds = [random.dirichlet(np.ones(C), (k, 50)) for k in (2, 3, 1)]
+    expected = bundle.apply_folds(dict(zip(names, folds, strict=True)))
+    assert np.abs(by_graph(chain.to_json(), folds) - expected).max() < 2e-6
 
 
-@pytest.mark.parametrize("pair", [("ranks", "none"), *(("mean", c) for c in CALIBRATORS
-                                                        if c not in EXACT)])  # fmt: skip
+@pytest.mark.parametrize(
+    "pair",
+    [("ranks", "none"), ("trimmed", "none")] + [("mean", c) for c in CALIBRATORS if c not in EXACT],
+)
 def test_what_has_no_exact_form_is_refused(pair):
-    chain = fit_bank(rows(), (Candidate(*pair),)).chains[0]
+    chain = combined(pair)
     with pytest.raises(RunError, match="no exact form"):
-        by_graph(chain.to_json(), rows().members)
+        by_graph(chain.to_json(), [[p] for p in rows().members])

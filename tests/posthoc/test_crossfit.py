@@ -12,7 +12,7 @@ from ensemble_kit.posthoc.conformal.sets import SetSpec
 from ensemble_kit.posthoc.crossfit import Rows, crossfit, crossfit_rows, rows_of
 from ensemble_kit.posthoc.ensembling.weighting import fit_mean, fit_weights
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
-from ensemble_kit.posthoc.selection.fitted import fit_bank
+from ensemble_kit.posthoc.selection.fitted import fit_candidates
 from ensemble_kit.posthoc.selection.fitting import ChainSpec, FittedChain, crossfit_chain, fit_chain
 from tests.posthoc.posthoc_cases import as_table, made_rows
 
@@ -39,13 +39,13 @@ def is_honest(fit, rows: Rows, k: int) -> bool:
 def test_labels_of_a_fold_cannot_change_its_output(pair: Candidate) -> None:
     rows = made_rows(groups=90, classes=3)
     for k in (0, 3):
-        assert is_honest(partial(fit_bank, candidates=(pair,)), rows, k)
+        assert is_honest(partial(fit_candidates, candidates=(pair,)), rows, k)
 
 
 @pytest.mark.parametrize("pair", PAIRS[:4], ids=str)
 def test_labels_of_other_folds_do_change_it_where_something_is_fitted(pair: Candidate) -> None:
     rows = made_rows(groups=90, classes=3)
-    fit = partial(fit_bank, candidates=(pair,))
+    fit = partial(fit_candidates, candidates=(pair,))
     before = crossfit_rows(fit, rows).output[rows.fold == 0]
     after = crossfit_rows(fit, corrupted(rows, 1)).output[rows.fold == 0]
     assert (before != after).any()
@@ -159,7 +159,7 @@ def test_two_folds_leave_one_to_fit_on_and_inner_folds_are_dealt_by_group() -> N
     assert set(per_group) == {1}
     assert len(np.unique(inner.fold)) == 4
     pair = Candidate("stack", "dirichlet")
-    out = crossfit_rows(partial(fit_bank, candidates=(pair,)), rows).output
+    out = crossfit_rows(partial(fit_candidates, candidates=(pair,)), rows).output
     assert np.isfinite(out).all()
     fitted: FittedChain = fit_chain(rows.take(rows.fold == 0), ChainSpec())
     assert fitted.choice.judged

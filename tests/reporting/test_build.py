@@ -12,7 +12,7 @@ from ensemble_kit.core.records import Folds
 from ensemble_kit.metrics.cases import make_cases
 from ensemble_kit.reporting.collect.explorer import build_explorer, threshold_grid
 from ensemble_kit.reporting.collect.report import build_report
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.page.page import SECTIONS, render_page
 from ensemble_kit.reporting.page.tables import cost_table, history_table
 from ensemble_kit.reporting.storage import read_report, write_report
@@ -42,7 +42,7 @@ def test_the_page_has_every_section_and_no_outside_address(plain_run: Run) -> No
 
 
 def test_figures_are_those_of_the_run(plain_run: Run) -> None:
-    view, source = build_report(plain_run.folder), Source(plain_run)
+    view, source = build_report(plain_run.folder), ReportedRun(plain_run)
     for metric, number in view.headline.items():
         recorded = source.evaluation.figure(metric)
         assert number.value == pytest.approx(recorded.value, rel=1e-5)
@@ -61,7 +61,7 @@ def test_without_metrics_the_figures_are_computed(make_run: MakeRun) -> None:
 
 
 def test_explorer_counts_equal_a_loop_at_every_threshold(plain_run: Run) -> None:
-    explorer = build_explorer(Source(plain_run))
+    explorer = build_explorer(ReportedRun(plain_run))
     cases = make_cases(plain_run.table, plain_run.predictions, ("mel", "akiec"))
     assert [t.name for t in explorer.targets] == ["malignant", *plain_run.table.class_names]
     for code, target in enumerate(explorer.targets):
@@ -78,7 +78,7 @@ def test_explorer_counts_equal_a_loop_at_every_threshold(plain_run: Run) -> None
 
 def test_marked_points_keep_their_rules(plain_run: Run) -> None:
     grid = threshold_grid()
-    for target in build_explorer(Source(plain_run)).targets:
+    for target in build_explorer(ReportedRun(plain_run)).targets:
         hits = np.cumsum(target.positive[::-1])[::-1] / sum(target.positive)
         quiet = 1 - np.cumsum(target.negative[::-1])[::-1] / sum(target.negative)
         marks = {point.name: point for point in target.points}
@@ -95,7 +95,7 @@ def test_marked_points_keep_their_rules(plain_run: Run) -> None:
 
 def test_interval_of_ppv_follows_from_the_likelihood_ratio(plain_run: Run) -> None:
     """PPV is monotone in LR+, so its percentile interval is that of LR+, transformed."""
-    source = Source(plain_run)
+    source = ReportedRun(plain_run)
     target = build_explorer(source).targets[0]
     point = next(p for p in target.points if p.name == "0.5")
     cases, prevalence = source.cases, 0.1

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +16,18 @@ from ensemble_kit.metrics.comparison import compare
 from ensemble_kit.reporting.collect.comparison import unpaired
 from ensemble_kit.reporting.collect.gallery import build_gallery, label_suspicion, shown_images
 from ensemble_kit.reporting.collect.report import build_report
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.thumbnails import make_thumbnail
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.page.tables import confusion_rows
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.comparison import FOLD_METRIC
+from ensemble_kit.runs.explained import Overlay, write_overlays
 from ensemble_kit.runs.folder import Run
+from ensemble_kit.runs.folds import EpochRecord, FoldDone, write_history
+from ensemble_kit.runs.search import Trial as SearchTrial
+from ensemble_kit.runs.search import TuningRecord
 from ensemble_kit.study import EvaluationSpec
 from tests.reporting.conftest import MakeRun, folds_of, guesses, lesion_table
 
@@ -36,7 +39,7 @@ def test_suspicion_is_the_least_over_members() -> None:
 
 
 def test_gallery_kinds_are_what_they_say(plain_run: Run) -> None:
-    source = Source(plain_run)
+    source = ReportedRun(plain_run)
     pictures = build_gallery(source, 24).pictures
     assert {kind for p in pictures for kind in p.kinds} == {
         "error",
@@ -65,18 +68,18 @@ def test_photos_of_one_lesion_do_not_fill_the_gallery(make_run: MakeRun) -> None
     p[rows] = 0.001
     p[rows, (table.labels[rows] + 1) % 4] = 0.997
     run = make_run("twins", table, Predictions(table.image_ids, table.class_names, p))
-    pictures = build_gallery(Source(run), 24).pictures
+    pictures = build_gallery(ReportedRun(run), 24).pictures
     same = [x for x in pictures if x.group == str(table.groups[rows[0]]) and "error" in x.kinds]
     assert len(same) == 1
 
 
 def test_no_images_wanted_means_none(plain_run: Run) -> None:
-    assert build_gallery(Source(plain_run), 0).pictures == ()
-    assert shown_images(Source(plain_run), 0) == ()
+    assert build_gallery(ReportedRun(plain_run), 0).pictures == ()
+    assert shown_images(ReportedRun(plain_run), 0) == ()
 
 
 def test_the_images_to_explain_are_those_shown(plain_run: Run) -> None:
-    source = Source(plain_run)
+    source = ReportedRun(plain_run)
     shown = tuple(picture.image for picture in build_gallery(source, 24).pictures)
     assert shown_images(source, 24) == shown
 
@@ -125,10 +128,13 @@ def test_overlays_are_read_and_strays_left_out(make_run: MakeRun, tmp_path: Path
     folder.mkdir()
     Image.new("RGB", (40, 40), "red").save(folder / "heat.png")
     entries = [
-        {"image": str(name), "fold": 0, "class": "mel", "file": "heat.png"}
-        for name in table.image_ids[:-1]
-    ] + [{"image": str(table.image_ids[-1]), "fold": 0, "class": "mel", "file": "../oof.csv"}]
-    (folder / "index.json").write_text(json.dumps({"images": entries}))
+        Overlay(
+            image=str(name), fold=0, class_name="mel", predicted="mel", true="nv", model="",
+            file="heat.png" if name != table.image_ids[-1] else "../oof.csv",
+        )
+        for name in table.image_ids
+    ]  # fmt: skip
+    write_overlays(run.folder, entries)
     view = build_report(run.folder, images_dir=tmp_path)
     shown = [p for p in view.images.pictures if p.heatmap]
     assert shown
@@ -215,27 +221,33 @@ def test_an_external_set_that_is_not_is_said(make_run: MakeRun, plain_run: Run) 
     assert alerts[0].title == "The external set is not external"
 
 
-HISTORY = """phase,epoch,loss,val_loss,auc,val_auc,lr,seconds,images_per_second
-head,1,1.2,1.3,0.6,0.55,0.001,2.0,100
-head,2,1.0,,0.7,0.6,0.001,2.5,120
-fine_tune,3,0.8,0.9,0.8,0.7,0.0001,10,30
-"""
+HISTORY = (
+    EpochRecord("head", 1, 1.2, 1.3, 0.6, 0.55, 0.001, 2.0, 100),
+    EpochRecord("head", 2, 1.0, None, None, None, 0.001, 2.5, 120),
+    EpochRecord("fine_tune", 3, 0.8, 0.9, 0.8, 0.7, 0.0001, 10, 30),
+)
 
 
 def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
     run = make_run("trained")
     for fold in range(3):
-        (run.folder / f"fold_{fold}").mkdir()
-        (run.folder / f"fold_{fold}" / "history.csv").write_text(HISTORY)
-    (run.folder / "fold_0" / "done.json").write_text(json.dumps({"peak_memory": 1_500_000_000}))
-    trials = [
-        {"number": i, "state": "COMPLETE" if i != 2 else "PRUNED", "value": 1.0 - 0.1 * i,
-         "params": {"dropout": 0.1 * i, "base": "xception"}, "pruned_after": None, "seconds": 3}
+        write_history(run.folder / f"fold_{fold}", HISTORY)
+    FoldDone(
+        digest="", repeat=0, fold=0, epochs={}, seconds={}, images_per_second={},
+        peak_memory=1_500_000_000, device={}, files={},
+    ).write(run.folder / "fold_0")  # fmt: skip
+    trials = tuple(
+        SearchTrial(
+            number=i, state="COMPLETE" if i != 2 else "PRUNED", value=1.0 - 0.1 * i, seconds=3,
+            params={"dropout": 0.1 * i, "base": "xception"},
+        )
         for i in range(4)
-    ]  # fmt: skip
-    study = {"metric": "log_loss", "direction": "minimize", "trials": trials,
-             "importance": {"dropout": 0.9, "base": 0.1}}  # fmt: skip
-    (run.folder / "tuning.json").write_text(json.dumps(study))
+    )  # fmt: skip
+    TuningRecord(
+        name="searched", metric="log_loss", direction="minimize", sampler="tpe", pruner="none",
+        space={}, trials=trials, best=3, front=(3,), importance={"dropout": 0.9, "base": 0.1},
+        optimism=None, nested=None, note="",
+    ).write(run.folder)  # fmt: skip
     view = build_report(run.folder)
     fold = view.training.folds[0]
     assert fold.series["val_loss"] == (1.3, None, 0.9)

@@ -11,15 +11,14 @@ from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.data.decode import decode
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.models.views import view_of
+from ensemble_kit.runs.folds import fold_predictions, identity_predictions
 from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
-    fold_predictions,
     read_done,
     train_fold,
-    unturned_predictions,
 )
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
@@ -149,7 +148,7 @@ def test_no_cut_is_derived_from_a_store_of_other_arithmetic(tmp_path, table, fol
 
 @pytest.mark.parametrize("end_to_end", [False, True])
 def test_predictions_can_be_means_over_views(tmp_path, table, folds, spec, end_to_end):
-    changes = {"augment": "dihedral", "views": 3, "predict_views": 3}
+    changes = {"augment": "dihedral", "views": 3, "test_views": 3}
     job = job_of(spec.override({"training": changes}), table, folds, tmp_path,
                  end_to_end=end_to_end)  # fmt: skip
     mean = probabilities(job)
@@ -157,14 +156,17 @@ def test_predictions_can_be_means_over_views(tmp_path, table, folds, spec, end_t
     pixels = np.asarray(job.pixels.open()[job.held])
     by_view = [model.predict(view_of(pixels, view), verbose=0) for view in range(3)]
     assert np.abs(mean - np.mean(by_view, axis=0)).max() <= 1e-4
-    unturned = unturned_predictions(job.folder).probabilities
-    assert np.abs(unturned - by_view[0]).max() <= 1e-4
-    assert np.abs(mean - unturned).max() > 1e-3, "views that agree would hide a mistake"
+    identity = identity_predictions(job.folder).probabilities
+    assert np.abs(identity - by_view[0]).max() <= 1e-4
+    assert np.abs(mean - identity).max() > 1e-3, "views that agree would hide a mistake"
+    (job.folder / "identity_view.csv").rename(job.folder / "unturned.csv")
+    before = identity_predictions(job.folder).probabilities
+    np.testing.assert_array_equal(before, identity, "the file's name in runs made before")
 
 
 def test_no_more_views_can_be_averaged_than_there_are(spec):
-    with pytest.raises(StudyError, match="predict_views = 4 asks for more than the 2 views"):
-        spec.override({"training": {"augment": "dihedral", "views": 2, "predict_views": 4}})
+    with pytest.raises(StudyError, match="test_views = 4 asks for more than the 2 views"):
+        spec.override({"training": {"augment": "dihedral", "views": 2, "test_views": 4}})
 
 
 @pytest.mark.slow
@@ -220,12 +222,12 @@ def test_the_saved_model_gives_raw_files_the_recorded_probabilities(
 
 def test_a_warm_worker_leaves_nothing_behind(tmp_path, table, folds, spec):
     """Fold 1 after fold 0 in one process equals fold 1 alone, to the byte."""
-    from ensemble_kit.training import workshop
+    from ensemble_kit.training import model_cache
 
     train_fold(job_of(spec, table, folds, tmp_path, fold=0))
     after = job_of(spec, table, folds, tmp_path, fold=1)
     train_fold(after)
-    workshop._warm.cache = None
+    model_cache._process.cache = None
     alone = dataclasses.replace(after, folder=tmp_path / "alone")
     train_fold(alone)
     first, second = (job.folder / "predictions.csv" for job in (after, alone))
@@ -235,15 +237,15 @@ def test_a_warm_worker_leaves_nothing_behind(tmp_path, table, folds, spec):
 @pytest.mark.parametrize("mode", ["inner", "validation", "none"])
 def test_the_rows_that_choose_the_epoch(tmp_path, table, folds, spec, mode):
     job = job_of(spec.override({"training": {"early_stopping": mode}}), table, folds, tmp_path)
-    held, train, watched = set(job.held), set(job.train), set(job.watched)
+    held, train, stopping = set(job.held), set(job.train), set(job.stopping_rows)
     assert not held & train
-    groups = {mode: set(table.groups[list(watched)])}
+    groups = {mode: set(table.groups[list(stopping)])}
     if mode == "inner":
-        assert watched
-        assert watched.isdisjoint(held | train)
+        assert stopping
+        assert stopping.isdisjoint(held | train)
         assert groups[mode].isdisjoint(table.groups[list(train)])
     else:
-        assert watched == (held if mode == "validation" else set())
+        assert stopping == (held if mode == "validation" else set())
 
 
 def test_a_phase_that_never_improves_leaves_no_trace(tmp_path, table, folds, spec, monkeypatch):

@@ -68,7 +68,7 @@ class DrawnEvaluator:
         self.table, self._metric, self._before = table, spec.search.metric, before
         self.trained = []
 
-    def looks(self, spec, folds):
+    def after_each_fold(self, spec, folds):
         known = np.zeros(len(self.table), bool)
         probabilities = np.zeros((len(self.table), self.table.n_classes))
         for fold in range(folds.n_folds):

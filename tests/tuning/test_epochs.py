@@ -73,7 +73,7 @@ def test_steps_are_equal_stages_whatever_the_trials_epochs():
     assert reported == {1: 0.5, head + 1: 0.4}, "and later folds begin anew: not compared"
 
 
-def test_the_watched_figure_goes_with_the_metric():
+def test_the_epoch_figure_goes_with_the_metric():
     spec = asked("hyperband", metric="macro_auc")
     study = optuna.create_study(direction="maximize", pruner=make_pruner(spec))
     watch = EpochWatch(study.ask(), spec)

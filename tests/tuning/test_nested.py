@@ -46,7 +46,7 @@ def test_inner_folds_know_nothing_of_the_outer_fold():
         )
 
 
-def test_a_fold_of_no_number_is_neither_trained_on_nor_watched(tmp_path):
+def test_a_fold_of_no_number_is_neither_trained_on_nor_stopped_by(tmp_path):
     """The trainer's own job, with rows set apart: they are in no part of it."""
     from types import SimpleNamespace
 
@@ -60,13 +60,13 @@ def test_a_fold_of_no_number_is_neither_trained_on_nor_watched(tmp_path):
         table=table, pixels=FakePixels(tmp_path), weights=None, weights_digest="",
         precision="float32",
         plan=SimpleNamespace(keys=(), views=1),
-        machine=SimpleNamespace(store_dir=tmp_path, tensorboard=False),
+        resources=SimpleNamespace(store_dir=tmp_path, tensorboard=False),
     )  # fmt: skip
     workers = SimpleNamespace(events=tmp_path, threads=1)
     for mode in ("inner", "validation", "none"):
         asked = spec.override({"training": {"early_stopping": mode}})
         job = fold_job(prepared, asked, inner, FoldSeed(0, 0, 1), tmp_path, workers)
-        used = set(job.train) | set(job.watched) | set(job.held)
+        used = set(job.train) | set(job.stopping_rows) | set(job.held)
         assert used.isdisjoint(np.flatnonzero(outer.held_out(2)))
         assert used == set(np.flatnonzero(~outer.held_out(2)))
 
@@ -102,7 +102,7 @@ def test_figures_of_the_whole_procedure(tmp_path):
     assert found.optimism.value == pytest.approx(found.inner_score - found.score, abs=0.02)
     assert found.gain.estimate.value == pytest.approx(found.score - found.default_score)
     assert found.score < found.default_score, "searching helps here"
-    plain = found.plain("log_loss")
+    plain = found.record("log_loss").plain()
     assert plain["score"] == found.score
     assert [c["outer_fold"] for c in plain["chosen"]] == [0, 1, 2]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ensemble_kit.tuning.losses import FoldLoss
-from ensemble_kit.tuning.pruning import ERROR, Rival, judge, make_rival, spend
+from ensemble_kit.tuning.pruning import ERROR, Rival, figure_error, judge, make_rival, spend
 
 
 def folds_of(values, spread=1.0, groups=50, seed=0):
@@ -58,7 +58,8 @@ def test_restless_training_asks_for_more_evidence():
     steady, shaken = make_rival(best, calm), make_rival(best, restless)
     assert shaken.spread > 5 * steady.spread
     assert judge(poor, steady).prune
-    assert not judge(poor, shaken).prune
+    assert judge(poor, shaken).chance > 5 * judge(poor, steady).chance
+    assert not judge(poor, shaken, min_gain=-1.0).prune
 
 
 def test_the_level_shrinks_with_the_trials_that_could_be_the_best():
@@ -79,8 +80,34 @@ def test_the_best_trial_is_rarely_stopped_and_much_is_saved(project):
         sys.path.remove(str(project / "benchmarks"))
     scenes = {scene.name: scene for scene in pruning.SCENES}
     for name in ("1,000 groups, restless", "7,470 groups, restless"):
-        wrong, saved, _ = pruning.simulate(scenes[name], pruning.paired, 40)
-        assert wrong <= 0.05
-        assert saved >= 0.37
-    naive, _, _ = pruning.simulate(scenes["1,000 groups, restless"], pruning.naive, 40)
-    assert naive > 0.05
+        found = pruning.simulate(scenes[name], {"ours": pruning.paired}, 40)["ours"]
+        assert found.wrong <= 4
+        assert found.saved >= 0.4
+        assert found.of_stopping <= 0.1
+    naive = pruning.simulate(scenes["1,000 groups, restless"], {"naive": pruning.naive}, 40)
+    assert naive["naive"].wrong > 2
+
+
+def test_the_chance_of_a_gain_is_that_of_students_t_by_hand():
+    """Two folds, no spread between them: a paired comparison of all groups."""
+    rng = np.random.default_rng(2)
+    first, second = rng.gamma(1, 1, 80), rng.gamma(1, 1, 80)
+    known = [FoldLoss(x.mean(), (x - x.mean()) / 80, 80) for x in (first, second)]
+    rival = Rival((known[1], known[1]), 1.0, 0.0, 4.0)
+    found = judge(known[:1], rival, min_gain=0.5)
+    error = stats.sem(first - second)
+    gain = 0.5 * stats.sem(second) / np.sqrt(2)  # the rival's figure rests on two such folds
+    assert figure_error(rival.losses) == pytest.approx(gain / 0.5)
+    assert found.gain == pytest.approx(gain)
+    expected = stats.t.cdf((-gain - (first - second).mean()) / error, 79)
+    assert found.chance == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_trial_that_can_gain_nothing_that_matters_is_stopped_though_it_is_no_worse():
+    """A near-copy of the best: no test calls it worse, and it has no chance of a large gain."""
+    best = folds_of([1.0] * 5)
+    copy = [FoldLoss(fold.value + 1e-4, fold.influence, fold.rows) for fold in best[:2]]
+    rival = Rival(tuple(best), 1.0, 1e-3, 4.0)
+    assert judge(copy, rival, min_gain=0.1).prune
+    assert not judge(copy, rival, min_gain=-1.0).prune
+    assert not judge([*copy, *best[2:]], rival, min_gain=0.1).prune, "nothing is left to save"

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import sys
 import time
 
 import numpy as np
@@ -12,7 +13,7 @@ from optuna.trial import TrialState
 from ensemble_kit.core.errors import SearchError, StoreError
 from ensemble_kit.splits import make_folds
 from ensemble_kit.tuning.losses import score
-from ensemble_kit.tuning.sampler_registry import make_sampler
+from ensemble_kit.tuning.sampling import make_sampler
 from ensemble_kit.tuning.search import failures
 from ensemble_kit.tuning.storage import JOURNAL, StoragePlace, open_storage
 from ensemble_kit.tuning.trials import current_trials, losses_of, read_trials
@@ -41,7 +42,7 @@ def test_the_score_is_pooled_out_of_fold_and_losses_are_kept_by_group(tmp_path):
     spec, table = small_study(), small_table()
     study, _ = search(tmp_path, spec, table=table)
     folds = make_folds(table, 4, 0)[0]
-    look = list(DrawnEvaluator(table, spec).looks(spec, folds))[-1]
+    look = list(DrawnEvaluator(table, spec).after_each_fold(spec, folds))[-1]
     first = study.get_trials()[0]
     assert first.value == pytest.approx(score("log_loss", table.labels, look.probabilities))
     losses = losses_of(first, 4)
@@ -230,16 +231,32 @@ def test_a_damaged_journal_is_a_sentence(tmp_path):
         open_storage(StoragePlace(tmp_path))
 
 
-def test_the_gaussian_process_needs_torch_and_says_so():
-    pytest.importorskip("optuna")
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        spec = small_study().override({"search": {"sampler": "gp"}})
-        with pytest.raises(SearchError, match="pip install torch"):
-            make_sampler(spec, [])
-    else:
-        pytest.skip("torch is installed here")
+def test_the_gaussian_process_needs_torch_and_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    spec = small_study().override({"search": {"sampler": "gp"}})
+    with pytest.raises(SearchError, match="pip install torch"):
+        make_sampler(spec, [])
+
+
+def test_the_gaussian_process_proposes_by_what_it_learnt():
+    """On a parabola ten later points lie nearer its floor than the same number drawn at random."""
+    pytest.importorskip("torch", reason="the GP sampler needs torch (extra 'gp')")
+    spec = small_study().override({"search": {"sampler": "gp"}})
+
+    def distances() -> list[float]:
+        study = optuna.create_study()
+        found = []
+        for _ in range(20):
+            states = [trial.state for trial in study.trials]
+            study.sampler = make_sampler(spec, states)
+            trial = study.ask({"x": optuna.distributions.FloatDistribution(-5.0, 5.0)})
+            study.tell(trial, (trial.params["x"] - 2.0) ** 2)
+            found.append(abs(trial.params["x"] - 2.0))
+        return found
+
+    first = distances()
+    assert np.median(first[10:]) < 0.2
+    assert first == distances(), "its seed follows from the study's"
 
 
 @pytest.mark.parametrize(

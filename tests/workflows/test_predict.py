@@ -52,9 +52,10 @@ def test_the_run_is_the_mean_of_its_folds_and_the_ensemble_its_chain(shop):
     whole = predict(tail, data)
     assert np.abs(whole.probabilities - np.mean(by_fold, axis=0)).max() < 1e-6
     both = predict(shop / "runs/both", data)
-    chain = open_shipped(shop / "runs/both").bundle.chain
-    means = np.stack([whole.probabilities, predict(head, data).probabilities])
-    assert np.abs(both.probabilities - chain.apply(means)).max() < 1e-6
+    bundle = open_shipped(shop / "runs/both").bundle
+    others = [predict(head, data, fold=k).probabilities for k in range(3)]
+    chained = bundle.apply_folds({"tail": np.stack(by_fold), "head": np.stack(others)})
+    assert np.abs(both.probabilities - chained).max() < 1e-6
     p = np.stack(by_fold)
     log = np.log(np.clip(p, 1e-300, None))
     mean = p.mean(axis=0)

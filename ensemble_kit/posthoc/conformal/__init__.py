@@ -1,1 +1,1 @@
-"""Prediction sets with a coverage guarantee, from stored probabilities alone."""
+"""Prediction sets that aim at a coverage, from stored probabilities alone."""

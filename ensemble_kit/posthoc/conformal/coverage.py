@@ -1,4 +1,9 @@
-"""How often prediction sets hold the truth and how large they are, with group intervals."""
+"""How often prediction sets hold the truth and how large they are, with group intervals.
+
+Coverage by group is the mean over groups of the share of a group's images that are covered: the
+chance for a random image of a random group, which is what the thresholds aim at. Coverage by image
+is the share of all images; it differs where large groups are harder or easier than small ones.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +18,17 @@ FEWEST_GROUPS = 10
 
 @dataclass(frozen=True)
 class Coverage:
-    """One row: scope "all", "class" or a metadata column; name of the class or slice."""
+    """One row: scope "all", "class" or a metadata column; name of the class or slice.
+
+    coverage : by image. by_group : of a random image of a random group. size : mean, by image.
+    """
 
     scope: str
     name: str
     n_images: int
     coverage: Estimate
     size: Estimate
+    by_group: Estimate
 
 
 def coverage_table(
@@ -43,23 +52,28 @@ def coverage_table(
         cells += [(column, value, values == value) for value in kept]
     hit = sets[np.arange(len(labels)), labels].astype(np.float64)
     size = sets.sum(axis=1).astype(np.float64)
-    sums = np.stack(
-        [_by_group(np.where(rows, x, 0.0), groups, draws.n_groups) for _, _, rows in cells
-         for x in (hit, size, np.ones(len(labels)))], axis=1,
-    )  # fmt: skip
+    columns = []
+    for _, _, rows in cells:
+        hits, sizes, counts = (
+            _by_group(np.where(rows, x, 0.0), groups, draws.n_groups)
+            for x in (hit, size, np.ones(len(labels)))
+        )
+        share = np.divide(hits, counts, out=np.zeros_like(hits), where=counts > 0)
+        columns += [hits, sizes, counts, share, (counts > 0).astype(np.float64)]
+    sums = np.stack(columns, axis=1)
     replicates = np.concatenate(
-        [_ratios((weights.T @ sums).reshape(-1, len(cells), 3)) for weights in draws.blocks()]
-        or [np.empty((0, len(cells), 2))]
+        [_ratios((weights.T @ sums).reshape(-1, len(cells), 5)) for weights in draws.blocks()]
+        or [np.empty((0, len(cells), 3))]
     )
-    point = _ratios(sums.sum(axis=0).reshape(1, len(cells), 3))[0]
+    point = _ratios(sums.sum(axis=0).reshape(1, len(cells), 5))[0]
     table = []
     for i, (scope, name, rows) in enumerate(cells):
         n_groups = len(np.unique(groups[rows]))
-        pair = [
+        found = [
             _estimate(point[i, j], replicates[:, i, j], n_groups, level, name or "all images")
-            for j in (0, 1)
+            for j in range(3)
         ]
-        table.append(Coverage(scope, name, int(rows.sum()), pair[0], pair[1]))
+        table.append(Coverage(scope, name, int(rows.sum()), *found))
     return tuple(table)
 
 
@@ -77,7 +91,8 @@ def _by_group(values: Floats, groups: Ints, n_groups: int) -> Floats:
 
 
 def _ratios(sums: Floats) -> Floats:
-    """(B, cells, 3) hits, sizes, counts -> (B, cells, 2) coverage and mean size, NaN if empty."""
-    counts = sums[:, :, 2:]
-    nan = np.full_like(sums[:, :, :2], np.nan)
-    return np.divide(sums[:, :, :2], counts, out=nan, where=counts > 0)
+    """(B, cells, 5) hits, sizes, counts, shares, groups -> (B, cells, 3): coverage by image, mean
+    size, coverage by group; NaN where a cell is empty."""
+    above = sums[:, :, [0, 1, 3]]
+    below = sums[:, :, [2, 2, 4]]
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)

@@ -12,7 +12,7 @@ from ensemble_kit.posthoc.conformal.quantiles import Unit, group_quantile, group
 
 @dataclass(frozen=True)
 class SetSpec:
-    """level : the coverage asked for. score : lac, aps or raps. by_class : a guarantee for every
+    """level : the coverage asked for. score : lac, aps or raps. by_class : thresholds for every
     class by itself (Mondrian) or one over all. unit : how rows of a group share its vote."""
 
     level: float = 0.9
@@ -26,7 +26,7 @@ class SetSpec:
 class PredictionSets:
     """Class c is in a row's set when its nonconformity is at most thresholds[c].
 
-    thresholds : (C,), infinite where no guarantee can be given: the class is then in every set.
+    thresholds : (C,), infinite where there are too few groups: the class is then in every set.
     n_groups : (C,) calibration groups behind each threshold. needed : how many it takes.
     """
 
@@ -40,9 +40,9 @@ class PredictionSets:
         return groups_needed(self.spec.level)
 
     @property
-    def guaranteed(self) -> Bools:
-        """(C,) whether the class has groups enough for the guarantee."""
-        return np.asarray(self.n_groups >= self.needed)
+    def finite(self) -> Bools:
+        """(C,) whether the class has a threshold; without one it is in every set."""
+        return np.isfinite(self.thresholds)
 
     def sets(self, probabilities: Floats) -> Bools:
         """(n, C) membership; the likeliest class is always in, so no set is empty."""
@@ -76,8 +76,10 @@ class PredictionSets:
 def fit_sets(probabilities: Floats, labels: Ints, groups: Ints, spec: SetSpec) -> PredictionSets:
     """Thresholds from rows whose probabilities were made without their labels.
 
-    probabilities : (n, C) cross-fitted. The guarantee is for a row of a group drawn like these,
-    given that groups are exchangeable.
+    probabilities : (n, C) cross-fitted. The thresholds aim at an image of a group drawn like
+    these, groups being exchangeable. They come from chains of several inner fits and are applied
+    to a chain of all rows: cross-validation without the "+" of Barber, Candès, Ramdas and
+    Tibshirani 2021, so coverage is approximate and has no finite-sample guarantee.
     """
     n_classes = probabilities.shape[1]
     own = nonconformity(probabilities, spec.score)[np.arange(len(labels)), labels]

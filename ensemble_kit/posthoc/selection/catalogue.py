@@ -3,33 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.posthoc.calibration.curves import (
-    Beta,
-    Curves,
     fit_beta,
     fit_histogram,
     fit_isotonic,
     fit_venn_abers,
 )
-from ensemble_kit.posthoc.calibration.prior import Identity, PriorShift, fit_identity
+from ensemble_kit.posthoc.calibration.prior import PriorShift, fit_identity
 from ensemble_kit.posthoc.calibration.scaling import (
-    Matrix,
-    Scaling,
     fit_bias,
     fit_dirichlet,
     fit_matrix,
     fit_temperature,
     fit_vector,
 )
+from ensemble_kit.posthoc.calibration.tempered import fit_tempered_mixture
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.ensembling.greedy import fit_greedy
-from ensemble_kit.posthoc.ensembling.pools import CalibratedPool, ClassPool, LinearPool, LogPool
-from ensemble_kit.posthoc.ensembling.ranks import RankPool, fit_ranks
-from ensemble_kit.posthoc.ensembling.stacking import Stack, fit_stack
+from ensemble_kit.posthoc.ensembling.ranks import fit_ranks
+from ensemble_kit.posthoc.ensembling.stacking import fit_stack
+from ensemble_kit.posthoc.ensembling.trimmed import fit_trimmed
 from ensemble_kit.posthoc.ensembling.weighting import (
     fit_best,
     fit_calibrated_mean,
@@ -40,7 +37,7 @@ from ensemble_kit.posthoc.ensembling.weighting import (
     fit_weights,
 )
 
-AUTO = "auto"
+AUTO, SELECT = "auto", "select"
 
 
 class Fitted(Protocol):
@@ -68,10 +65,12 @@ METHODS: dict[str, FitMembers] = {
     "calibrated-mean": fit_calibrated_mean,
     "stack": fit_stack,
     "ranks": fit_ranks,
+    "trimmed-mean": fit_trimmed,
 }
 CALIBRATORS: dict[str, FitCalibrator] = {
     "none": fit_identity,
     "temperature": fit_temperature,
+    "tempered-mixture": fit_tempered_mixture,
     "bias": fit_bias,
     "vector": fit_vector,
     "dirichlet": fit_dirichlet,
@@ -81,9 +80,12 @@ CALIBRATORS: dict[str, FitCalibrator] = {
     "venn-abers": fit_venn_abers,
     "histogram": fit_histogram,
 }
-AUTO_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
+COMBINED_METHODS = ("mean", "weights", "calibrated-mean", "log-weights", "stack")
+SELECT_METHODS = ("mean", "best", "weights", "greedy", "calibrated-mean", "stack")
+COMBINED_CALIBRATORS = ("temperature", "vector")
 AUTO_CALIBRATORS = ("temperature", "bias", "vector")
-AUTO_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
+SELECT_EXTRA = (("mean", "dirichlet"), ("mean", "isotonic"))
+AUTO_METHODS = {AUTO: COMBINED_METHODS, SELECT: SELECT_METHODS}
 ROWS_A_PARAMETER = 10
 
 
@@ -101,18 +103,23 @@ class Candidate:
 def candidates(
     method: str, calibrator: str, n_members: int, n_classes: int, n_rows: int
 ) -> tuple[Candidate, ...]:
-    """The pairs to choose from.
+    """The pairs that an ensemble combines or is chosen from.
 
-    ``auto`` leaves out pairs with more numbers to fit than a tenth of the rows, and, with one
-    member, all methods but the mean (which is that member).
+    ``auto`` combines every method of :data:`COMBINED_METHODS` with temperature and with vector
+    scaling (or with the calibrator asked for); where the method is given or there is one member,
+    that with each of :data:`AUTO_CALIBRATORS`. Pairs with more numbers to fit than a tenth of the
+    rows are left out, and with one member all methods but the mean (which is that member).
     """
-    if method != AUTO and calibrator != AUTO:
+    several = AUTO_METHODS.get(method)
+    if several is None and calibrator != AUTO:
         return (Candidate(method, calibrator),)
-    methods = (method,) if method != AUTO else AUTO_METHODS if n_members > 1 else ("mean",)
-    calibrators = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
+    methods = (method,) if several is None else several if n_members > 1 else ("mean",)
+    calibrators: tuple[str, ...] = AUTO_CALIBRATORS if calibrator == AUTO else (calibrator,)
+    if method == AUTO and calibrator == AUTO and n_members > 1:
+        calibrators = COMBINED_CALIBRATORS
     pairs = [Candidate(m, c) for m in methods for c in calibrators]
-    if calibrator == AUTO:
-        pairs += [Candidate(m, c) for m, c in AUTO_EXTRA if m in methods]
+    if calibrator == AUTO and method == SELECT:
+        pairs += [Candidate(m, c) for m, c in SELECT_EXTRA]
     room = n_rows / ROWS_A_PARAMETER
     kept = [
         pair
@@ -136,13 +143,14 @@ def _size(name: str, m: int, c: int) -> int:
     return sizes.get(name, m)
 
 
-KINDS: dict[str, Any] = {
-    cls.kind: cls
-    for cls in (
-        LinearPool, LogPool, ClassPool, CalibratedPool, Stack, RankPool,
-        Identity, Scaling, Matrix, Curves, Beta, PriorShift,
-    )
-}  # fmt: skip
+def _step_classes() -> dict[str, Any]:
+    """kind -> class of every step that a registered fit returns, and of the prior shift."""
+    fits: list[Callable[..., Fitted]] = [*METHODS.values(), *CALIBRATORS.values()]
+    classes = [get_type_hints(fit)["return"] for fit in fits]
+    return {cls.kind: cls for cls in (*classes, PriorShift)}
+
+
+KINDS: dict[str, Any] = _step_classes()
 
 
 def step_to_json(step: Any) -> dict[str, Any]:

@@ -1,4 +1,10 @@
-"""Choosing among candidates from cross-fitted probabilities: one standard error, simpler first."""
+"""What candidates weigh in an ensemble: all of them (``auto``), or one that is chosen (``select``).
+
+``auto`` takes the mean of all candidates, half of it with equal weights and half with the convex
+weights that inner cross-fitted log loss asks for: a super learner (van der Laan, Polley and Hubbard
+2007) shrunk to equal weights. ``select`` walks from the simplest candidate to the richest and
+moves on only for a gain of more than one standard error.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,22 +12,27 @@ from typing import Any
 import numpy as np
 
 from ensemble_kit.core.errors import PredictionsError
-from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.core.records import Bools, Floats, Ints
+from ensemble_kit.posthoc.convex.mixture import mixture_weights
 from ensemble_kit.posthoc.convex.simplex import true_class
 from ensemble_kit.posthoc.selection.catalogue import Candidate
 
 OBJECTIVES = ("log_loss", "balanced_accuracy", "macro_auc")
+EQUAL_SHARE = 0.5
+"""Part of the weight that all candidates share alike; the rest goes where log loss asks for it."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One candidate: its inner cross-fitted loss, and how far it is behind the best.
+    """One candidate: its weight, its inner cross-fitted loss, how far it is behind the best.
 
-    loss : the objective's loss (log loss, or 1 - score). behind, error : paired difference to the
-    best and its standard error over groups. parameters : numbers fitted to labels.
+    weight : its share of the ensemble, 0 to 1. loss : the objective's loss (log loss, or
+    1 - score). behind, error : paired difference to the best and its standard error over groups.
+    parameters : numbers fitted to labels.
     """
 
     candidate: Candidate
+    weight: float
     loss: float
     behind: float
     error: float
@@ -30,19 +41,30 @@ class Judged:
 
 @dataclass(frozen=True)
 class Choice:
-    """The winner, all that were judged, and a sentence that says why."""
+    """The candidates with their weights, and a sentence that says why."""
 
-    winner: Candidate
     judged: tuple[Judged, ...]
     reason: str
 
     @property
-    def index(self) -> int:
-        return [j.candidate for j in self.judged].index(self.winner)
+    def weights(self) -> Floats:
+        """(Q,) on the simplex, in the order of the candidates."""
+        return np.array([j.weight for j in self.judged])
+
+    @property
+    def heaviest(self) -> Candidate:
+        """The candidate of the largest weight (the first of several): the one that was chosen."""
+        return self.judged[int(np.argmax(self.weights))].candidate
+
+    @property
+    def name(self) -> str:
+        """The candidate, or how many there are."""
+        used = int((self.weights > 0).sum())
+        return str(self.heaviest) if used == 1 else f"mean of {used} candidates"
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "winner": str(self.winner),
+            "name": self.name,
             "reason": self.reason,
             "judged": [asdict(j) | {"candidate": str(j.candidate)} for j in self.judged],
         }
@@ -56,6 +78,49 @@ class _Loss:
     influence: Floats
 
 
+def candidate_weights(outputs: Floats, labels: Ints, rows: Bools | None = None) -> Floats:
+    """(Q,) weights of the candidates in ``auto``, on the simplex.
+
+    outputs : (n, Q, C) probabilities that were made without the rows' own labels. rows : (n,) the
+    rows to look at; default all. :data:`EQUAL_SHARE` of the weight is equal; the rest is the
+    convex combination of least log loss on these rows.
+    """
+    likelihoods = outputs[np.arange(len(labels)), :, labels]
+    if rows is not None:
+        likelihoods = likelihoods[rows]
+    n_candidates = likelihoods.shape[1]
+    if n_candidates == 1:
+        return np.ones(1)
+    convex = mixture_weights(likelihoods)
+    return np.asarray(EQUAL_SHARE / n_candidates + (1 - EQUAL_SHARE) * convex)
+
+
+def combine(
+    outputs: Floats,
+    labels: Ints,
+    groups: Ints,
+    candidates: tuple[Candidate, ...],
+    parameters: tuple[int, ...],
+) -> Choice:
+    """``auto``: every candidate with its weight of :func:`candidate_weights`.
+
+    outputs : (n, Q, C) inner cross-fitted probabilities.
+    """
+    weights = candidate_weights(outputs, labels)
+    contest = _Contest(outputs, labels, groups, candidates, parameters)
+    judged = contest.judged("log_loss", weights)
+    if len(candidates) == 1:
+        return Choice(judged, f"{candidates[0]}: as asked")
+    first = sorted(judged, key=lambda j: -j.weight)[:3]
+    named = ", ".join(f"{j.candidate} {j.weight:.2f}" for j in first)
+    more = f" and {len(judged) - len(first)} more" if len(judged) > len(first) else ""
+    return Choice(
+        judged,
+        f"weighted mean of {len(judged)} calibrated candidates, {EQUAL_SHARE:.0%} of the weight "
+        f"equal and the rest by inner cross-fitted log loss: {named}{more}",
+    )
+
+
 def choose(
     outputs: Floats,
     labels: Ints,
@@ -64,7 +129,7 @@ def choose(
     parameters: tuple[int, ...],
     objective: str = "log_loss",
 ) -> Choice:
-    """Walk from the simplest candidate up; a later one must win by more than one standard error.
+    """``select``: a later candidate takes over only if it wins by more than one standard error.
 
     outputs : (n, Q, C) inner cross-fitted probabilities. Candidates are met in the order of their
     fitted numbers, then of the catalogue; each challenges the champion so far, and takes its place
@@ -75,12 +140,12 @@ def choose(
     """
     kept = list(range(len(candidates)))
     contest = _Contest(outputs, labels, groups, candidates, parameters)
-    judged = contest.judged(kept, objective)
     winner = contest.champion(kept, objective)
     if objective != "log_loss":
         method = candidates[winner].method
         winner = contest.champion([q for q in kept if candidates[q].method == method], "log_loss")
-    return Choice(candidates[winner], judged, _reason(judged[winner], judged, objective))
+    judged = contest.judged(objective, np.eye(len(candidates))[winner])
+    return Choice(judged, _reason(judged[winner], judged, objective))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,18 +176,21 @@ class _Contest:
                 winner = challenger
         return winner
 
-    def judged(self, kept: list[int], objective: str) -> tuple[Judged, ...]:
+    def judged(self, objective: str, weights: Floats) -> tuple[Judged, ...]:
         losses = self.losses(objective)
-        best = min((losses[q] for q in kept), key=lambda loss: loss.value)
+        best = min(losses, key=lambda loss: loss.value)
         return tuple(
             Judged(
-                self.candidates[q],
-                losses[q].value,
-                losses[q].value - best.value,
-                self.error(losses[q], best),
-                self.parameters[q],
+                candidate,
+                float(weight),
+                loss.value,
+                loss.value - best.value,
+                self.error(loss, best),
+                size,
             )
-            for q in kept
+            for candidate, weight, loss, size in zip(
+                self.candidates, weights, losses, self.parameters, strict=True
+            )
         )
 
 

@@ -8,19 +8,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ensemble_kit.core.records import Bools, Floats, Ints
-from ensemble_kit.posthoc.calibration.prior import fit_prior_shift
+from ensemble_kit.posthoc.calibration.prior import PriorShift, fit_prior_shift
 from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
 from ensemble_kit.posthoc.crossfit import CrossFitted, Rows, crossfit_rows
-from ensemble_kit.posthoc.selection.catalogue import AUTO, candidates
-from ensemble_kit.posthoc.selection.choice import Choice, choose
+from ensemble_kit.posthoc.selection.catalogue import AUTO, SELECT, candidates
+from ensemble_kit.posthoc.selection.choice import Choice, candidate_weights, choose, combine
 from ensemble_kit.posthoc.selection.decision import Decision, fit_decision
-from ensemble_kit.posthoc.selection.fitted import Bank, Chain, fit_bank
+from ensemble_kit.posthoc.selection.fitted import Chain, Combination, fit_candidates, mixed_by
 
 
 @dataclass(frozen=True)
 class ChainSpec:
-    """What to fit: names of the catalogue or "auto"; objective log_loss, balanced_accuracy or
-    macro_auc; prevalence: the class frequencies to correct to (C,), or none."""
+    """What to fit: names of the catalogue, "auto" (all candidates, weighted) or, as a method,
+    "select" (one of them); objective log_loss, balanced_accuracy or macro_auc; prevalence: the
+    class frequencies to correct to (C,), or none."""
 
     method: str = AUTO
     calibrator: str = AUTO
@@ -33,9 +34,8 @@ class ChainSpec:
 class FittedChain:
     """All that was fitted on some rows; ``apply`` gives the chain's probabilities (n, C)."""
 
-    chain: Chain
+    chain: Combination
     choice: Choice
-    bank: Bank
     decision: Decision
     sets: PredictionSets
 
@@ -57,33 +57,59 @@ class Outcome:
     by_fold: dict[int, FittedChain]
     final: FittedChain
 
+    def fewest_groups(self) -> Ints:
+        """(C,) groups behind the thresholds that made the sets: the fewest of any fold."""
+        return np.asarray(np.min([s.sets.n_groups for s in self.by_fold.values()], axis=0))
+
+    def has_thresholds(self) -> Bools:
+        """(C,) whether every fold's sets had a threshold for the class."""
+        return np.asarray(np.all([s.sets.finite for s in self.by_fold.values()], axis=0))
+
 
 def fit_chain(rows: Rows, spec: ChainSpec) -> FittedChain:
-    """Choose by inner cross-fitting, then fit the choice on all the rows given.
+    """Fit all candidates and their weights (or the choice of one) on the rows given.
 
-    The decision and the prediction sets are fitted on the inner cross-fitted probabilities of the
-    choice, which no chain fitted to a row's own fold has made.
+    The decision and the prediction sets are fitted on inner cross-fitted probabilities: each
+    inner fold's from candidates and weights that its labels had no part in, but for the weights'
+    view of the other folds.
     """
     inner = rows.with_inner_folds()
     m, n, c = inner.members.shape
     pairs = candidates(spec.method, spec.calibrator, m, c, n)
-    fit = partial(fit_bank, candidates=pairs, objective=spec.objective)
+    fit = partial(fit_candidates, candidates=pairs, objective=spec.objective)
     outputs = crossfit_rows(fit, inner).output
-    bank = fit(inner)
-    sizes = tuple(chain.n_parameters for chain in bank.chains)
-    choice = choose(outputs, inner.labels, inner.groups, pairs, sizes, spec.objective)
-    chosen, honest = bank.chains[choice.index], outputs[:, choice.index]
+    fitted = fit(inner)
+    sizes = tuple(chain.n_parameters for chain in fitted.chains)
+    known = (outputs, inner.labels, inner.groups, pairs, sizes)
+    select = spec.method == SELECT
+    choice = choose(*known, spec.objective) if select else combine(*known)
+    honest = outputs[:, 0] if len(pairs) == 1 else _mixed(outputs, inner, choice, select)
+    shift = None
     if spec.prevalence is not None:
         shift = fit_prior_shift(inner.labels, np.array(spec.prevalence))
-        chosen = Chain(chosen.candidate, chosen.ensembler, chosen.calibrator, shift)
         honest = shift.apply(honest)
     return FittedChain(
-        chosen,
+        _used(fitted.chains, choice, shift),
         choice,
-        bank,
         fit_decision(honest, inner.labels, spec.objective),
         fit_sets(honest, inner.labels, inner.groups, spec.sets),
     )
+
+
+def _mixed(outputs: Floats, inner: Rows, choice: Choice, select: bool) -> Floats:
+    """(n, C) the inner outputs combined, each fold by weights fitted on the other folds."""
+    mixed = np.empty((outputs.shape[0], outputs.shape[2]))
+    for k in np.unique(inner.fold):
+        held = inner.fold == k
+        weights = choice.weights if select else candidate_weights(outputs, inner.labels, ~held)
+        mixed[held] = mixed_by(weights, outputs[held])
+    return mixed
+
+
+def _used(chains: tuple[Chain, ...], choice: Choice, shift: PriorShift | None) -> Combination:
+    """The candidates that have a weight."""
+    kept = np.flatnonzero(choice.weights > 0)
+    return Combination(tuple(chains[q] for q in kept), choice.weights[kept], shift)
 
 
 def crossfit_chain(rows: Rows, spec: ChainSpec, jobs: int = 2) -> Outcome:

@@ -4,18 +4,24 @@ import numpy as np
 
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.reporting.collect.data import crossing_groups
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Alert
 
 FEW_GROUPS = 30
 LARGE_ECE = 0.03
+OPTIMISTIC = "Optimistic figures"
 
 
-def build_alerts(source: Source, external: Source | None = None) -> tuple[Alert, ...]:
+def build_alerts(source: ReportedRun, external: ReportedRun | None = None) -> tuple[Alert, ...]:
     """Leaks first, then what makes figures unsure, then notes."""
     run = source.run
     recorded = [
-        Alert(severity="warning", title="Recorded with the run", text=text, section="provenance")
+        Alert(
+            severity="warning",
+            title=OPTIMISTIC if "optimistic" in text else "Recorded with the run",
+            text=text,
+            section="provenance",
+        )
         for text in run.manifest.warnings
     ]
     made = [
@@ -27,7 +33,7 @@ def build_alerts(source: Source, external: Source | None = None) -> tuple[Alert,
     return tuple(sorted(made, key=lambda alert: order[alert.severity]))
 
 
-def _leaks(source: Source) -> list[Alert]:
+def _leaks(source: ReportedRun) -> list[Alert]:
     if source.run.folds.n_folds < 2:
         return [
             Alert(
@@ -53,7 +59,7 @@ def _leaks(source: Source) -> list[Alert]:
     ]
 
 
-def _not_external(source: Source, external: Source | None) -> list[Alert]:
+def _not_external(source: ReportedRun, external: ReportedRun | None) -> list[Alert]:
     if external is None:
         return []
     shared = np.isin(external.run.table.image_ids, source.run.table.image_ids)
@@ -70,7 +76,7 @@ def _not_external(source: Source, external: Source | None) -> list[Alert]:
     ]
 
 
-def _tuned(source: Source) -> list[Alert]:
+def _tuned(source: ReportedRun) -> list[Alert]:
     tuned_on = source.study.tuned_on
     if not tuned_on or tuned_on not in (source.run.manifest.data_digest, source.run.table.digest):
         return []
@@ -85,7 +91,7 @@ def _tuned(source: Source) -> list[Alert]:
     ]
 
 
-def _few_groups(source: Source) -> list[Alert]:
+def _few_groups(source: ReportedRun) -> list[Alert]:
     rare = [
         f"{name} ({n})"
         for name in source.class_names
@@ -104,7 +110,7 @@ def _few_groups(source: Source) -> list[Alert]:
     ]
 
 
-def _no_skill(source: Source) -> list[Alert]:
+def _no_skill(source: ReportedRun) -> list[Alert]:
     accuracy = source.rows.number("accuracy")
     counts = source.run.table.class_counts()
     largest = int(counts.argmax())
@@ -123,7 +129,7 @@ def _no_skill(source: Source) -> list[Alert]:
     ]
 
 
-def _miscalibrated(source: Source) -> list[Alert]:
+def _miscalibrated(source: ReportedRun) -> list[Alert]:
     error = source.rows.number("ece")
     if error.value is None or (error.low if error.low is not None else error.value) < LARGE_ECE:
         return []
@@ -139,7 +145,7 @@ def _miscalibrated(source: Source) -> list[Alert]:
     ]
 
 
-def _device(source: Source) -> list[Alert]:
+def _device(source: ReportedRun) -> list[Alert]:
     device = source.run.manifest.device
     said = {value.lower() for key, value in device.items() if "deterministic" in key}
     if "false" not in said and (said or "gpu" not in str(device).lower()):
@@ -155,7 +161,7 @@ def _device(source: Source) -> list[Alert]:
     ]
 
 
-def _groups(source: Source) -> list[Alert]:
+def _groups(source: ReportedRun) -> list[Alert]:
     table, manifest = source.run.table, source.run.manifest
     found = []
     if table.n_groups == len(table):

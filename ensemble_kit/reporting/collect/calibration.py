@@ -7,8 +7,8 @@ from ensemble_kit.metrics.cases import MALIGNANT, Cases
 from ensemble_kit.metrics.curves import Curve, make_curves
 from ensemble_kit.metrics.evaluation import POOLED
 from ensemble_kit.metrics.reliability import TOP, ReliabilityFigures
-from ensemble_kit.reporting.collect.numbers import Rows, curve_values, rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.numbers import MetricRows, curve_values, rounded
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.calibration import Calibration, Measure, Reliability
 
@@ -16,7 +16,7 @@ WHOLE = ("ece", "ece_equal_mass", "ece_classwise", "mce", "smooth_ece", "brier_s
 BY_CLASS = ("ece", "calibration_slope", "calibration_intercept")
 
 
-def build_calibration(source: Source) -> Calibration:
+def build_calibration(source: ReportedRun) -> Calibration:
     """Of the run's own probabilities; an ensemble adds what came before its calibrator."""
     names = _names(source.cases)
     return Calibration(
@@ -40,7 +40,7 @@ def reliability_of(cases: Cases, draws: GroupBootstrap, level: float) -> list[Cu
     return make_curves(POOLED, cases, point, drawn, level)
 
 
-def reliability_view(curve: Curve, rows: Rows) -> Reliability:
+def reliability_view(curve: Curve, rows: MetricRows) -> Reliability:
     return _reliability(curve, rows)
 
 
@@ -49,7 +49,7 @@ def _names(cases: Cases) -> list[str]:
     return [TOP, *extra, *cases.class_names]
 
 
-def _reliability(curve: Curve, rows: Rows) -> Reliability:
+def _reliability(curve: Curve, rows: MetricRows) -> Reliability:
     counts = [0] * len(curve.y) if curve.support is None else [int(n) for n in curve.support]
     edges = np.linspace(0, 1, len(curve.y) + 1) if curve.edges is None else curve.edges
     low = curve.low if curve.low is not None else np.full(len(curve.y), np.nan)
@@ -71,7 +71,7 @@ def _reliability(curve: Curve, rows: Rows) -> Reliability:
     )
 
 
-def _measures(source: Source, names: list[str]) -> tuple[Measure, ...]:
+def _measures(source: ReportedRun, names: list[str]) -> tuple[Measure, ...]:
     whole = source.rows.figures()
     found = [Measure(metric=m, before=whole[m]) for m in WHOLE if m in whole]
     for name in names[1:]:

@@ -12,14 +12,14 @@ from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
 from ensemble_kit.reporting.collect.external import build_external_parts
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.comparison import FOLD_METRIC, Compared, Difference, External
 
 MOVER = "from both intervals (MOVER)"
 
 
-def build_comparisons(source: Source, others: Sequence[Source]) -> tuple[Compared, ...]:
+def build_comparisons(source: ReportedRun, others: Sequence[ReportedRun]) -> tuple[Compared, ...]:
     """Differences this − other, with Holm's correction over all of them together."""
     found = [_compare(source, other) for other in others]
     p_values = [d.p_value for c in found for d in c.differences if d.p_value is not None]
@@ -39,7 +39,7 @@ def build_comparisons(source: Source, others: Sequence[Source]) -> tuple[Compare
     )
 
 
-def _compare(source: Source, other: Source) -> Compared:
+def _compare(source: ReportedRun, other: ReportedRun) -> Compared:
     _same_classes(source, other)
     table, mine, theirs = _common(source, other)
     keys = compared_figures(source.cases)
@@ -75,14 +75,14 @@ def _compare(source: Source, other: Source) -> Compared:
     )
 
 
-def _figure(source: Source, key: Key, point: dict, same: bool) -> Number:  # type: ignore[type-arg]
+def _figure(source: ReportedRun, key: Key, point: dict, same: bool) -> Number:  # type: ignore[type-arg]
     """The recorded figure; on a part of the images the point alone."""
     if same:
         return source.rows.number(*key)
     return Number(value=rounded(float(point[key][0])), note="on the common images")
 
 
-def _folds_p(source: Source, other: Source, same: bool) -> float | None:
+def _folds_p(source: ReportedRun, other: ReportedRun, same: bool) -> float | None:
     """Nadeau & Bengio's test on the folds' macro AUC, where both runs have the same folds."""
     mine, theirs = source.run.folds, other.run.folds
     if not same or mine.n_folds < 2 or mine.digest != theirs.digest:
@@ -97,7 +97,7 @@ def _folds_p(source: Source, other: Source, same: bool) -> float | None:
     return rounded(corrected_resampled_t(difference).p_value)
 
 
-def _common(source: Source, other: Source) -> tuple[ImageTable, Predictions, Predictions]:
+def _common(source: ReportedRun, other: ReportedRun) -> tuple[ImageTable, Predictions, Predictions]:
     shared = np.isin(source.run.table.image_ids, other.run.table.image_ids)
     if not shared.any():
         raise RunError(
@@ -116,7 +116,7 @@ def _common(source: Source, other: Source) -> tuple[ImageTable, Predictions, Pre
     return table, mine, other.run.predictions.in_order_of(table.image_ids)
 
 
-def build_external(source: Source, other: Source) -> External:
+def build_external(source: ReportedRun, other: ReportedRun) -> External:
     """Each figure here minus there; Zou & Donner 2008 (MOVER) for two independent samples."""
     _same_classes(source, other)
     keys: list[Key] = list(HEADLINE)
@@ -168,7 +168,7 @@ def unpaired(here: Number, there: Number) -> Number:
     )
 
 
-def _same_classes(source: Source, other: Source) -> None:
+def _same_classes(source: ReportedRun, other: ReportedRun) -> None:
     if source.class_names != other.class_names:
         raise RunError(
             f"run {other.run.name!r} has the classes {some(other.class_names)}, run "

@@ -5,27 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble_kit.core.errors import count
+from ensemble_kit.core.errors import StudyError, count
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.metrics.slices import banded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.data import ClassInfo, Data, FlowStep
+from ensemble_kit.study.vocabulary import Vocabulary, read_vocabulary
 
-FULL_NAMES = {
-    "akiec": "actinic keratosis and intraepithelial carcinoma",
-    "bcc": "basal cell carcinoma",
-    "bkl": "benign keratosis-like lesion",
-    "df": "dermatofibroma",
-    "mel": "melanoma",
-    "nv": "melanocytic naevus",
-    "scc": "squamous cell carcinoma",
-    "vasc": "vascular lesion",
-}
 MOST_LEVELS = 30
 
 
-def build_data(source: Source) -> Data:
+def build_data(source: ReportedRun) -> Data:
     table, folds = source.run.table, source.run.folds
     sizes = np.bincount(table.group_codes)
     return Data(
@@ -47,15 +38,16 @@ def build_data(source: Source) -> Data:
     )
 
 
-def crossing_groups(source: Source) -> int:
+def crossing_groups(source: ReportedRun) -> int:
     """Groups with images in more than one fold."""
     folds = source.run.folds
     pairs = np.unique(np.stack([source.run.table.group_codes, folds.fold]), axis=1)
     return int((np.bincount(pairs[0]) > 1).sum())
 
 
-def _classes(source: Source) -> tuple[ClassInfo, ...]:
+def _classes(source: ReportedRun) -> tuple[ClassInfo, ...]:
     table, folds, cases = source.run.table, source.run.folds, source.cases
+    full_names = _full_names(source)
     found = []
     for code, name in enumerate(table.class_names):
         own = table.labels == code
@@ -63,7 +55,7 @@ def _classes(source: Source) -> tuple[ClassInfo, ...]:
         found.append(
             ClassInfo(
                 name=name,
-                full_name=FULL_NAMES.get(name.lower(), ""),
+                full_name=full_names[code],
                 images=int(own.sum()),
                 groups=cases.groups_with[name][0],
                 by_fold=tuple(int(n) for n in by_fold) if folds.n_folds > 1 else (),
@@ -71,6 +63,15 @@ def _classes(source: Source) -> tuple[ClassInfo, ...]:
             )
         )
     return tuple(found)
+
+
+def _full_names(source: ReportedRun) -> tuple[str, ...]:
+    """By the study's vocabulary; none where its file is no longer there."""
+    try:
+        vocabulary = read_vocabulary(source.study.data.vocabulary)
+    except StudyError:
+        vocabulary = Vocabulary()
+    return vocabulary.full_names(source.run.table.class_names)
 
 
 def _group_rule(table: ImageTable) -> str:
@@ -85,7 +86,7 @@ def _group_rule(table: ImageTable) -> str:
     return " and ".join(parts) + ", and near-duplicates where a list of them was given"
 
 
-def _flow(source: Source) -> tuple[FlowStep, ...]:
+def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
     run, table = source.run, source.run.table
     excluded = run.manifest.facts.get("exclusions", {})
     removed = (

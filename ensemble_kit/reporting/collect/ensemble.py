@@ -5,59 +5,60 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.core.errors import EnsembleKitError, RunError
-from ensemble_kit.core.records import Floats
-from ensemble_kit.data.predictions import read_predictions
-from ensemble_kit.reporting.collect.numbers import UNKNOWN, rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.core.errors import EnsembleKitError
+from ensemble_kit.core.records import Floats, Predictions
+from ensemble_kit.data.prediction_tables import read_prediction_table
+from ensemble_kit.reporting.collect.numbers import number_of, rounded
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
 from ensemble_kit.reporting.view.calibration import Calibration, Measure, Reliability
 from ensemble_kit.reporting.view.ensemble import Conformal, Ensemble, Member, Optimism, SetRow
-from ensemble_kit.runs.folder import OOF
+from ensemble_kit.runs.ensembles import (
+    CalibrationRecord,
+    CandidateMethod,
+    ConformalRecord,
+    CoverageLine,
+    EnsembleRecord,
+    FewGroups,
+    Matrix,
+    MemberRecord,
+    ReliabilityRecord,
+)
+from ensemble_kit.runs.tables import find_oof
 
-ENSEMBLE, CALIBRATION, CONFORMAL = "ensemble.json", "calibration.json", "conformal.json"
 SCORES = {"lac": "LAC", "aps": "APS", "raps": "RAPS"}
-Json = Mapping[str, Any]
 
 
-def build_ensemble(source: Source) -> Ensemble | None:
-    values = _read(source.run.folder / ENSEMBLE)
-    if values is None:
+def build_ensemble(source: ReportedRun) -> Ensemble | None:
+    found = EnsembleRecord.find(source.run.folder)
+    if found is None:
         return None
-    try:
-        return Ensemble(
-            method=str(values["method"]),
-            description=str(values["description"]),
-            objective=str(values["objective"]),
-            members=tuple(_member(m) for m in values["members"]),
-            candidates=_candidates(values["candidates"]),
-            error_correlation=_matrix(values["error_correlation"]),
-            double_fault=_matrix(values["double_fault"]),
-            optimism=tuple(
-                Optimism(
-                    metric=str(o["metric"]),
-                    in_sample=number_from(o["in_sample"]),
-                    crossfitted=number_from(o["cross_fitted"]),
-                    difference=number_from(o["difference"]),
-                )
-                for o in values["optimism"]
-            ),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(source.run.folder / ENSEMBLE, error) from None
+    return Ensemble(
+        method=found.method,
+        description=found.description,
+        objective=found.objective,
+        members=tuple(_member(member) for member in found.members),
+        candidates=_candidates(found.candidates),
+        error_correlation=_matrix(found.error_correlation),
+        double_fault=_matrix(found.double_fault),
+        optimism=tuple(
+            Optimism(
+                metric=line.metric,
+                in_sample=number_of(line.in_sample),
+                crossfitted=number_of(line.cross_fitted),
+                difference=number_of(line.difference),
+            )
+            for line in found.optimism
+        ),
+    )
 
 
-def add_calibrator(source: Source, view: Calibration) -> Calibration:
+def add_calibrator(source: ReportedRun, view: Calibration) -> Calibration:
     """The view of the run's own probabilities, set beside those before its calibrator."""
-    path = source.run.folder / CALIBRATION
-    values = _read(path)
-    if values is None or values.get("method") in (None, "none"):
+    found = CalibrationRecord.find(source.run.folder)
+    if found is None or found.method == "none":
         return view
-    try:
-        before = _before(values["before"])
-        parameters = tuple((str(k), _short(v)) for k, v in values["final"].items() if k != "kind")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, error) from None
+    before = _before(found.before)
     measures = tuple(
         Measure(
             metric=m.metric,
@@ -67,8 +68,9 @@ def add_calibrator(source: Source, view: Calibration) -> Calibration:
         )
         for m in view.measures
     )
+    parameters = tuple((k, _short(v)) for k, v in found.final.items() if k != "kind")
     return Calibration(
-        method=str(values["method"]),
+        method=found.method,
         before=(before,),
         after=view.before,
         measures=measures,
@@ -76,121 +78,109 @@ def add_calibrator(source: Source, view: Calibration) -> Calibration:
     )
 
 
-def build_conformal(source: Source) -> Conformal | None:
-    path = source.run.folder / CONFORMAL
-    values = _read(path)
-    if values is None:
+def build_conformal(source: ReportedRun) -> Conformal | None:
+    found = ConformalRecord.find(source.run.folder)
+    if found is None:
         return None
-    try:
-        few = {str(item["class"]): item for item in values["without_guarantee"]}
-        return Conformal(
-            method=SCORES.get(str(values["method"]).split(",")[0], "") or str(values["method"]),
-            level=float(values["level"]),
-            description=_promise(values),
-            rows=tuple(_set_row(line, few) for line in values["coverage"]),
-            sizes=tuple((int(size), int(n)) for size, n in values["sizes"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, error) from None
+    few = {item.class_name: item for item in found.without_guarantee}
+    return Conformal(
+        method=SCORES.get(found.final.score, found.method),
+        level=found.level,
+        description=_promise(found),
+        rows=tuple(_set_row(line, few) for line in found.coverage),
+        sizes=found.sizes,
+    )
 
 
-def member_probabilities(source: Source) -> list[Floats]:
-    """(n, C) of each member whose run is still where it was; none where that is unknown."""
-    values = _read(source.run.folder / ENSEMBLE)
+def member_probabilities(source: ReportedRun) -> list[Floats]:
+    """(n, C) of each member, a run, a repeat or a file, that is still where it was.
+
+    Classes are taken by name, in the run's order. A list that would lack a member is empty: who
+    ranks by "the members" must not rank by some of them.
+    """
+    record = EnsembleRecord.find(source.run.folder)
     found = []
-    for member in (values or {}).get("members", []):
-        path = Path(str(member.get("origin", ""))) / OOF
+    for member in record.members if record else ():
         try:
-            if path.is_file():
-                theirs = read_predictions(path).in_order_of(source.run.table.image_ids)
-                if theirs.class_names == source.class_names:
-                    found.append(theirs.probabilities)
+            theirs = _of_origin(Path(member.origin))
+            if theirs is None or set(theirs.class_names) != set(source.class_names):
+                return []
+            columns = [theirs.class_names.index(name) for name in source.class_names]
+            rows = theirs.in_order_of(source.run.table.image_ids)
         except EnsembleKitError:
-            continue
+            return []
+        found.append(rows.probabilities[:, columns])
     return found
 
 
-def number_from(values: Json | None) -> Number:
-    """An estimate as these files write it."""
-    if values is None:
-        return UNKNOWN
-    return Number(
-        value=rounded(values["value"]),
-        low=rounded(values.get("low")),
-        high=rounded(values.get("high")),
-        level=float(values.get("level", 0.95)),
-        method=str(values.get("method", "")),
-        unit=str(values.get("unit", "group")),
-        n_groups=int(values.get("n_groups", 0)),
-        note=str(values.get("note", "")),
-    )
+def _of_origin(path: Path) -> Predictions | None:
+    """Of a run's folder, or of a file that any program may have made."""
+    return read_prediction_table(path).predictions if path.is_file() else find_oof(path)
 
 
-def _member(values: Json) -> Member:
-    weight, without = values.get("weight"), values.get("without")
+def _member(member: MemberRecord) -> Member:
     return Member(
-        name=str(values["name"]),
-        weight=None if weight is None else rounded(float(weight)),
-        figures={str(k): number_from(v) for k, v in values["figures"].items()},
-        without=None if without is None else number_from(without),
+        name=member.name,
+        weight=rounded(member.weight),
+        figures={metric: number_of(e) for metric, e in member.figures.items()},
+        without=None if member.without is None else number_of(member.without),
     )
 
 
-def _candidates(judged: list[Json]) -> Table:
+def _candidates(judged: tuple[CandidateMethod, ...]) -> Table:
     rows = [
-        (
-            str(item["candidate"]),
-            int(item["parameters"]),
-            rounded(float(item["loss"])),
-            rounded(float(item["behind"])),
-            rounded(float(item["error"])),
-        )
-        for item in judged
-    ]
-    names = ("candidate", "fitted numbers", "inner loss", "behind the best", "standard error")
-    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[3] or 0.0)))
+        (j.candidate, rounded(j.weight), j.parameters, rounded(j.loss), rounded(j.behind),
+         rounded(j.error))
+        for j in judged
+    ]  # fmt: skip
+    names = (
+        "candidate", "weight", "fitted numbers", "inner loss", "behind the best", "standard error",
+    )  # fmt: skip
+    return Table(columns=names, rows=tuple(sorted(rows, key=lambda row: row[4] or 0.0)))
 
 
-def _matrix(values: list[list[float | None]]) -> tuple[tuple[float | None, ...], ...]:
+def _matrix(values: Matrix) -> tuple[tuple[float | None, ...], ...]:
     return tuple(tuple(rounded(v) for v in row) for row in values)
 
 
-def _before(values: Json) -> Reliability:
-    bins = values["bins"]
+def _before(found: ReliabilityRecord) -> Reliability:
     return Reliability(
         name="top-1",
-        edges=(*(round(float(b["low"]), 4) for b in bins), 1.0),
-        count=tuple(int(b["n"]) for b in bins),
-        predicted=tuple(rounded(b["confidence"], 4) for b in bins),
-        observed=tuple(Number(value=rounded(b["accuracy"], 4)) for b in bins),
-        error=Number(value=rounded(float(values["ece"]))),
+        edges=(*(round(b.low, 4) for b in found.bins), 1.0),
+        count=tuple(b.n for b in found.bins),
+        predicted=tuple(rounded(b.confidence, 4) for b in found.bins),
+        observed=tuple(Number(value=rounded(b.accuracy, 4)) for b in found.bins),
+        error=Number(value=rounded(found.ece)),
     )
 
 
-def _promise(values: Json) -> str:
-    by_class = bool(values["final"]["by_class"])
-    scope = "each class by itself" if by_class else "all images together"
+def _promise(found: ConformalRecord) -> str:
+    scope = "each class by itself" if found.final.by_class else "all images together"
     text = (
-        f"The sets are meant to hold the true class this often for {scope}. Quantiles were fitted "
-        "on the other folds, with one vote a group."
+        f"The sets aim at holding the true class this often for {scope}, for a random image of a "
+        "random group (“by group”); over all images the share may differ where groups are of "
+        "unequal size. Thresholds were fitted on the other folds, with one vote a group, from "
+        "cross-validated scores: the coverage is approximate, without a finite-sample guarantee "
+        "(Barber et al. 2021)."
     )
-    if values["without_guarantee"]:
-        needed = values["without_guarantee"][0]["groups_needed"]
-        text += f" A class needs {needed} groups for the guarantee."
+    if few := found.without_guarantee:
+        needed = few[0].groups_needed
+        text += f" A class needs {needed} groups for a threshold; without one it is in every set."
     return text
 
 
-def _set_row(line: Json, few: Mapping[str, Json]) -> SetRow:
-    name = str(line["name"]) or "all images"
+def _set_row(line: CoverageLine, few: Mapping[str, FewGroups]) -> SetRow:
+    name = line.name or "all images"
     note = ""
     if name in few:
         item = few[name]
-        note = f"no guarantee: {item['n_groups']} groups, {item['groups_needed']} needed"
+        note = f"no threshold: {item.n_groups} groups, {item.groups_needed} needed"
     return SetRow(
         name=name,
-        kind=str(line["scope"]),
-        coverage=number_from(line["coverage"]),
-        size=number_from(line["size"]),
+        kind=line.scope,
+        coverage=number_of(line.coverage),
+        by_group=Number(value=None) if line.by_group is None else number_of(line.by_group),
+        size=number_of(line.size),
         note=note,
     )
 
@@ -201,19 +191,3 @@ def _short(value: Any) -> Cell:
     if isinstance(value, (str, int, bool)) or value is None:
         return value
     return json.dumps(value, default=str)[:400]
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from None
-    if not isinstance(values, dict):
-        raise _damaged(path, ValueError("not an object"))
-    return values
-
-
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path}: cannot be read ({error!r}); give `ensemble` again")

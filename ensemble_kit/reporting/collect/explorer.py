@@ -9,7 +9,7 @@ from ensemble_kit.metrics.bootstrap import interval
 from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.support import support_of
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.explorer import Explorer, MarkedPoint, Target
 
@@ -56,7 +56,7 @@ class Scored:
         return [(name, rule, places[name]) for name, rule in RULES if places[name] >= 0]
 
 
-def build_explorer(source: Source) -> Explorer:
+def build_explorer(source: ReportedRun) -> Explorer:
     targets = [_score(*parts) for parts in _targets(source)]
     targets = [t for t in targets if t.hits[0] and t.alarms[0]]
     grid = threshold_grid()
@@ -76,7 +76,7 @@ def build_explorer(source: Source) -> Explorer:
     )
 
 
-def _targets(source: Source) -> list[tuple[str, str, Floats, Bools]]:
+def _targets(source: ReportedRun) -> list[tuple[str, str, Floats, Bools]]:
     cases = source.cases
     found = [
         (name, "class", cases.probabilities[:, code], cases.labels == code)
@@ -103,7 +103,7 @@ def _counts(target: Scored, side: Bools) -> tuple[int, ...]:
     return tuple(int(n) for n in counts)
 
 
-def _replicates(source: Source, targets: list[Scored]) -> list[Floats]:
+def _replicates(source: ReportedRun, targets: list[Scored]) -> list[Floats]:
     """For each target (2, points, R): sensitivity and specificity under every draw of groups."""
     cases, found = source.cases, []
     matrices = []
@@ -128,7 +128,7 @@ def _replicates(source: Source, targets: list[Scored]) -> list[Floats]:
     return found
 
 
-def _points(source: Source, target: Scored, drawn: Floats) -> tuple[MarkedPoint, ...]:
+def _points(source: ReportedRun, target: Scored, drawn: Floats) -> tuple[MarkedPoint, ...]:
     grid = threshold_grid()
     places = sorted({place for _, _, place in target.marks()})
     points = []
@@ -156,13 +156,15 @@ def _points(source: Source, target: Scored, drawn: Floats) -> tuple[MarkedPoint,
     return tuple(points)
 
 
-def _estimated(source: Source, target: Scored, metric: str, value: float, drawn: Floats) -> Number:
+def _estimated(
+    source: ReportedRun, target: Scored, metric: str, value: float, drawn: Floats
+) -> Number:
     support = support_of((metric, target.name), source.cases)
     kept = drawn if support.has_interval else np.empty(0)
     return number_of(interval(value, kept, source.spec.level, n_groups=support.n_groups))
 
 
-def _odds(source: Source, over: Floats, under: Floats) -> tuple[float | None, float | None]:
+def _odds(source: ReportedRun, over: Floats, under: Floats) -> tuple[float | None, float | None]:
     """Percentile interval of a likelihood ratio; None where it is unbounded or unknown."""
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = over / under

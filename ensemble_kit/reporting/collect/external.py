@@ -8,8 +8,8 @@ from typing import Any
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.comparison import ExternalPart
+from ensemble_kit.runs.paths import EXTERNAL
 
-FILE_NAME = "external.json"
 FIGURES = (("log_loss", "log loss"), ("ece", "ECE"), ("roc_auc_ovr", "macro AUC"),
            ("balanced_accuracy", "balanced accuracy"))  # fmt: skip
 
@@ -18,7 +18,7 @@ Json = Mapping[str, Any]
 
 def build_external_parts(folder: Path) -> tuple[ExternalPart, ...]:
     """Recalibration, prevalence, sets, drift; nothing for a run that `validate` did not make."""
-    path = folder / FILE_NAME
+    path = folder / EXTERNAL
     if not path.is_file():
         return ()
     try:

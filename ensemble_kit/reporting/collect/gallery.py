@@ -8,7 +8,7 @@ import numpy as np
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.reporting.collect.overlays import read_overlays
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.thumbnails import make_thumbnail
 from ensemble_kit.reporting.view.images import Gallery, Picture
 
@@ -25,7 +25,7 @@ class _Chosen:
         self.kinds.setdefault(row, []).append(kind)
 
 
-def build_gallery(source: Source, n_images: int, members: Sequence[Floats] = ()) -> Gallery:
+def build_gallery(source: ReportedRun, n_images: int, members: Sequence[Floats] = ()) -> Gallery:
     """About ``n_images`` images of four kinds, at most one of a group in each kind.
 
     members : (n, C) probabilities of each member, in the order of the run; none: the run's own.
@@ -53,7 +53,7 @@ def build_gallery(source: Source, n_images: int, members: Sequence[Floats] = ())
     return Gallery(pictures=tuple(pictures), note=note, members=len(voices))
 
 
-def shown_images(source: Source, n_images: int) -> tuple[str, ...]:
+def shown_images(source: ReportedRun, n_images: int) -> tuple[str, ...]:
     """The ids of the images a report of a single model shows, in its order."""
     suspicion = label_suspicion(source.cases.labels, [source.cases.probabilities])
     chosen = _choose(source, n_images, suspicion)
@@ -75,7 +75,7 @@ def label_suspicion(labels: Ints, members: Sequence[Floats]) -> Floats:
     return np.asarray(np.min(margins, axis=0))
 
 
-def _choose(source: Source, n_images: int, suspicion: Floats) -> _Chosen:
+def _choose(source: ReportedRun, n_images: int, suspicion: Floats) -> _Chosen:
     cases = source.cases
     p, labels, said = cases.probabilities, cases.labels, cases.predicted
     top = np.sort(p, axis=1)[:, ::-1]
@@ -124,7 +124,7 @@ def _by_turns(labels: Ints, rows: Ints, key: Floats) -> Iterator[int]:
 
 
 def _picture(
-    source: Source, row: int, kinds: tuple[str, ...], suspicion: float
+    source: ReportedRun, row: int, kinds: tuple[str, ...], suspicion: float
 ) -> tuple[Picture, bool]:
     run, cases = source.run, source.cases
     root, files = source.files

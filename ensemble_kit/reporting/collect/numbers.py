@@ -36,7 +36,7 @@ def number_of(estimate: Estimate) -> Number:
     )
 
 
-class Rows:
+class MetricRows:
     """Rows by (scope, slice, class, metric); the first of several methods is the figure."""
 
     def __init__(self, rows: Sequence[Row]) -> None:

@@ -1,13 +1,11 @@
 """Grad-CAM overlays that `explain` left in the run folder."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.collect.thumbnails import Thumbnail, make_thumbnail
-
-FOLDER, INDEX = "explain", "index.json"
+from ensemble_kit.runs import explained
+from ensemble_kit.runs.paths import EXPLAIN
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,8 @@ class Overlay:
 
 def read_overlays(run_folder: Path) -> dict[str, Overlay]:
     """image -> overlay; empty where `explain` was not run."""
-    folder = run_folder / FOLDER
-    index = folder / INDEX
-    if not index.is_file():
-        return {}
-    try:
-        entries = json.loads(index.read_text(encoding="utf-8"))["images"]
-        return {str(e["image"]): Overlay(folder, str(e["file"]), str(e["class"])) for e in entries}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{index}: cannot be read ({error}); give `explain` again") from None
+    folder = run_folder / EXPLAIN
+    return {
+        image: Overlay(folder, entry.file, entry.class_name)
+        for image, entry in explained.read_overlays(run_folder).items()
+    }

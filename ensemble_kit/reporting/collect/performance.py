@@ -5,7 +5,7 @@ import numpy as np
 from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.ranking import MACRO, MICRO
 from ensemble_kit.reporting.collect.numbers import curve_values
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.performance import Curve, NetBenefit, Performance, Scores
 
@@ -17,7 +17,7 @@ MALIGNANT_SHOWN = (
 AREAS = {"roc": "roc_auc", "pr": "average_precision"}
 
 
-def build_performance(source: Source) -> Performance:
+def build_performance(source: ReportedRun) -> Performance:
     cases, names = source.cases, source.class_names
     cells = cases.labels * cases.n_classes + cases.predicted
     confusion = np.bincount(cells, minlength=cases.n_classes**2).reshape(-1, cases.n_classes)
@@ -48,7 +48,7 @@ def build_performance(source: Source) -> Performance:
     )
 
 
-def _folds(source: Source) -> tuple[Scores, ...]:
+def _folds(source: ReportedRun) -> tuple[Scores, ...]:
     run = source.run
     if run.folds.n_folds < 2:
         return ()
@@ -62,7 +62,7 @@ def _folds(source: Source) -> tuple[Scores, ...]:
     )
 
 
-def _malignant(source: Source) -> Scores | None:
+def _malignant(source: ReportedRun) -> Scores | None:
     if not source.cases.has_malignant_view:
         return None
     figures = source.rows.figures(MALIGNANT)
@@ -74,7 +74,7 @@ def _malignant(source: Source) -> Scores | None:
     )
 
 
-def _curves(source: Source, kind: str) -> tuple[Curve, ...]:
+def _curves(source: ReportedRun, kind: str) -> tuple[Curve, ...]:
     """Each class, then the malignant view, the macro and the micro average."""
     extra = [MALIGNANT] if source.cases.has_malignant_view else []
     found = []
@@ -102,7 +102,7 @@ def _curves(source: Source, kind: str) -> tuple[Curve, ...]:
     return tuple(found)
 
 
-def _area(source: Source, kind: str, name: str) -> Number:
+def _area(source: ReportedRun, kind: str, name: str) -> Number:
     metric = AREAS[kind]
     if name in (MACRO, MICRO):
         suffix = "ovr" if kind == "roc" and name == MACRO else name
@@ -110,7 +110,7 @@ def _area(source: Source, kind: str, name: str) -> Number:
     return source.rows.number(metric, name)
 
 
-def _prevalence(source: Source, name: str) -> float | None:
+def _prevalence(source: ReportedRun, name: str) -> float | None:
     cases = source.cases
     if name == MALIGNANT:
         return round(float(cases.malignant[cases.labels].mean()), 6)
@@ -119,7 +119,7 @@ def _prevalence(source: Source, name: str) -> float | None:
     return None
 
 
-def _net_benefit(source: Source) -> NetBenefit | None:
+def _net_benefit(source: ReportedRun) -> NetBenefit | None:
     curve = source.curve("decision", MALIGNANT)
     everyone = source.curve("decision_all", MALIGNANT)
     if curve is None or everyone is None:

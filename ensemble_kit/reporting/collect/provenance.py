@@ -1,16 +1,15 @@
 """How the run was made."""
 
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.view.base import Cell, Table
 from ensemble_kit.reporting.view.provenance import Provenance
-from ensemble_kit.runs.folder import STUDY
+from ensemble_kit.runs.folder import study_text
 
 
-def build_provenance(source: Source) -> Provenance:
+def build_provenance(source: ReportedRun) -> Provenance:
     """Without the checklist, which needs the rest of the view."""
     m = source.run.manifest
-    path = source.run.folder / STUDY
     return Provenance(
         kind=m.kind,
         created=m.created,
@@ -23,12 +22,12 @@ def build_provenance(source: Source) -> Provenance:
         device=dict(m.device),
         notes=m.notes,
         facts=Table(columns=("what", "recorded"), rows=tuple(_facts(source).items())),
-        study=_without_paths(path.read_text(encoding="utf-8")) if path.is_file() else "",
+        study=_without_paths(study_text(source.run.folder)),
         files=dict(m.files),
     )
 
 
-def _facts(source: Source) -> dict[str, Cell]:
+def _facts(source: ReportedRun) -> dict[str, Cell]:
     """The study's settings where the run trained by them, by ``section.name``."""
     if source.run.manifest.kind != "cv":
         return {}

@@ -20,7 +20,7 @@ from ensemble_kit.reporting.collect.numbers import metrics_table
 from ensemble_kit.reporting.collect.performance import build_performance
 from ensemble_kit.reporting.collect.provenance import build_provenance
 from ensemble_kit.reporting.collect.slices import build_slices
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.training import build_training, build_tuning
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
@@ -43,9 +43,9 @@ def build_report(
     images_dir : folder of the image files, where the run does not know it.
     Raises RunError for runs that are missing, damaged or do not fit.
     """
-    source = Source(read_run(folder), images_dir)
-    others = [Source(read_run(path)) for path in compare]
-    away = Source(read_run(external)) if external else None
+    source = ReportedRun(read_run(folder), images_dir)
+    others = [ReportedRun(read_run(path)) for path in compare]
+    away = ReportedRun(read_run(external)) if external else None
     report = Report(
         report_version=REPORT_VERSION,
         name=source.run.name,
@@ -71,6 +71,6 @@ def build_report(
     return report.model_copy(update={"provenance": made})
 
 
-def _headline(source: Source) -> dict[str, Number]:
+def _headline(source: ReportedRun) -> dict[str, Number]:
     whole = source.rows.figures()
     return {metric: whole[metric] for metric in HEADLINE if metric in whole}

@@ -2,14 +2,14 @@
 
 from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.evaluation import GAP, SLICE
-from ensemble_kit.reporting.collect.source import Source
+from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow, Slices
 
 SHOWN = ("balanced_accuracy", "roc_auc_ovr", "accuracy")
 MALIGNANT_AUC = "malignant_roc_auc"
 
 
-def build_slices(source: Source) -> Slices:
+def build_slices(source: ReportedRun) -> Slices:
     """Figures that need every class in the slice are often not estimable there; accuracy always
     is, and so usually is the malignant view's AUC."""
     columns: dict[str, list[SliceRow]] = {}
@@ -34,7 +34,7 @@ def _worth_showing(rows: list[SliceRow]) -> tuple[str, ...]:
     return tuple(metric for metric in (decisions, ranking) if known(metric))
 
 
-def _row(source: Source, part: str, level: str) -> SliceRow:
+def _row(source: ReportedRun, part: str, level: str) -> SliceRow:
     own = source.rows.figures(scope=SLICE, part=part)
     gaps = source.rows.figures(scope=GAP, part=part)
     figures = {m: own[m] for m in SHOWN if m in own}
@@ -56,7 +56,7 @@ def _row(source: Source, part: str, level: str) -> SliceRow:
     )
 
 
-def _images(source: Source, part: str) -> int:
+def _images(source: ReportedRun, part: str) -> int:
     """Images of a slice too small to be scored."""
     from ensemble_kit.metrics.slices import make_slices
 

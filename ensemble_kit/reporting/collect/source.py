@@ -10,14 +10,14 @@ from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import POOLED, Evaluation, evaluate
-from ensemble_kit.reporting.collect.numbers import Rows
-from ensemble_kit.runs.evaluated import CURVES, METRICS, read_evaluation
-from ensemble_kit.runs.folder import STUDY, Run
-from ensemble_kit.study import EvaluationSpec, StudySpec, read_study
+from ensemble_kit.reporting.collect.numbers import MetricRows
+from ensemble_kit.runs.evaluation import has_evaluation, read_evaluation
+from ensemble_kit.runs.folder import Run, read_run_study
+from ensemble_kit.study import EvaluationSpec, StudySpec
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ReportedRun:
     """A run with everything the parts of the report share.
 
     images_dir : where the image files are, if not where the run found them.
@@ -37,8 +37,7 @@ class Source:
 
     @cached_property
     def study(self) -> StudySpec:
-        path = self.run.folder / STUDY
-        return read_study(path) if path.is_file() else StudySpec()
+        return read_run_study(self.run.folder)
 
     @property
     def spec(self) -> EvaluationSpec:
@@ -56,13 +55,13 @@ class Source:
     def evaluation(self) -> Evaluation:
         """The figures and curves recorded with the run; computed where there are none."""
         run = self.run
-        if (run.folder / METRICS).is_file() and (run.folder / CURVES).is_file():
+        if has_evaluation(run.folder):
             return read_evaluation(run.folder)
         return evaluate(run.table, run.folds, run.predictions, self.spec, run.manifest.seed)
 
     @cached_property
-    def rows(self) -> Rows:
-        return Rows(self.evaluation.rows)
+    def rows(self) -> MetricRows:
+        return MetricRows(self.evaluation.rows)
 
     def curve(self, kind: str, class_name: str, scope: str = POOLED) -> Curve | None:
         return self.evaluation.curve(kind, class_name, scope)

@@ -82,6 +82,11 @@ def _steps(report: Report) -> str:
             "All of these steps were cross-fitted: for each fold they were fitted on the other "
             "folds only."
         )
+        if any(alert.title == "Optimistic figures" for alert in report.alerts):
+            pieces.append(
+                "The predictions they were fitted to are themselves optimistic, by the warning of "
+                "their run."
+            )
     return " ".join(pieces)
 
 

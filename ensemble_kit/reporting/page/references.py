@@ -25,7 +25,7 @@ REFERENCES = {
     "guo2017": "Guo C, Pleiss G, Sun Y, Weinberger KQ. On calibration of modern neural networks. "
     "ICML 2017.",
     "hand2001": "Hand DJ, Till RJ. A simple generalisation of the area under the ROC curve for "
-    "multiple class classification problems. Resources Learning 2001;45:171–186.",
+    "multiple class classification problems. Machine Learning 2001;45:171–186.",
     "hanley1982": "Hanley JA, McNeil BJ. The meaning and use of the area under a receiver "
     "operating characteristic (ROC) curve. Radiology 1982;143:29–36.",
     "holm1979": "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian "
@@ -33,7 +33,7 @@ REFERENCES = {
     "kull2019": "Kull M, Perello-Nieto M, Kängsepp M, et al. Beyond temperature scaling: obtaining "
     "well-calibrated multi-class probabilities with Dirichlet calibration. NeurIPS 2019.",
     "kuncheva2003": "Kuncheva LI, Whitaker CJ. Measures of diversity in classifier ensembles. "
-    "Resources Learning 2003;51:181–207.",
+    "Machine Learning 2003;51:181–207.",
     "kurtansky2024": "Kurtansky NR, D'Alessandro BM, Gillis MC, et al. The SLICE-3D dataset: "
     "400,000 skin lesion image crops extracted from 3D TBP for skin cancer detection. Scientific "
     "Data 2024;11:884.",

@@ -36,12 +36,16 @@ class Ensemble(Value):
 
 
 class SetRow(Value):
-    """Coverage and mean size of the prediction sets of a class, a slice or the whole."""
+    """Coverage and mean size of the prediction sets of a class, a slice or the whole.
+
+    coverage : by image. by_group : of a random image of a random group, which the sets aim at.
+    """
 
     name: str
     kind: str = "class"
     coverage: Number
     size: Number
+    by_group: Number = Number(value=None)
     note: str = ""
 
 

@@ -100,12 +100,12 @@ def test_a_class_with_too_few_groups_gets_no_guarantee_and_the_number_it_needs()
     labels = np.r_[np.zeros(20, int), np.ones(15, int), np.full(5, 2)]
     sets = fit_sets(p, labels, np.r_[np.arange(35), np.full(5, 35)], SetSpec(0.9))
     assert sets.n_groups.tolist() == [20, 15, 1]
-    assert sets.guaranteed.tolist() == [True, True, False]
+    assert sets.finite.tolist() == [True, True, False]
     assert sets.needed == 9
     assert sets.thresholds[2] == np.inf
     assert sets.sets(p)[:, 2].all()
     absent = fit_sets(p[:20], labels[:20], np.arange(20), SetSpec(0.9))
-    assert absent.guaranteed.tolist() == [True, False, False]
+    assert absent.finite.tolist() == [True, False, False]
 
 
 def test_no_set_is_empty_and_json_is_exact() -> None:
@@ -118,7 +118,7 @@ def test_no_set_is_empty_and_json_is_exact() -> None:
         again = PredictionSets.from_json(json.loads(json.dumps(one.to_json(), allow_nan=False)))
         assert again.thresholds.tolist() == one.thresholds.tolist()
         assert again.spec == one.spec
-        assert again.guaranteed.tolist() == one.guaranteed.tolist()
+        assert again.finite.tolist() == one.finite.tolist()
 
 
 def test_coverage_by_hand_and_by_slice() -> None:

@@ -4,14 +4,22 @@ import csv
 import io
 from pathlib import Path
 
+from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.evaluation import Evaluation, Row
+from ensemble_kit.runs.paths import METRICS
 
 COLUMNS = (
     "scope", "slice", "class", "metric", "value", "low", "high",
     "level", "method", "unit", "n_groups", "note",
 )  # fmt: skip
+
+
+def write_metrics(folder: Path, evaluation: Evaluation) -> str:
+    """Write ``metrics.csv``; its name."""
+    write_text(folder / METRICS, metrics_csv(evaluation))
+    return METRICS
 
 
 def metrics_csv(evaluation: Evaluation) -> str:
@@ -40,8 +48,9 @@ def metrics_csv(evaluation: Evaluation) -> str:
     return text.getvalue()
 
 
-def read_metrics_csv(path: Path) -> tuple[Row, ...]:
-    """Read rows as written by :func:`metrics_csv`."""
+def read_metrics(folder: Path) -> tuple[Row, ...]:
+    """Read ``metrics.csv``. Raises RunError where it is missing or damaged."""
+    path = folder / METRICS
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)

@@ -1,0 +1,28 @@
+"""Rows of a table by image id: the one place where two tables are brought into one order."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def row_numbers(ids: Iterable[object]) -> dict[str, int]:
+    """id -> its row; of an id listed twice, the last."""
+    return {str(name): row for row, name in enumerate(ids)}
+
+
+def align_rows(
+    ids: Iterable[object],
+    wanted: Iterable[object],
+    refuse: Callable[[list[str]], Exception] = lambda missing: KeyError(*missing[:1]),
+) -> NDArray[np.int64]:
+    """(m,) int row in ``ids`` of each of the m ``wanted`` ids, in their order.
+
+    refuse : makes the error to raise from the wanted ids that have no row.
+    """
+    row_of = row_numbers(ids)
+    names = [str(name) for name in wanted]
+    missing = [name for name in names if name not in row_of]
+    if missing:
+        raise refuse(missing)
+    return np.array([row_of[name] for name in names], dtype=np.int64)
