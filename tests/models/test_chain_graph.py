@@ -42,7 +42,7 @@ def by_graph(chain, members):
 
 
 EXACT = ("none", "temperature", "bias", "vector", "dirichlet", "matrix", "beta")
-WITHOUT = ("ranks", "trimmed")
+WITHOUT = ("ranks", "trimmed-mean")
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name not in WITHOUT])
@@ -81,7 +81,8 @@ def test_fold_models_go_through_the_chain_one_by_one():
 
 @pytest.mark.parametrize(
     "pair",
-    [("ranks", "none"), ("trimmed", "none")] + [("mean", c) for c in CALIBRATORS if c not in EXACT],
+    [("ranks", "none"), ("trimmed-mean", "none")]
+    + [("mean", c) for c in CALIBRATORS if c not in EXACT],
 )
 def test_what_has_no_exact_form_is_refused(pair):
     chain = combined(pair)
