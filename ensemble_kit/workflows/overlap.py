@@ -13,7 +13,7 @@ from ensemble_kit.core.records import ImageTable
 from ensemble_kit.data.sources import content_digest
 from ensemble_kit.workflows.shipped import Member
 
-LIKENESS = 0.5
+LIKENESS = 0.4
 """Two images are taken for one where they lie closer than this share of the median distance that
 images of a run have to those of other groups, in the features of the fold that held it out."""
 

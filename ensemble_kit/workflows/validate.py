@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,7 +139,10 @@ def _external_table(
 
 def _study(shipped: Shipped, name: str, data: Path, replicates: int | None) -> StudySpec:
     study = read_run_study(shipped.run.folder)
-    changes = {"evaluation": {"replicates": replicates}, "data": {"path": str(data)}}
+    changes: dict[str, dict[str, Any]] = {
+        "evaluation": {"replicates": replicates},
+        "data": {"path": str(data)},
+    }
     text = study.override(changes).model_copy(update={"name": name}).to_toml()
     return parse_study(text, "the options given")
 
