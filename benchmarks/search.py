@@ -38,6 +38,7 @@ aspect = "stretch"
 unfreeze_depth = 1
 dropout = 0.3
 [training]
+head = "sgd"
 head_epochs = 3
 fine_tune_epochs = 3
 augment = "none"

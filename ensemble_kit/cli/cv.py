@@ -30,6 +30,7 @@ def cv(
     aspect: Annotated[str | None, options.setting("model", "aspect")] = None,
     weights: Annotated[str | None, options.setting("model", "weights")] = None,
     unfreeze_depth: Annotated[int | None, options.setting("model", "unfreeze_depth")] = None,
+    head: Annotated[str | None, options.setting("training", "head")] = None,
     head_epochs: Annotated[int | None, options.setting("training", "head_epochs")] = None,
     fine_tune_epochs: Annotated[int | None, options.setting("training", "fine_tune_epochs")] = None,
     batch_size: Annotated[int | None, options.setting("training", "batch_size")] = None,
@@ -66,7 +67,12 @@ def cv(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Train fold models and write their out-of-fold probabilities, numbers and manifest."""
-    from ensemble_kit.cli.training_tables import print_plan, print_repeats, print_result
+    from ensemble_kit.cli.training_tables import (
+        print_against_probe,
+        print_plan,
+        print_repeats,
+        print_result,
+    )
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate, plan_cross_validation
@@ -77,7 +83,7 @@ def cv(
                   "folds_file": _text(folds_file)},
         "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
                   "weights": weights, "unfreeze_depth": unfreeze_depth, "dropout": dropout},
-        "training": {"head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
+        "training": {"head": head, "head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
                      "test_views": predict_views if test_views is None else test_views,
@@ -101,6 +107,9 @@ def cv(
         )  # fmt: skip
     print_result(done.folder, done.record.table, done.record.folds, done.evaluation)
     print_repeats(done.folder)
+    print_against_probe(done.manifest.facts.get("against_probe", []))
+    for warning in done.warnings:
+        note(f"warning: {warning}")
     if not quiet:
         note(f"report: python cli.py report {done.folder.name}")
 

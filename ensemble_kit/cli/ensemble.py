@@ -14,7 +14,11 @@ CATALOGUE = "ensemble_kit.posthoc.selection.catalogue"
 
 def ensemble(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]…", help="Runs whose predictions to use.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN[:probe]]…",
+            help="Runs whose predictions to use; RUN:probe is the linear probe of a run of `cv`.",
+        ),
     ] = None,
     predictions: Annotated[
         list[Path] | None,

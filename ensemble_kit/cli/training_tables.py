@@ -1,8 +1,11 @@
 """What `cv` prints on stdout: its plan, and the figures it ends with."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
@@ -51,6 +54,22 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
     results.print(f"run: {folder}", markup=False)
 
 
+def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The network beside the linear probe on its own frozen features."""
+    if not rows:
+        return
+    drawn = Table(title="network against its own frozen features")
+    for name in ("figure", "network", "linear probe", f"network − probe, {rows[0]['level']:.0%}"):
+        drawn.add_column(name, justify="left" if name == "figure" else "right")
+    labels = dict(HEADLINE)
+    for row in rows:
+        ends = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+        gap = "–" if row["difference"] is None else f"{row['difference']:+.3f}{ends}"
+        label = labels[row["metric"]]
+        drawn.add_row(label, f"{row['network']:.3f}", f"{row['probe']:.3f}", Text(gap))
+    results.print(drawn)
+
+
 def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: StorePlan) -> None:
     """What would be computed, what is there, how large and how long."""
     drawn = Table(title=f"plan: {len(table):,} images at {spec.model.image_size} px")
@@ -68,13 +87,12 @@ def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: Stor
         f"{size_text(plan.missing_bytes)} to write",
         markup=False,
     )
+    solved = spec.training.head == "probe"
+    head = "the head solved" if solved else f"{spec.training.head_epochs} epochs of the head"
+    fine = f", {spec.training.fine_tune_epochs} epochs of the last blocks from {plan.fine_tune}"
     results.print(
-        f"then {spec.split.folds} folds × {spec.split.repeats} of {spec.training.head_epochs} + "
-        f"{spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0} epochs; "
-        f"the last blocks train from {plan.fine_tune}"
-        if plan.fine_tune != "none"
-        else f"then {spec.split.folds} folds × {spec.split.repeats} of "
-        f"{spec.training.head_epochs} epochs of the head",
+        f"then {spec.split.folds} folds × {spec.split.repeats}: {head}"
+        + (fine if plan.fine_tune != "none" else ""),
         markup=False,
     )
     print_not_decoded()

@@ -10,7 +10,7 @@ from ensemble_kit.core.records import Ints
 
 Phase = Literal["head", "fine_tune"]
 PHASES: tuple[Phase, ...] = ("head", "fine_tune")
-HEAD_INIT, DROPOUT, COLOUR = 101, 102, 103
+HEAD_INIT, DROPOUT, COLOUR, INNER, PROBE, MIX = 101, 102, 103, 104, 105, 106
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,20 @@ class StagedModel:
         dropout, dense = self.head_layers
         return keras.Model(pooled, dense(dropout(pooled)), name="head")
 
+    @cached_property
+    def pooled(self) -> Any:
+        """pixels -> pooled features."""
+        return self.outputs_at((0,))
+
+    def set_head(self, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        """Give the head a kernel (features, classes) and a bias (classes,)."""
+        self.head_layers[1].set_weights([kernel, bias])
+
+    def shift_scores(self, shift: NDArray[np.float64]) -> None:
+        """Add ``shift`` (classes,) to the scores of every image."""
+        kernel, bias = self.head_layers[1].get_weights()
+        self.set_head(kernel, (bias + shift).astype(np.float32))
+
     def outputs_at(self, depths: tuple[int, ...]) -> Any:
         """pixels -> the tensors at several cuts; depth 0 gives the pooled features."""
         import keras

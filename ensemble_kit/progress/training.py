@@ -24,7 +24,7 @@ class TrainingProgress(Listener):
 
     def _on_begin(self, spec: StudySpec, folds: int) -> None:
         fine = spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0
-        self._head_epochs = spec.training.head_epochs
+        self._head_epochs = 1 if spec.training.head == "probe" else spec.training.head_epochs
         self._epochs = self._head_epochs + fine
         self._folds = folds
 

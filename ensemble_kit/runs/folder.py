@@ -7,7 +7,7 @@ from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
-from ensemble_kit.runs.paths import FOLDS, IMAGES, MANIFESTS, OOF, STUDY
+from ensemble_kit.runs.paths import FOLDS, IMAGES, MANIFESTS, OOF, PROBE, STUDY
 from ensemble_kit.runs.tables import read_folds, read_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec, read_study
@@ -64,6 +64,18 @@ def read_run(folder: Path) -> Run:
     if predictions.class_names != manifest.class_names:
         raise RunError(f"{folder / OOF}: its classes are not the manifest's; the run is damaged")
     return Run(folder, manifest, table, folds[0], predictions)
+
+
+def read_probe(folder: Path) -> Predictions:
+    """The linear probe's out-of-fold rows of a finished run, in no particular order."""
+    manifest = read_manifest(folder)
+    if PROBE not in manifest.files:
+        raise RunError(
+            f"run {manifest.name!r} has no linear probe ({PROBE}): runs of `cv` have one where the "
+            "pooled features are stored; name the run alone, or train it again"
+        )
+    _check_files(folder, manifest, (PROBE,))
+    return read_oof(folder, PROBE)
 
 
 def _check_files(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:

@@ -12,7 +12,14 @@ from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.draws import PHASES, Phase
-from ensemble_kit.runs.paths import DONE, HISTORY, IDENTITY_VIEW, OLD_IDENTITY_VIEW, PREDICTIONS
+from ensemble_kit.runs.paths import (
+    DONE,
+    HISTORY,
+    IDENTITY_VIEW,
+    OLD_IDENTITY_VIEW,
+    PREDICTIONS,
+    PROBE,
+)
 from ensemble_kit.runs.records import Record
 
 
@@ -105,6 +112,17 @@ def write_fold_predictions(
         return (PREDICTIONS,)
     write_text(folder / IDENTITY_VIEW, predictions_csv(identity))
     return PREDICTIONS, IDENTITY_VIEW
+
+
+def write_fold_probe(folder: Path, probe: Predictions) -> str:
+    """Write what the linear probe gives to the rows a fold held out; the name written."""
+    write_text(folder / PROBE, predictions_csv(probe))
+    return PROBE
+
+
+def fold_probe(folder: Path) -> Predictions | None:
+    """The linear probe's probabilities of those rows; None where the fold has none."""
+    return read_predictions(folder / PROBE) if (folder / PROBE).is_file() else None
 
 
 def fold_predictions(folder: Path) -> Predictions:

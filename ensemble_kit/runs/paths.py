@@ -4,6 +4,8 @@ from pathlib import Path
 
 MANIFEST, STUDY = "manifest.json", "study.toml"
 FOLDS, IMAGES, OOF = "folds.csv", "images.csv", "oof.csv"
+PROBE = "probe.csv"
+"""Out-of-fold rows of the linear probe on the frozen features, in a fold's folder and the run's."""
 METRICS, CURVES, COMPARISON = "metrics.csv", "curves.json", "comparison.json"
 ENSEMBLE, CALIBRATION, CONFORMAL = "ensemble.json", "calibration.json", "conformal.json"
 SETS, TUNING, REPORT = "sets.csv", "tuning.json", "report.json"

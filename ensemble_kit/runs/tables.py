@@ -84,8 +84,9 @@ def write_oof_of_repeat(folder: Path, repeat: int, predictions: Predictions) -> 
     return name
 
 
-def read_oof(folder: Path) -> Predictions:
-    return read_predictions(folder / OOF)
+def read_oof(folder: Path, name: str = OOF) -> Predictions:
+    """Out-of-fold rows of a run, or of one fold's folder; ``name`` PROBE: the linear probe's."""
+    return read_predictions(folder / name)
 
 
 def find_oof(folder: Path) -> Predictions | None:

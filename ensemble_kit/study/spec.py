@@ -64,12 +64,26 @@ def with_new_names(pairs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class TrainingSpec(Section):
-    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head, base frozen")
-    fine_tune_epochs: int = Field(10, ge=0, le=1000, description="epochs of the last blocks")
+    head: Literal["probe", "sgd"] = Field(
+        "probe",
+        description="how the head is found, base frozen: solved as the linear probe (seconds), or "
+        "by epochs of AdamW",
+    )
+    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head with head = 'sgd'")
+    fine_tune_epochs: int = Field(
+        8, ge=0, le=1000, description="epochs of the last blocks; time grows in proportion"
+    )
     batch_size: int = Field(32, ge=1, le=4096, description="images a step")
-    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of the head phase")
-    fine_tune_lr: float = Field(1e-4, gt=0, le=1, description="learning rate of the second phase")
+    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of head = 'sgd'")
+    fine_tune_lr: float = Field(3e-4, gt=0, le=1, description="learning rate of the second phase")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's decoupled decay; 0: Adam")
+    logit_adjustment: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="τ: τ log frequency is taken off the class scores; rare classes are found more "
+        "often, log loss suffers; costs no time",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share given to the other classes")
     class_weights: float | Literal["balanced", "none"] = Field(
         "none", description="'balanced', 'none', or a power p in (0, 1]: weight = frequency^-p"
@@ -77,20 +91,32 @@ class TrainingSpec(Section):
     augment: Literal["none", "dihedral", "online"] = Field(
         "dihedral", description="flips and rotations of training images; 'online' adds colour"
     )
-    views: int = Field(4, ge=1, le=8, description="dihedral views stored for each image")
-    test_views: int = Field(
-        1,
+    views: int = Field(
+        8,
         ge=1,
         le=8,
-        description="test-time augmentation: views of a held-out image that are averaged",
+        description="dihedral views stored for each image; each costs a pass of the network, once, "
+        "and disk",
+    )
+    test_views: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="test-time augmentation: views of a held-out image averaged; 0: all stored",
     )
     early_stopping: Literal["inner", "validation", "none"] = Field(
-        "inner", description="rows that pick the epoch: groups held out of training, the fold, none"
+        "none", description="rows that pick the epoch: groups held out of training, the fold, none"
     )
     inner_share: float = Field(0.1, gt=0, lt=0.5, description="groups held out for 'inner'")
     schedule: Literal["plateau", "cosine"] = Field(
-        "plateau",
+        "cosine",
         description="learning rate: halved when the validation loss stalls, or a cosine to 0",
+    )
+    warmup: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="share of a phase in which a cosine's rate first rises to its full value",
     )
     patience: int = Field(5, ge=1, description="epochs without improvement before stopping")
     store_dtype: Literal["float16", "float32"] = Field(
@@ -105,6 +131,10 @@ class TrainingSpec(Section):
     def _old_names(cls, values: Any) -> Any:
         """``predict_views`` was the name of ``test_views``; studies that have it are read."""
         return with_new_names(values) if isinstance(values, Mapping) else values
+
+    def averaged_views(self, stored: int) -> int:
+        """Views of a held-out image that a prediction averages where ``stored`` are there."""
+        return min(self.test_views or stored, stored)
 
     @model_validator(mode="after")
     def _views_are_there(self) -> "TrainingSpec":
@@ -147,6 +177,16 @@ class StudySpec(Section):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+
+    @model_validator(mode="after")
+    def _search_has_effect(self) -> "StudySpec":
+        idle = sorted({"head_lr", "head_epochs"} & set(self.search.space))
+        if idle and self.training.head == "probe":
+            raise ValueError(
+                f"search.space.{idle[0]} has no effect with training.head = 'probe', which is "
+                "solved; leave it out, or set head = 'sgd'"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -287,6 +327,7 @@ def _complaints(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False):
         place = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function"))
+        place = place or "the study"
         if item["type"] == "extra_forbidden":
             lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
         else:

@@ -13,13 +13,14 @@ from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.models.device import peak_memory
-from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.models.draws import PROBE, FoldSeed
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import (
     EpochRecord,
     FoldDone,
     read_history,
     write_fold_predictions,
+    write_fold_probe,
     write_history,
 )
 from ensemble_kit.runs.paths import (
@@ -33,6 +34,7 @@ from ensemble_kit.runs.paths import (
 from ensemble_kit.stores.activations import ActivationKey, open_store
 from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
+from ensemble_kit.training.head import Features, score_shift, shifted, solve_head
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import PhasePlan, Rows, pooled_features, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
@@ -59,7 +61,7 @@ class PixelFile:
 class FoldJob:
     """All that a process needs to train one fold; plain values, so any machine can take it.
 
-    train, stopping_rows, held : (m,) int rows of the table; labels : (n,) int.
+    train, stopping_rows, held : (m,) int rows of the table; labels, groups : (n,) int.
     keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
     not among them trains from pixels.
     stop : once this file exists, the training ends with its running epoch.
@@ -71,6 +73,7 @@ class FoldJob:
     image_ids: Strings
     class_names: tuple[str, ...]
     labels: Ints
+    groups: Ints
     train: Ints
     stopping_rows: Ints
     held: Ints
@@ -110,16 +113,29 @@ def train_fold(job: FoldJob) -> FoldDone:
         if job.stop is not None and job.stop.exists():
             raise FoldCancelled
 
-    model, source = _head(job, cache)
-    plan = PhasePlan("head", job.spec.training.head_epochs, job.spec.training.head_lr,
-                     job.views, job.spec.training)  # fmt: skip
+    training, views = job.spec.training, job.spec.training.averaged_views(job.views)
     scratch = scratch_weights(job.folder, os.getpid())
     board = job.folder / TENSORBOARD if job.tensorboard else None
     for left in scratch_files(job.folder):
         left.unlink()
-    history += run_phase(
-        model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
-    )
+    model, source = _head(job, cache)
+    probe_views: list[Floats] = []
+    if training.head == "probe" or (job.keep_model and _stored(job, 0) is not None):
+        stored = _stored(job, 0)
+        network = None if stored is not None else cache.staged.pooled
+        features = Features(stored, _pixel_source(job), network)
+        stream, n_classes = job.seed.generator(PROBE), len(job.class_names)
+        probe, record = solve_head(features, rows, job.groups, job.views, n_classes, stream)
+        probe_views = [probe.probabilities(features.read(job.held, view)) for view in range(views)]
+    if training.head == "probe":
+        cache.staged.set_head(probe.kernel, probe.bias)
+        history.append(record)
+        told(record)
+    else:
+        plan = PhasePlan("head", training.head_epochs, training.head_lr, job.views, training)
+        history += run_phase(
+            model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
+        )
     if job.spec.model.unfreeze_depth and job.spec.training.fine_tune_epochs:
         model, source = _fine_tune(job, cache)
         plan = PhasePlan("fine_tune", job.spec.training.fine_tune_epochs,
@@ -128,10 +144,12 @@ def train_fold(job: FoldJob) -> FoldDone:
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
-    views = min(job.spec.training.test_views, job.views)
+    shift = score_shift(job.labels, job.train, len(job.class_names), training)
+    cache.staged.shift_scores(shift)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
-    features = pooled_features(_to_pooled(job, cache, source), source, job.held)
-    return _finish(job, cache, history, by_view, features, began)
+    pooled = pooled_features(_to_pooled(job, cache, source), source, job.held)
+    probe_views = [shifted(p, shift) for p in probe_views]
+    return _finish(job, cache, history, by_view, probe_views, pooled, began)
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -203,7 +221,7 @@ def _pixel_source(job: FoldJob) -> Source:
     return PixelSource(job.pixels.open(), job.spec.training.augment == "online")
 
 
-def _stored(job: FoldJob, depth: int) -> Source | None:
+def _stored(job: FoldJob, depth: int) -> StoredSource | None:
     keys = [key for key in job.keys if key.depth == depth]
     return StoredSource(open_store(job.store_dir, keys[0])) if keys else None
 
@@ -226,9 +244,14 @@ def _best(history: list[EpochRecord]) -> float | None:
 
 
 def _finish(
-    job: FoldJob, cache: ModelCache, history: list[EpochRecord], by_view: list[Floats],
-    features: NDArray[np.float32], began: float,
-) -> FoldDone:  # fmt: skip
+    job: FoldJob,
+    cache: ModelCache,
+    history: list[EpochRecord],
+    by_view: list[Floats],
+    probe_views: list[Floats],
+    pooled: NDArray[np.float32],
+    began: float,
+) -> FoldDone:
     training_seconds = time.perf_counter() - began
     mean = _held(job, np.mean(by_view, axis=0))
     identity = _held(job, by_view[0]) if len(by_view) > 1 else None
@@ -236,8 +259,10 @@ def _finish(
         write_history(job.folder, history),
         *write_fold_predictions(job.folder, mean, identity),
     ]
+    if probe_views:
+        names.append(write_fold_probe(job.folder, _held(job, np.mean(probe_views, axis=0))))
     if job.keep_model:
-        write_features(job.folder / FEATURES, features)
+        write_features(job.folder / FEATURES, pooled)
         names.append(FEATURES)
         temporary = scratch_model(job.folder, os.getpid())
         try:

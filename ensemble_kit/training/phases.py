@@ -150,6 +150,16 @@ def _epochs(
     return history
 
 
+def cosine_share(step: int, steps: int, warmup: float) -> float:
+    """Share of the full rate at one of ``steps``: a straight rise over ``warmup``, then a cosine
+    to 0 (Loshchilov & Hutter, "SGDR", 2017; Goyal et al., "Accurate, large minibatch SGD", 2017).
+    """
+    rise = warmup * steps
+    if step < rise:
+        return min(1.0, (step + 1) / rise)
+    return (1 + math.cos(math.pi * (step - rise) / (steps - rise))) / 2
+
+
 def _run_epoch(
     model: Any, source: Source, rows: Rows, plan: PhasePlan, seed: FoldSeed, epoch: int
 ) -> EpochRecord:
@@ -162,8 +172,8 @@ def _run_epoch(
     batches = training_batches(source, draw, rows.targets, rows.weights, size, stream)
     for step, batch in enumerate(batches):
         if plan.spec.schedule == "cosine":
-            done = (epoch + step / steps) / plan.epochs
-            model.optimizer.learning_rate = plan.lr * (1 + math.cos(math.pi * done)) / 2
+            share = cosine_share(epoch * steps + step, plan.epochs * steps, plan.spec.warmup)
+            model.optimizer.learning_rate = plan.lr * share
         model.reset_metrics()
         logs = model.train_on_batch(
             batch.inputs, batch.targets, sample_weight=batch.weights, return_dict=True
@@ -178,7 +188,7 @@ def _run_epoch(
     scores: dict[str, float | None] = dict.fromkeys(("log_loss", "accuracy", "roc_auc"))
     if len(rows.stopping_rows):
         probabilities = predict(model, source, rows.stopping_rows)
-        scores = _stopping_scores(rows.labels[rows.stopping_rows], probabilities)
+        scores = stopping_scores(rows.labels[rows.stopping_rows], probabilities)
     return EpochRecord(
         phase=plan.phase,
         epoch=epoch,
@@ -229,7 +239,7 @@ def _start_afresh(optimizer: Any, lr: float) -> None:
             variable.assign(np.zeros(variable.shape, dtype=str(variable.dtype)))
 
 
-def _stopping_scores(labels: Ints, probabilities: Floats) -> dict[str, float | None]:
+def stopping_scores(labels: Ints, probabilities: Floats) -> dict[str, float | None]:
     """Log loss, accuracy and macro one-vs-rest AUC over the classes that are present."""
     aucs = class_aucs(labels, probabilities)
     return {

@@ -13,7 +13,7 @@ from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.backbone import resolve_weights, weights_digest
 from ensemble_kit.models.device import policy_for
-from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.models.draws import INNER, FoldSeed
 from ensemble_kit.splits import hold_out_groups
 from ensemble_kit.stores.activation_filling import FillReport, fill_stores
 from ensemble_kit.stores.activations import ActivationKey, key_in, open_store, stores_in
@@ -25,8 +25,6 @@ from ensemble_kit.training.fold import FoldJob, PixelFile
 from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.workers import Workers, available_cores
-
-INNER = 104
 
 
 @dataclass(frozen=True)
@@ -194,6 +192,7 @@ def fold_job(
         image_ids=table.image_ids,
         class_names=table.class_names,
         labels=table.labels,
+        groups=table.group_codes,
         train=_writable(train),
         stopping_rows=_writable(stopping_rows),
         held=_writable(held),

@@ -20,6 +20,7 @@ from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
+from ensemble_kit.runs.folder import read_probe
 from ensemble_kit.runs.folds import FoldDone, fold_predictions
 from ensemble_kit.runs.manifest import (
     Manifest,
@@ -29,7 +30,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fold_folder
 from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
@@ -55,6 +56,7 @@ from ensemble_kit.workflows.inputs import (
     images_of,
     run_folder,
 )
+from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
 from ensemble_kit.workflows.repeats import repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 
@@ -180,6 +182,9 @@ def _train_run(
     repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
     names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+    probe = gather_probe(table, folder, draws[:1])
+    if probe is not None:
+        names.append(probe)
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
@@ -200,9 +205,17 @@ def _complete(
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
     manifest = read_manifest(folder)
+    facts, warnings = manifest.facts, _warnings(manifest, table, spec)
+    if PROBE in manifest.files:
+        probe = read_probe(folder).in_order_of(table.image_ids)
+        rows = against_probe(table, predictions, probe, spec.evaluation, spec.split.seed)
+        facts = facts | {"against_probe": rows}
+        if warning := floor_warning(rows, spec.model.unfreeze_depth):
+            warnings = (*warnings, warning)
     record_files(
         folder,
         [STUDY, IMAGES, *names],
+        facts=facts,
         status="complete",
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(
@@ -210,7 +223,7 @@ def _complete(
             STOPPING_NOTES[spec.training.early_stopping],
             *manifest.facts["store_notes"],
         ),
-        warnings=_warnings(manifest, table, spec),
+        warnings=warnings,
     )
 
 
@@ -309,7 +322,7 @@ def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[st
         "pixels_digest": prepared.pixels.digest,
         "weights_digest": prepared.weights_digest,
         "views": prepared.plan.views,
-        "predict_views": min(spec.training.test_views, prepared.plan.views),
+        "predict_views": spec.training.averaged_views(prepared.plan.views),
         "fine_tune_from": prepared.plan.fine_tune,
         "store_notes": list(prepared.plan.notes),
         "store_bytes": prepared.plan.total_bytes,

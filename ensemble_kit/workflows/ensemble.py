@@ -22,6 +22,8 @@ from ensemble_kit.workflows.inputs import RUNS_DIR
 from ensemble_kit.workflows.members import gather
 
 Member = FinishedRun | Path | str
+PROBE_OF = ":probe"
+"""Ending of a member that is the linear probe of a run: ``isic:probe``."""
 SCOPES = ("class", "marginal")
 
 
@@ -69,19 +71,22 @@ def ensemble(
     """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows.
 
     members : runs (opened, folders or names below ``runs_dir``) and files of predictions, which
-    may also be given as ``predictions``. truth, folds_file : of the files. align : keep the
-    images that all members have. Raises PredictionsError, SplitError, StudyError or RunError
+    may also be given as ``predictions``; ``"isic:probe"`` is the linear probe of the run isic.
+    truth, folds_file : of the files. align : keep the images that all members have. Raises
+    PredictionsError, SplitError, StudyError or RunError
     before anything is computed. tell : hears "matched" and "working".
     """
     settings = settings or EnsembleSettings()
     chain = chain_spec(settings, seed)
-    folders, files = _apart(members, runs_dir)
+    probes = [m for m in members if isinstance(m, str) and m.endswith(PROBE_OF)]
+    folders, files = _apart([m for m in members if m not in probes], runs_dir)
+    of_probes = [find_run(name.removesuffix(PROBE_OF), runs_dir) for name in probes]
     study = Study(
         name=name,
         split={"seed": seed},
         evaluation=(evaluation or EvaluationSpec()).model_dump(),
     )
-    gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed)
+    gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed, of_probes)
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
     table = gathered.table
     target = prevalence_of(settings.prevalence, table.class_names, table.class_counts())

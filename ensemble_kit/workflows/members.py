@@ -11,8 +11,8 @@ from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.posthoc.crossfit import Members
-from ensemble_kit.runs.folder import read_run
-from ensemble_kit.runs.paths import oof_of_repeat
+from ensemble_kit.runs.folder import read_probe, read_run
+from ensemble_kit.runs.paths import PROBE, oof_of_repeat
 from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
 from ensemble_kit.workflows.matching import inherited_warning, read_matched, warnings_of_file
@@ -69,14 +69,18 @@ def gather(
     folds_file: Path | None = None,
     align: bool = False,
     seed: int = 0,
+    probes: Sequence[Path] = (),
 ) -> Gathered:
     """Read members from run folders and prediction files.
+
+    probes : run folders whose linear probe on the frozen features is a member too.
 
     Images, labels and classes must agree; ``align`` keeps the images that all have. Different
     folds are accepted only where every member's respect the groups: new outer folds are then drawn
     with ``seed``. Raises PredictionsError or SplitError naming what differs.
     """
     sources = [source for folder in runs for source in _from_run(folder)]
+    sources += [_from_probe(folder) for folder in probes]
     sources += [_from_file(path, truth, folds_file) for path in predictions]
     if not sources:
         raise PredictionsError("an ensemble needs members: name runs or give --predictions files")
@@ -120,6 +124,14 @@ def _from_run(folder: Path) -> list[Source]:
     found = found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
     warnings = tuple(inherited_warning(run.name, text) for text in run.manifest.warnings)
     return [replace(source, warnings=warnings) for source in found]
+
+
+def _from_probe(folder: Path) -> Source:
+    """The linear probe of a run, named ``run:probe``."""
+    run = read_run(folder)
+    predictions = read_probe(folder).in_order_of(run.table.image_ids)
+    origin = str(folder / PROBE)
+    return Source(f"{run.name}:probe", origin, predictions, run.table, run.folds)
 
 
 def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:

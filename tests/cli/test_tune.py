@@ -28,6 +28,7 @@ weights = "none"
 image_size = 48
 unfreeze_depth = 1
 [training]
+head = "sgd"
 head_epochs = 2
 fine_tune_epochs = 1
 batch_size = 16

@@ -48,7 +48,7 @@ def folds(table):
 
 @pytest.fixture(scope="session")
 def spec() -> StudySpec:
-    """Compact network, 2 + 2 epochs, no augmentation, exact stores."""
+    """Compact network, 2 + 2 epochs, an inner part to stop by, no augmentation, exact stores."""
     return StudySpec().override(
         {
             "split": {"folds": 3},
@@ -56,6 +56,8 @@ def spec() -> StudySpec:
                 "backbone": "compact", "weights": "none", "image_size": 48, "unfreeze_depth": 2,
             },
             "training": {
+                "head": "sgd", "early_stopping": "inner", "schedule": "plateau",
+                "logit_adjustment": 0.0, "test_views": 1, "views": 4,
                 "head_epochs": 2, "fine_tune_epochs": 2, "batch_size": 16, "augment": "none",
                 "store_dtype": "float32", "head_lr": 0.01, "fine_tune_lr": 0.003,
             },

@@ -25,6 +25,8 @@ image_size = 48
 unfreeze_depth = 1
 dropout = 0.2
 [training]
+head = "sgd"
+fine_tune_lr = 1e-4
 head_lr = 1e-3
 [evaluation]
 replicates = 200

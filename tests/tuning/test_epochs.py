@@ -24,6 +24,7 @@ weights = "none"
 image_size = 32
 unfreeze_depth = 0
 [training]
+head = "sgd"
 head_epochs = 40
 patience = 40
 batch_size = 16

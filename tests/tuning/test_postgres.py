@@ -29,6 +29,7 @@ weights = "none"
 image_size = 48
 unfreeze_depth = 1
 [training]
+head = "sgd"
 head_epochs = 20
 fine_tune_epochs = 20
 early_stopping = "none"

@@ -59,12 +59,21 @@ def test_no_space_at_all_is_refused():
 
 
 def test_a_rate_across_decades_without_log_is_warned_of():
-    line = "[search.space]\nhead_lr = {{ low = {low}, high = 1e-2 {log} }}"
+    line = (
+        "[training]\nhead = 'sgd'\n[search.space]\nhead_lr = {{ low = {low}, high = 1e-2 {log} }}"
+    )
     wide = parse_study(line.format(low="1e-4", log=""), "s").search
     assert "search.space.head_lr" in wide.warnings()[0]
     assert "log = true" in wide.warnings()[0]
     assert parse_study(line.format(low="1e-4", log=", log = true"), "s").search.warnings() == ()
     assert parse_study(line.format(low="5e-3", log=""), "s").search.warnings() == ()
+
+
+@pytest.mark.parametrize("line", ["head_lr = [1e-3, 1e-2]", "head_epochs = [2, 4]"])
+def test_rates_of_a_head_that_is_solved_are_no_part_of_a_space(line):
+    with pytest.raises(StudyError, match=f"search.space.{line.split()[0]} has no effect"):
+        parse_study(f"[search.space]\n{line}\n", "s.toml")
+    parse_study(f"[training]\nhead = 'sgd'\n[search.space]\n{line}\n", "s.toml")
 
 
 def test_the_whole_section_survives_writing_and_reading():

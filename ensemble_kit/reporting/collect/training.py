@@ -10,7 +10,7 @@ from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.collect.numbers import rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
-from ensemble_kit.reporting.view.training import FoldHistory, Training, Trial, Tuning
+from ensemble_kit.reporting.view.training import AgainstProbe, FoldHistory, Training, Trial, Tuning
 from ensemble_kit.runs import search
 from ensemble_kit.runs.folds import EpochRecord, FoldDone, has_history, read_history
 from ensemble_kit.runs.paths import fold_folders
@@ -20,6 +20,8 @@ SERIES = tuple(
     for field in fields(EpochRecord)
     if field.name not in ("phase", "epoch", "seconds", "images_per_second")
 )
+APART = ("folds", "against_probe")
+"""Recorded facts that have tables of their own."""
 
 
 def build_training(source: ReportedRun) -> Training:
@@ -29,7 +31,23 @@ def build_training(source: ReportedRun) -> Training:
         folds=tuple(_history(fold, path) for fold, path in folds),
         facts=Table(
             columns=("what", "recorded"),
-            rows=tuple((k, v) for k, v in flat(facts).items() if k != "folds"),
+            rows=tuple((k, v) for k, v in flat(facts).items() if k not in APART),
+        ),
+        against_probe=tuple(_against_probe(row) for row in facts.get("against_probe", ())),
+    )
+
+
+def _against_probe(row: Mapping[str, Any]) -> AgainstProbe:
+    return AgainstProbe(
+        metric=row["metric"],
+        network=Number(value=rounded(row["network"])),
+        probe=Number(value=rounded(row["probe"])),
+        difference=Number(
+            value=rounded(row["difference"]),
+            low=rounded(row["low"]),
+            high=rounded(row["high"]),
+            level=row["level"],
+            method="paired group bootstrap, percentile",
         ),
     )
 

@@ -50,9 +50,16 @@ def _models(report: Report) -> str:
             f"{facts.get('model.dropout')} and a softmax layer."
         )
     if head := facts.get("training.head_epochs"):
+        solved = facts.get("training.head") == "probe"
         pieces.append(
-            f"The head was trained for up to {head} epochs on the frozen base (learning rate "
-            f"{facts.get('training.head_lr')}), then the last "
+            (
+                "The head was solved as penalised multinomial logistic regression on the frozen "
+                "base’s features, its penalty chosen by inner folds of whole groups"
+                if solved
+                else f"The head was trained for up to {head} epochs on the frozen base (learning "
+                f"rate {facts.get('training.head_lr')})"
+            )
+            + ", then the last "
             f"{count(int(facts.get('model.unfreeze_depth') or 0), 'block')} for up to "
             f"{facts.get('training.fine_tune_epochs')} epochs (learning rate "
             f"{facts.get('training.fine_tune_lr')}), batch size "

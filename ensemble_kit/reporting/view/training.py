@@ -18,9 +18,21 @@ class FoldHistory(Value):
     peak_memory_mb: float | None = None
 
 
+class AgainstProbe(Value):
+    """One figure of the network and of the linear probe on its own frozen features."""
+
+    metric: str
+    network: Number
+    probe: Number
+    difference: Number
+
+
 class Training(Value):
+    """``against_probe``: empty where the run has no linear probe."""
+
     folds: tuple[FoldHistory, ...] = ()
     facts: Table = Table(columns=())
+    against_probe: tuple[AgainstProbe, ...] = ()
 
 
 class Trial(Value):
