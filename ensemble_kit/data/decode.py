@@ -124,7 +124,7 @@ def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str, bits: int = 
         raise ValueError(f"aspect {aspect!r} is none of {ASPECTS}")
     header = read_header(data, name)
     image = _open(data, header, size, aspect, name, bits)
-    return _fit(image, header, size, aspect)
+    return fit(image, header, size, aspect)
 
 
 def _open(
@@ -194,7 +194,8 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
     return image.transpose(turns[turn]) if turn in turns else image
 
 
-def _fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
+def fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
+    """An RGB picture as a square ``(size, size, 3)``; ``header`` has its size as stored."""
     width, height = _extent(image, header)
     box = (0.0, 0.0, width, height)
     inner = (size, size)

@@ -67,7 +67,7 @@ class FinishedRun:
 
     @property
     def kind(self) -> str:
-        """What made the run: "cv", "evaluate" or "ensemble"."""
+        """What made the run: "cv", "evaluate", "ensemble" or "external"."""
         return self.manifest.kind
 
     @property

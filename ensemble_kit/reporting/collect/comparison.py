@@ -11,6 +11,7 @@ from ensemble_kit.metrics.comparison import compared_figures, paired_differences
 from ensemble_kit.metrics.registry import NO_DIFFERENCE, bias_of, shown_in
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
+from ensemble_kit.reporting.collect.external import build_external_parts
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
@@ -146,6 +147,8 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
             (name, round(float(a), 6), round(float(b), 6))
             for name, a, b in zip(source.class_names, *shares, strict=True)
         ),
+        parts=build_external_parts(other.run.folder),
+        warnings=other.run.manifest.warnings,
     )
 
 

@@ -12,6 +12,7 @@ KINDS = {
     "cv": "Cross-validation",
     "evaluate": "Evaluation of given predictions",
     "ensemble": "Ensemble",
+    "external": "Validation on other data",
 }
 
 
