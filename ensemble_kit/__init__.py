@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         ensemble,
         evaluate,
         explain,
+        export,
         load_images,
         make_folds,
         open_run,
         report,
         tune,
+        validate,
     )
     from ensemble_kit.core.errors import EnsembleKitError
     from ensemble_kit.core.records import Estimate, Folds, ImageTable, Predictions
@@ -33,11 +35,13 @@ _HOME = {
     "ensemble": "api",
     "evaluate": "api",
     "explain": "api",
+    "export": "api",
     "load_images": "api",
     "make_folds": "api",
     "open_run": "api",
     "report": "api",
     "tune": "api",
+    "validate": "api",
     "EnsembleKitError": "core.errors",
     "Estimate": "core.records",
     "Evaluation": "metrics.evaluation",
@@ -64,11 +68,13 @@ __all__ = [
     "ensemble",
     "evaluate",
     "explain",
+    "export",
     "load_images",
     "make_folds",
     "open_run",
     "report",
     "tune",
+    "validate",
 ]
 
 

@@ -17,8 +17,17 @@ from ensemble_kit.workflows.finished import FinishedRun, open_run
 from ensemble_kit.workflows.inputs import Images, load_images
 
 __all__ = [
-    "cross_validate", "ensemble", "evaluate", "explain", "load_images", "make_folds", "open_run",
-    "report", "tune",
+    "cross_validate",
+    "ensemble",
+    "evaluate",
+    "explain",
+    "export",
+    "load_images",
+    "make_folds",
+    "open_run",
+    "report",
+    "tune",
+    "validate",
 ]  # fmt: skip
 
 Member = FinishedRun | Path | str
@@ -211,3 +220,53 @@ def report(
         run, compare=compare, external=external, to=None if to is None else Path(to),
         images_dir=None if images_dir is None else Path(images_dir),
     ).page  # fmt: skip
+
+
+def validate(
+    run: Member,
+    data: Path | str,
+    *,
+    name: str,
+    labels_map: Path | str | None = None,
+    runs_dir: Path | str = "runs",
+    allow_overlap: bool = False,
+    overwrite: bool = False,
+) -> FinishedRun:
+    """Predict and judge a labelled data set from elsewhere; as ``cli.py validate``.
+
+    labels_map : table (from, to) of classes that are called otherwise there. name : of the run
+    folder of kind "external". Images, lesions or near-duplicates that were in training are
+    refused, unless ``allow_overlap``.
+    """
+    from ensemble_kit.workflows.validate import validate as judge
+
+    judge(
+        _folder(run, runs_dir), Path(data), Path(runs_dir), name=name,
+        labels_map=None if labels_map is None else Path(labels_map),
+        allow_overlap=allow_overlap, overwrite=overwrite,
+    )  # fmt: skip
+    return open_run(name, runs_dir=runs_dir)
+
+
+def export(
+    run: Member,
+    to: Path | str,
+    format: str = "keras",
+    *,
+    coverage: float | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Export a run as one file that takes pixels 0..255 and gives final probabilities.
+
+    format : keras, savedmodel, onnx, litert or openvino. ``to`` becomes a folder with the model,
+    ``bundle.json``, ``predict.py`` and the card. The file is run on reference images first and
+    refused where a probability differs by more than 1e-4.
+    """
+    from ensemble_kit.workflows.export import export as write
+
+    write(_folder(run, "runs"), Path(to), format, coverage=coverage, overwrite=overwrite)
+    return Path(to)
+
+
+def _folder(run: Member, runs_dir: Path | str) -> Path:
+    return run.folder if isinstance(run, FinishedRun) else open_run(run, runs_dir=runs_dir).folder

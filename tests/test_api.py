@@ -172,6 +172,18 @@ class TestRun:
         with pytest.raises(ek.EnsembleKitError, match="no model of fold 7"):
             run.fold_model(7)
 
+    def test_new_images_are_predicted_by_the_fold_models(self, run, squares):
+        images = ek.load_images(squares)
+        held = run.folds["fold"].to_numpy() == 1
+        files = [squares / path for path in images.paths[held]]
+        one = run.predict(files, fold=1)
+        assert list(one.index) == list(run.oof.index[held])
+        given = one[list(images.class_names)]
+        np.testing.assert_allclose(given, run.oof[held], atol=1e-5)
+        assert set(one["decision"]) <= set(images.class_names)
+        several = run.predict(np.zeros((2, 48, 48, 3), np.uint8))
+        np.testing.assert_allclose(several[list(images.class_names)].sum(axis=1), 1, atol=1e-6)
+
     def test_the_same_call_returns_the_finished_run(self, run, squares):
         again = ek.cross_validate(
             squares, ek.Study(**SMALL), name="mine", runs_dir=run.folder.parent,

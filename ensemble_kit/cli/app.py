@@ -14,10 +14,13 @@ from ensemble_kit.cli.cv import cv
 from ensemble_kit.cli.ensemble import ensemble
 from ensemble_kit.cli.evaluate import evaluate
 from ensemble_kit.cli.explain import explain
+from ensemble_kit.cli.export import export
 from ensemble_kit.cli.fetch import fetch
+from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
 from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
+from ensemble_kit.cli.validate import validate
 from ensemble_kit.core.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -33,9 +36,12 @@ app.command()(cv)
 app.command()(ensemble)
 app.command()(evaluate)
 app.command()(explain)
+app.command()(export)
 app.command()(fetch)
+app.command()(predict)
 app.command()(report)
 app.command()(tune)
+app.command()(validate)
 app.add_typer(store, name="store")
 
 

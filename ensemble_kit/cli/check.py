@@ -7,7 +7,12 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import results
-from ensemble_kit.cli.survey_tables import print_folds, print_json, print_survey
+from ensemble_kit.cli.survey_tables import (
+    print_folds,
+    print_json,
+    print_reading,
+    print_survey,
+)
 
 
 def check(
@@ -28,6 +33,15 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="CSV that names the test images of --split.")
     ] = None,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
+    no_images: Annotated[
+        bool,
+        typer.Option("--no-images", help="Check the table alone; its images need not be here."),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Read image headers only, not every pixel.")
     ] = False,
@@ -41,15 +55,21 @@ def check(
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.workflows.checking import check as look
 
+    changes = options.data_changes(
+        data, duplicates, columns, group_pattern, label_level, map_labels, min_groups
+    )
     with Bar("reading images", show=not (quiet or no_progress)) as shown:
         done = look(
             data, folds=folds, seed=seed, split=split, split_test=split_test,
-            duplicates=duplicates, quick=quick, jobs=jobs, tell=shown.tell,
+            reading=options.study_of(None, {"data": changes}).data, no_images=no_images,
+            quick=quick, jobs=jobs, tell=shown.tell,
         )  # fmt: skip
     if as_json:
-        print_json(done.layout, done.images, done.survey, done.folds, done.problem)
+        print_json(done.layout, done.images, done.survey, done.folds, done.problem,
+                   done.read.interpretation(), done.seen)  # fmt: skip
     else:
-        print_survey(done.layout, done.images, done.survey)
+        print_reading(done.read, results.print, done.seen)
+        print_survey(done.layout, done.images, done.survey, no_images)
         if done.folds:
             print_folds(done.images, done.folds)
     if done.problem:

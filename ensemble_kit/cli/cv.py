@@ -48,6 +48,11 @@ def cv(
     precision: Annotated[str | None, options.setting("training", "precision")] = None,
     settings: options.Set = None,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
@@ -78,7 +83,8 @@ def cv(
     from ensemble_kit.workflows.cross_validation import cross_validate, plan_cross_validation
 
     changes: dict[str, dict[str, Any]] = {
-        "data": {"path": data, "duplicates": _text(duplicates)},
+        "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
+                                     map_labels, min_groups),
         "split": {"folds": folds, "repeats": repeats, "seed": seed,
                   "folds_file": _text(folds_file)},
         "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
@@ -95,7 +101,9 @@ def cv(
         _check_tensorboard()
     resources = Resources(store, store_limit * 1e9, jobs, tensorboard)
     if dry_run:
-        plan = plan_cross_validation(None, spec, resources=resources)
+        plan = plan_cross_validation(
+            None, spec, resources=resources, tell=TrainingProgress(bars=False, quiet=quiet).tell
+        )
         if not plan.weights_there:
             note("the ImageNet weights are not on this machine yet: `cv` fetches them (84 MB)")
         print_plan(plan.images, plan.study, plan.pixels, plan.stores)

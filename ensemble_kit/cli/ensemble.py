@@ -31,13 +31,11 @@ def ensemble(
     ] = None,
     truth: options.Truth = None,
     folds_file: options.PredictionsFolds = None,
-    align: Annotated[
-        bool, typer.Option("--align", help="Keep the images that all members have.")
-    ] = False,
+    align: options.Align = False,
     method: Annotated[
         str,
         typer.Option(
-            metavar=names_of(f"{CATALOGUE}:METHODS", "auto", "select"),
+            metavar=names_of("ensemble", f"{CATALOGUE}:METHODS", "auto", "select"),
             help="How members are combined. auto: a weighted mean of calibrated candidates; "
             "select: one of them, the simplest within a standard error.",
         ),
@@ -45,7 +43,7 @@ def ensemble(
     calibrate: Annotated[
         str,
         typer.Option(
-            metavar=names_of(f"{CATALOGUE}:CALIBRATORS", "auto"),
+            metavar=names_of("ensemble", f"{CATALOGUE}:CALIBRATORS", "auto"),
             help="How the result is calibrated.",
         ),
     ] = "auto",

@@ -56,6 +56,13 @@ def evaluate(
             help="Also give the official ISIC scorer's Task 3 figures by its conventions.",
         ),
     ] = False,
+    columns: options.Columns = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    scale: options.From = "probabilities",
+    normalise: options.Normalise = False,
+    rows_per_image: options.RowsPerImage = "one",
+    align: options.Align = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
@@ -65,6 +72,8 @@ def evaluate(
     from ensemble_kit.cli.evaluate_tables import json_text, print_evaluated
     from ensemble_kit.workflows.evaluation import evaluate_files
 
+    changes = options.data_changes(None, None, columns, None, label_level, map_labels, None)
+    data = options.study_of(None, {"data": changes}).data
     done = evaluate_files(
         predictions,
         truth=truth,
@@ -76,6 +85,9 @@ def evaluate(
         interval=interval,
         isic_conventions=isic_conventions,
         overwrite=overwrite,
+        asked=options.asked_of(scale, normalise, rows_per_image, {} if truth else data.columns),
+        reading=data,
+        align=align,
         tell=Remarks(quiet=quiet).tell,
     )
     if as_json:

@@ -1,6 +1,7 @@
 """What `evaluate` prints: tables for people, one JSON document for machines."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,15 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ensemble_kit.cli.console import results
-from ensemble_kit.core.errors import count
-from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.errors import count, some
+from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
 from ensemble_kit.metrics.registry import shown_in
+from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
 WIDTH = 150
+POOLING = 0.03
+"""Distance of pooled AUC from the mean of folds that is worth a note."""
 
 
 def print_evaluated(done: EvaluatedFiles) -> None:
@@ -28,9 +32,14 @@ def print_evaluated(done: EvaluatedFiles) -> None:
         f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
         markup=False,
     )
+    view = view_of(table, done.runs)
     for item in done.runs:
         _print(_overall(item))
         _print(_by_class(item))
+        if view:
+            results.print(view, markup=False)
+        for line in _not_estimable(item):
+            results.print(line, markup=False)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
             _print(_isic(isic))
@@ -109,8 +118,9 @@ def _by_class(item: EvaluatedRun) -> Table:
     for metric in by_class:
         table.add_column(metric)
     names = [*evaluation.class_names]
-    if _has(evaluation, "roc_auc", "malignant") and "malignant" not in names:
-        names.append("malignant")
+    view = view_name(names)
+    if _has(evaluation, "roc_auc", view) and view not in names:
+        names.append(view)
     for name in names:
         cells = [with_interval(evaluation.figure(metric, name), 2) for metric in by_class]
         support = ""
@@ -118,6 +128,37 @@ def _by_class(item: EvaluatedRun) -> Table:
             support = f"{evaluation.figure('support', name).value:,.0f}"
         table.add_row(name, support, *cells)
     return table
+
+
+def view_of(table: ImageTable, shown: Sequence[EvaluatedRun]) -> str:
+    """Which classes the malignant view counts."""
+    name = view_name(table.class_names)
+    if not shown or not shown[0].malignant or not _has(shown[0].evaluation, "roc_auc", name):
+        return ""
+    mask = view_mask(shown[0].malignant, table.class_names)
+    names = [n for n, bad in zip(table.class_names, mask, strict=True) if bad]
+    return f"{name}: {some(names, 30)} against the other classes"
+
+
+def _not_estimable(item: EvaluatedRun) -> list[str]:
+    """Figures without a value, by their reason; and what pooling the folds may have made."""
+    reasons: dict[str, list[str]] = {}
+    for metric in shown_in("evaluate"):
+        if _has(item.evaluation, metric):
+            found = item.evaluation.figure(metric)
+            if found.value is None and found.note:
+                reasons.setdefault(found.note, []).append(metric)
+    lines = [f"{some(names, 20)}: {reason}" for reason, names in reasons.items()]
+    if any(row.scope == FOLD_MEAN for row in item.evaluation.rows):
+        pooled = item.evaluation.figure("roc_auc_ovr").value
+        mean = item.evaluation.figure("roc_auc_ovr", scope=FOLD_MEAN).value
+        if pooled is not None and mean is not None and abs(pooled - mean) > POOLING:
+            lines.append(
+                f"pooled AUC {pooled:.3f}, mean of folds {mean:.3f}: the folds' scores are on "
+                "different "
+                "scales, so the pooled AUC ranks folds as well as images; quote the mean of folds"
+            )
+    return lines
 
 
 def _isic(rows: list[Row]) -> Table:

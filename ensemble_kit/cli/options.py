@@ -4,12 +4,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
 from ensemble_kit.study.vocabulary import read_vocabulary
+
+if TYPE_CHECKING:
+    from ensemble_kit.data.prediction_tables import Asked
 
 STUDY_DEFAULT = "Default: the study's, else"
 
@@ -27,6 +30,53 @@ Duplicates = Annotated[
     typer.Option(
         metavar="CSV",
         help="Pairs of near-duplicate images (two columns of ids) to keep in one group.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="ROLE=COLUMN,…",
+        help="Which column is what: image, label, patient, lesion, group, age, sex, site; join "
+        "columns with +, as in group=patient_id+lesion_id. Default: by their usual names.",
+        show_default=False,
+    ),
+]
+GroupPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--group-pattern",
+        metavar="REGEX",
+        help="What it captures in a file's name is the image's group, as in 'person(\\d+)'.",
+        show_default=False,
+    ),
+]
+LabelLevel = Annotated[
+    int | None,
+    typer.Option(
+        "--label-level",
+        min=1,
+        max=9,
+        help="Which of diagnosis_1, diagnosis_2 … is the label; default: the finest there.",
+        show_default=False,
+    ),
+]
+MapLabels = Annotated[
+    Path | None,
+    typer.Option(
+        "--map-labels",
+        metavar="CSV",
+        help="Table (from, to, drop) that renames or drops labels.",
+        show_default=False,
+    ),
+]
+MinGroups = Annotated[
+    str | None,
+    typer.Option(
+        "--min-groups",
+        metavar="N=merge:NAME|drop",
+        help="What becomes of classes with fewer than N groups.",
         show_default=False,
     ),
 ]
@@ -129,15 +179,79 @@ Set = Annotated[
 ]
 
 
-def names_of(source: str, *more: str) -> str:
+def names_of(command: str, source: str, *more: str) -> str:
     """``auto|mean|…``: the names in a registry, for a help text. source : module:attribute.
 
-    The registry is loaded only where help was asked for; else ``NAME`` stands in.
+    The registry is loaded only where help of ``command`` was asked for; else ``NAME`` stands in.
     """
-    if "--help" not in sys.argv:
+    if not {command, "--help"} <= set(sys.argv):
         return "NAME"
     module, _, attribute = source.partition(":")
     return "|".join((*more, *getattr(import_module(module), attribute)))
+
+
+From = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="probabilities|logits",
+        help="What the numbers of --predictions are; logits go through softmax.",
+    ),
+]
+Normalise = Annotated[
+    bool,
+    typer.Option(
+        "--normalise", help="Divide each row's scores by their sum where they do not sum to 1."
+    ),
+]
+RowsPerImage = Annotated[
+    str,
+    typer.Option(
+        "--rows-per-image",
+        metavar="one|mean",
+        help="Several rows an image (views, repeats) are refused, or averaged.",
+    ),
+]
+Align = Annotated[
+    bool, typer.Option("--align", help="Keep only the images that all members, and a truth, have.")
+]
+
+
+def asked_of(
+    scale: str, normalise: bool, rows_per_image: str, columns: Mapping[str, str]
+) -> "Asked":
+    """How predictions are to be read, by the options. Raises StudyError."""
+    from ensemble_kit.core.errors import StudyError
+    from ensemble_kit.data.prediction_tables import Asked
+
+    if scale not in ("probabilities", "logits"):
+        raise StudyError(f"--from {scale!r}: give probabilities or logits")
+    if rows_per_image not in ("one", "mean"):
+        raise StudyError(f"--rows-per-image {rows_per_image!r}: give one or mean")
+    return Asked(
+        columns=columns,
+        scale="logits" if scale == "logits" else "probabilities",
+        normalise=normalise,
+        several="mean" if rows_per_image == "mean" else "refuse",
+    )
+
+
+def data_changes(
+    data: str | None, duplicates: Path | None, columns: str | None, group_pattern: str | None,
+    label_level: int | None, map_labels: Path | None, min_groups: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The options on how data is read, as values of a study's section [data]."""
+    from ensemble_kit.data.columns import parse_columns
+
+    return {
+        "path": data,
+        "duplicates": None if duplicates is None else str(duplicates),
+        "columns": None if columns is None else parse_columns(columns),
+        "group_pattern": group_pattern,
+        "label_level": label_level,
+        "map_labels": None if map_labels is None else str(map_labels),
+        "min_groups": min_groups,
+    }
 
 
 def study_of(

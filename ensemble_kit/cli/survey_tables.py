@@ -2,32 +2,55 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import note, results
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ensemble_kit.core.errors import EnsembleKitError
     from ensemble_kit.core.records import Folds, ImageTable
+    from ensemble_kit.data.dataset import DataSet
     from ensemble_kit.data.survey import Survey
 
 
-def print_survey(layout: str, table: "ImageTable", found: "Survey") -> None:
+def print_reading(
+    read: "DataSet", say: "Callable[[str], None] | None" = None, seen: "Sequence[str]" = ()
+) -> None:
+    """What the data set was taken for: columns, then what was supposed, then the warnings."""
+    tell = say or note
+    for line in (read.told, *read.notes):
+        tell(_escaped(f"read: {line}") if say else f"read: {line}")
+    for line in (*read.warnings, *seen):
+        tell(_escaped(f"warning: {line}") if say else f"warning: {line}")
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def print_survey(
+    layout: str, table: "ImageTable", found: "Survey", no_images: bool = False
+) -> None:
     from rich.table import Table
 
     facts = Table(show_header=False, box=None, pad_edge=False)
     known = f"{found.n_lesions:,} lesions, {found.n_patients:,} patients named"
     sizes = ", ".join(f"{many:,} of {size}" for size, many in list(found.image_sizes.items())[:4])
     more = len(found.image_sizes) - 4
+    rest = f" and {more:,} other sizes" if more > 0 else ""
     for name, value in (
         ("data", table.root),
         ("layout", layout),
         (
             "images",
-            f"{found.n_images:,} ({sizes}{f' and {more:,} other sizes' if more > 0 else ''})",
+            f"{found.n_images:,}" + (f" ({sizes}{rest})" if sizes else ""),
         ),
         ("groups", f"{found.n_groups:,} ({known})"),
         ("images a group", _sizes(found.group_sizes)),
         ("not known", ", ".join(f"{k} {v:,}" for k, v in found.unknown.items()) or "no metadata"),
-        ("unreadable", f"{len(found.unreadable):,}"),
+        ("unreadable", "not looked at" if no_images else f"{len(found.unreadable):,}"),
         ("files without a row", f"{found.unlisted:,}"),
     ):
         facts.add_row(name, value)
@@ -80,6 +103,8 @@ def print_json(
     found: "Survey",
     folds: "Folds | None",
     problem: "EnsembleKitError | None",
+    reading: "dict[str, object]",
+    seen: "Sequence[str]",
 ) -> None:
     import dataclasses
     import json
@@ -87,6 +112,7 @@ def print_json(
     from ensemble_kit.splits.making import fold_class_counts
 
     document = {"data": table.root, "layout": layout} | dataclasses.asdict(found)
+    document["reading"] = reading | {"seen": list(seen)}
     if folds:
         counts = fold_class_counts(table, folds)
         document["folds"] = {

@@ -108,6 +108,11 @@ def tune(
     ] = False,
     settings: options.Set = None,
     duplicates: options.Duplicates = None,
+    columns: options.Columns = None,
+    group_pattern: options.GroupPattern = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    min_groups: options.MinGroups = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
@@ -128,7 +133,8 @@ def tune(
     from ensemble_kit.workflows.search import tune as search
 
     changes: dict[str, dict[str, Any]] = {
-        "data": {"path": data, "duplicates": str(duplicates) if duplicates else None},
+        "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
+                                     map_labels, min_groups),
         "split": {"folds": folds},
         "model": {"weights": weights},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,

@@ -1,20 +1,58 @@
 """From a folder to the one table the rest of the program works on."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from ensemble_kit.core.errors import DataError
-from ensemble_kit.core.records import ImageTable, Strings
-from ensemble_kit.data.groups import read_pairs, union_groups
-from ensemble_kit.data.images import check_ids, find_images, paths_of
-from ensemble_kit.data.layouts import find_layout
-from ensemble_kit.data.rows import CORE, read_layout
+from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.records import ImageTable, Ints, Strings
+from ensemble_kit.data.columns import CORE, check_roles
+from ensemble_kit.data.groups import pattern_groups, read_pairs, union_groups
+from ensemble_kit.data.identical import Identical, find_identical
+from ensemble_kit.data.images import EXTENSIONS, check_ids, look_for_images, paths_of
+from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
+from ensemble_kit.data.layouts import How, find_layout
+from ensemble_kit.data.metadata import ages, check_lesions, lesions_within_patients, tidy
+from ensemble_kit.data.missing import without_blanks
 from ensemble_kit.data.sample import draw_sample
+from ensemble_kit.study import DataSpec
 
 SAMPLE = "sample"
 SAMPLE_DIR = Path("store") / "sample"
 DEFAULT = Path("dataset")
+INSIDE = (*CORE, "reference", "hint", "group")
+LARGE_SHARE, LARGE_LEAST = 0.05, 8
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A data set as read.
+
+    table : its images, sorted by id. layout : what was recognised. told : which column was taken
+    for what. notes : what was supposed or done. warnings : what a reader must see first.
+    file_order : (n,) int rows of ``table`` in the order of the file. identical : images with the
+    same bytes under several ids.
+    """
+
+    table: ImageTable
+    layout: str
+    told: str
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    file_order: Ints
+    identical: tuple[Identical, ...] = ()
+
+    def interpretation(self) -> dict[str, object]:
+        """What a manifest records of the reading."""
+        return {
+            "layout": self.layout,
+            "columns": self.told,
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+        }
 
 
 def data_or_default(given: str | None) -> str:
@@ -36,43 +74,164 @@ def load_table(
     sample_dir: Path = SAMPLE_DIR,
     require_images: bool = True,
 ) -> ImageTable:
-    """Read a data set: a folder, a CSV that names one, or ``"sample"``.
+    """The table alone of :func:`load_data`, read with the defaults."""
+    spec = DataSpec(duplicates=str(duplicates or ""))
+    return load_data(path, spec, sample_dir=sample_dir, require_images=require_images).table
+
+
+def load_data(
+    path: Path | str,
+    spec: DataSpec | None = None,
+    *,
+    sample_dir: Path = SAMPLE_DIR,
+    require_images: bool = True,
+    contents: bool = True,
+) -> DataSet:
+    """Read a data set: a folder, a table that names one, a glob, or ``"sample"``.
 
     path : see :func:`ensemble_kit.data.layouts.find_layout`; ``"sample"`` draws the built-in set
         into ``sample_dir`` once and reads it like any folder.
-    duplicates : CSV of image pairs that must stay in one group.
+    spec : how it is to be read (the study's section [data]; its path is not used).
     require_images : False reads the tables alone; ``paths`` are then ``""``.
+    contents : whether files of one size are compared, so that an image under two ids is found.
     Returns the images sorted by id, classes sorted and lower-case. Raises DataError.
     """
-    folder = draw_sample(sample_dir) if str(path) == SAMPLE else Path(path)
-    layout = find_layout(folder)
-    frame = read_layout(layout)
-    check_ids(frame["image_id"], str(layout.table))
-    frame = frame.sort_values("image_id", kind="stable", ignore_index=True)
-    columns: dict[str, Strings] = {
+    spec = spec or DataSpec()
+    rule = parse_min_groups(spec.min_groups)
+    check_roles(spec.columns)
+    layout = find_layout(draw_sample(sample_dir) if str(path) == SAMPLE else Path(path))
+    rows = layout.read(layout, How(spec.columns, spec.label_level))
+    source = str(layout.table)
+    check_ids(rows.frame["image_id"].tolist(), source)
+    frame, notes = tidy(rows.frame)
+    notes = [*rows.notes, *notes]
+    frame["dx"] = without_blanks(frame["dx"].str.lower())
+    frame["_row"] = np.arange(len(frame))
+    if spec.map_labels:
+        frame["dx"], said = map_labels(frame["dx"], Path(spec.map_labels))
+        frame, notes = frame[frame["dx"] != ""].reset_index(drop=True), [*notes, *said]
+    notes += check_names(frame["image_id"], frame["dx"], source, layout.root)
+    if "age" in frame.columns:
+        frame["age"], said = ages(frame, source)
+        notes += said
+    frame, said = lesions_within_patients(frame)
+    notes += said
+    check_lesions(frame, source)
+    paths, said = _paths(frame, layout.root, source) if require_images else (None, [])
+    notes += said
+    if spec.group_pattern:
+        names = frame["image_id"] if paths is None else pd.Series(paths)
+        found, said = pattern_groups(spec.group_pattern, names.tolist())
+        frame["group"] = _united(frame, found)
+        notes += said
+    order = frame["image_id"].to_numpy(dtype=object).argsort(kind="stable")
+    frame = frame.iloc[order].reset_index(drop=True)
+    columns = {
         str(name): np.asarray(frame[name].to_numpy(dtype=object), dtype=np.str_)
         for name in frame.columns
+        if name != "_row"
     }
-    ids, lesions, patients = columns["image_id"], columns["lesion_id"], columns["patient_id"]
-    class_names, labels = np.unique(columns["dx"], return_inverse=True)
+    ids, dx = columns["image_id"], columns["dx"]
+    files = np.full(len(ids), "", np.str_) if paths is None else np.asarray(paths, np.str_)[order]
+    pairs, said, warnings = _pairs(spec, ids)
+    notes += said
+    same, linked = find_identical(layout.root, files, ids, dx) if contents else ((), None)
+    more = [found for found in (pairs, linked) if found is not None]
+    groups = union_groups(
+        ids, columns["lesion_id"], columns["patient_id"],
+        np.concatenate(more) if more else None, columns.get("group"),
+    )  # fmt: skip
+    keep = np.ones(len(ids), np.bool_)
+    if rule:
+        dx, keep, said = few_groups(dx, groups, rule)
+        notes += said
+    class_names, labels = np.unique(dx[keep], return_inverse=True)
     if len(class_names) < 2:
         raise DataError(
-            f"{layout.table}: every image is {str(class_names[0])!r}: a classifier needs at least "
-            "two classes"
+            f"{source}: every image is {str(dx[0])!r}: a classifier needs at least two classes"
         )
-    paths = np.full(len(ids), "", dtype=np.str_)
-    if require_images:
-        found = find_images(layout.root)
-        paths = np.asarray(paths_of(ids.tolist(), found, layout.root, str(layout.table)), np.str_)
-    pairs = read_pairs(duplicates, ids) if duplicates else None
-    return ImageTable(
-        image_ids=ids,
-        groups=union_groups(ids, lesions, patients, pairs),
+    table = ImageTable(
+        image_ids=ids[keep],
+        groups=groups[keep],
         labels=labels.astype(np.int64),
         class_names=tuple(str(name) for name in class_names),
-        lesions=lesions,
-        patients=patients,
-        paths=paths,
-        slices={name: column for name, column in columns.items() if name not in CORE},
+        lesions=columns["lesion_id"][keep],
+        patients=columns["patient_id"][keep],
+        paths=files[keep],
+        slices={n: column[keep] for n, column in columns.items() if n not in INSIDE},
         root=str(layout.root),
     )
+    warnings += [*_group_warnings(table), *_label_warnings(same)]
+    if same:
+        listed = some(" = ".join(item.image_ids) for item in same)
+        notes.append(f"the same image under several ids, kept in one group: {listed}")
+    rank = frame["_row"].to_numpy()[keep].argsort(kind="stable").astype(np.int64)
+    return DataSet(
+        table, layout.name, rows.told, tuple(dict.fromkeys(notes)), tuple(warnings), rank, same
+    )
+
+
+def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], list[str]]:
+    """The reference of each row: as the layout gives it, by the table's path, or by its id."""
+    if "reference" in frame.columns:
+        return frame["reference"].tolist(), []
+    ids = frame["image_id"].tolist()
+    hints = frame["hint"].tolist() if "hint" in frame.columns else [""] * len(ids)
+    paths = [_file_of(root, hint) for hint in hints]
+    if all(paths):
+        return paths, []
+    found, notes = look_for_images(root)
+    wanted = [name for name, path in zip(ids, paths, strict=True) if not path]
+    rest = iter(paths_of(wanted, found, root, source))
+    return [path or next(rest) for path in paths], notes
+
+
+def _file_of(root: Path, hint: str) -> str:
+    """The file that a table's path means, perhaps without its ending; "" where there is none."""
+    if not hint or (root / hint).is_file():
+        return hint
+    return next((hint + end for end in EXTENSIONS if (root / (hint + end)).is_file()), "")
+
+
+def _united(frame: pd.DataFrame, found: Sequence[str]) -> "pd.Series[str]":
+    pattern = pd.Series(list(found), index=frame.index, dtype="str")
+    if "group" not in frame.columns:
+        return pattern
+    return frame["group"].where(frame["group"] != "", pattern)
+
+
+def _pairs(spec: DataSpec, ids: Strings) -> tuple[Ints | None, list[str], list[str]]:
+    if not spec.duplicates:
+        return None, [], []
+    pairs, notes, warnings = read_pairs(Path(spec.duplicates), ids)
+    return pairs, notes, warnings
+
+
+def _group_warnings(table: ImageTable) -> list[str]:
+    """No groups at all, or one that holds a large share of the images."""
+    if table.n_groups == len(table):
+        return ["no groups are known: every image counts as independent"]
+    sizes = np.bincount(table.group_codes)
+    names = np.unique(table.groups)
+    large = np.flatnonzero((sizes > LARGE_SHARE * len(table)) & (sizes >= LARGE_LEAST))
+    large = large[np.argsort(-sizes[large], kind="stable")]
+    if not len(large):
+        return []
+    said = some(f"{names[k]} ({count(int(sizes[k]), 'image')}, {sizes[k] / len(table):.0%})"
+                for k in large)  # fmt: skip
+    verb = "holds" if len(large) == 1 else "hold"
+    return [
+        f"group {said} {verb} more than {LARGE_SHARE:.0%} of the images: is it one patient, or a "
+        "way of saying that none is known?"
+    ]
+
+
+def _label_warnings(same: Sequence[Identical]) -> list[str]:
+    torn = [item for item in same if len(set(item.labels)) > 1]
+    if not torn:
+        return []
+    listed = some(
+        ", ".join(f"{name} ({dx})" for name, dx in zip(item.image_ids, item.labels, strict=True))
+        for item in torn
+    )
+    return [f"the same image has different labels: {listed}; one of each is wrong"]

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ensemble_kit.core.errors import DataError
+from ensemble_kit.data.depth import PNG as _PNG
+from ensemble_kit.data.depth import TIFF
+from ensemble_kit.data.dicom import dicom_size, is_dicom, read_dicom
 
 Pixels = NDArray[np.uint8]
 Aspect = Literal["crop", "pad", "stretch"]
@@ -29,13 +33,12 @@ DECODER = f"2 simplejpeg {simplejpeg.__version__} pillow {PIL.__version__}"
 """What the pixels depend on besides the file: our version, and those of the two libraries."""
 
 _ORIENTATION = 0x0112
-_PNG = b"\x89PNG\r\n\x1a\n"
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, zlib.error, struct.error)
 
 
 @dataclass(frozen=True)
 class Header:
-    """kind : "JPEG" or "PNG"; width, height : pixels as stored."""
+    """kind : "JPEG", "PNG", "BMP", "TIFF", "WEBP" or "DICOM"; width, height : pixels as stored."""
 
     kind: str
     width: int
@@ -55,9 +58,13 @@ def read_header(data: bytes, name: str) -> Header:
         except (ValueError, KeyError) as error:
             raise DataError(f"{name}: damaged JPEG header ({error})") from None
         header = Header("JPEG", width, height)
+    elif is_dicom(data):
+        header = Header("DICOM", *dicom_size(data, name))
+    elif kind := _other_kind(data):
+        header = _opened_header(data, kind, name)
     else:
-        kind = "empty" if not data else "not a JPEG or PNG image"
-        raise DataError(f"{name}: {kind}")
+        said = "empty" if not data else "not a JPEG or PNG image, nor BMP, TIFF, WebP or DICOM"
+        raise DataError(f"{name}: {said}")
     if not 0 < header.width * header.height <= MAX_PIXELS:
         raise DataError(
             f"{name}: {header.width:,}×{header.height:,} pixels, but at most {MAX_PIXELS:,} are "
@@ -66,13 +73,38 @@ def read_header(data: bytes, name: str) -> Header:
     return header
 
 
-def decode(path: Path, size: int, aspect: Aspect) -> Pixels:
+def _other_kind(data: bytes) -> str:
+    if data.startswith(b"BM"):
+        return "BMP"
+    if data.startswith(TIFF):
+        return "TIFF"
+    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else ""
+
+
+def _opened_header(data: bytes, kind: str, name: str) -> Header:
+    """A TIFF's header may lie at the end of the file: ``data`` has to be whole."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=(kind,)) as opened:
+                pages = int(getattr(opened, "n_frames", 1))
+                if pages > 1 and kind == "TIFF":
+                    raise DataError(f"{name}: a TIFF of {pages} pages; give one page")
+                return Header(kind, opened.width, opened.height)
+    except Image.DecompressionBombError:
+        raise DataError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from None
+    except _DAMAGED as error:
+        raise DataError(f"{name}: damaged {kind} header ({error})") from None
+
+
+def decode(path: Path, size: int, aspect: Aspect, bits: int = 16) -> Pixels:
     """Read an image file as ``(size, size, 3)`` uint8 RGB; the same bytes give the same pixels.
 
     aspect : "crop" the centre square, "pad" with black to a square, or "stretch".
     A JPEG is decoded at the smallest of libjpeg's scales from 1/2 down that still has the
     pixels wanted; the rest is antialiased bicubic (Pillow). The EXIF orientation is applied;
-    colour profiles are not. Transparency is laid on black, 16 bits keep their high byte.
+    colour profiles are not. Transparency is laid on black. bits : of 16-bit grey pictures that the
+    data set uses (see depth.py); the 8 highest of them are kept.
     Raises DataError for an image that is missing, damaged, truncated or too large.
     """
     try:
@@ -80,22 +112,26 @@ def decode(path: Path, size: int, aspect: Aspect) -> Pixels:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {MEND}") from None
     try:
-        return decode_bytes(data, size, aspect, str(path))
+        return decode_bytes(data, size, aspect, str(path), bits)
     except DataError as error:
         raise DataError(f"{error}; {MEND}") from None
 
 
-def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str) -> Pixels:
+def decode_bytes(data: bytes, size: int, aspect: Aspect, name: str, bits: int = 16) -> Pixels:
     """:func:`decode` of a file's contents; ``name`` is for errors, which say what is wrong and
     leave the next step to the caller: it knows whether one image is at stake or many."""
     if aspect not in ASPECTS:
         raise ValueError(f"aspect {aspect!r} is none of {ASPECTS}")
     header = read_header(data, name)
-    image = _open(data, header, size, aspect, name)
-    return _fit(image, header, size, aspect)
+    image = _open(data, header, size, aspect, name, bits)
+    return fit(image, header, size, aspect)
 
 
-def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> Image.Image:
+def _open(
+    data: bytes, header: Header, size: int, aspect: Aspect, name: str, bits: int
+) -> Image.Image:
+    if header.kind == "DICOM":
+        return Image.fromarray(read_dicom(data, name)).convert("RGB")
     if header.kind == "JPEG":
         height, width = _least(header, size, aspect)
         try:
@@ -108,7 +144,7 @@ def _open(data: bytes, header: Header, size: int, aspect: Aspect, name: str) -> 
     try:
         with Image.open(io.BytesIO(data), formats=(header.kind,)) as opened:
             opened.load()
-            return _upright(_to_rgb(opened), data)
+            return _upright(_to_rgb(opened, bits, name), data)
     except _DAMAGED as error:
         raise DataError(f"{name}: truncated or damaged {header.kind} ({error})") from None
 
@@ -120,11 +156,16 @@ def _least(header: Header, size: int, aspect: Aspect) -> tuple[int, int]:
     return size, size
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)).convert(
-            "RGB"
+def _to_rgb(image: Image.Image, bits: int, name: str) -> Image.Image:
+    if image.mode == "F":
+        raise DataError(
+            f"{name}: a picture of floating-point numbers, whose black and white are not "
+            "known; save "
+            "it with 8 or 16 bits"
         )
+    if image.mode.startswith("I"):
+        grey = (np.asarray(image).astype(np.int64) >> (bits - 8)).clip(0, 255)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer).convert(
@@ -137,7 +178,7 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
     if b"Exif\0\0" not in data[:65536] and b"eXIf" not in data:
         return image
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as opened:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "WEBP")) as opened:
             turn = opened.getexif().get(_ORIENTATION, 1)
     except _DAMAGED:
         return image
@@ -153,7 +194,8 @@ def _upright(image: Image.Image, data: bytes) -> Image.Image:
     return image.transpose(turns[turn]) if turn in turns else image
 
 
-def _fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
+def fit(image: Image.Image, header: Header, size: int, aspect: Aspect) -> Pixels:
+    """An RGB picture as a square ``(size, size, 3)``; ``header`` has its size as stored."""
     width, height = _extent(image, header)
     box = (0.0, 0.0, width, height)
     inner = (size, size)

@@ -1,31 +1,37 @@
 """Groups: images that tell of the same patient, the same lesion or the same moment."""
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ensemble_kit.core.alignment import row_numbers
-from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import Ints, Strings
-from ensemble_kit.data.csvfiles import read_rows
-from ensemble_kit.data.images import strip_extension
+from ensemble_kit.data.images import id_of
+from ensemble_kit.data.tables import read_table
 
 PAIR_COLUMNS = (("from_img", "to_img"), ("image_1", "image_2"), ("image_a", "image_b"))
 
 
 def union_groups(
-    image_ids: Strings, lesions: Strings, patients: Strings, pairs: Ints | None = None
-) -> Strings:
+    image_ids: Strings, lesions: Strings, patients: Strings, pairs: Ints | None = None,
+    more: Strings | None = None,
+) -> Strings:  # fmt: skip
     """(n,) str group names: the connected components over patient, lesion and duplicate pairs.
 
     lesions, patients : (n,) str, ``""`` where unknown. pairs : (m, 2) int rows that belong
-    together. A group is named by its smallest patient id, else lesion id, else image id.
+    together. more : (n,) str, a further grouping, ``""`` where unknown. A group is named by its
+    smallest patient id, else of ``more``, else lesion id, else image id.
     """
     n = len(image_ids)
     edges = [np.empty((0, 2), np.int64) if pairs is None else np.asarray(pairs, np.int64)]
-    for names in (lesions, patients):
+    kinds = {"image": image_ids, "lesion": lesions, "group": more, "patient": patients}
+    for names in (lesions, patients, more):
+        if names is None:
+            continue
         rows = np.flatnonzero(names != "")
         _, first, codes = np.unique(names[rows], return_index=True, return_inverse=True)
         if len(rows):
@@ -33,40 +39,80 @@ def union_groups(
     links = np.concatenate(edges)
     graph = coo_array((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(n, n))
     component = connected_components(graph, directed=False)[1]
-    return _named(component, image_ids, lesions, patients)
+    return _named(component, {kind: ids for kind, ids in kinds.items() if ids is not None})
 
 
-def read_pairs(path: Path, image_ids: Strings) -> Ints:
-    """(m, 2) int rows of near-duplicate pairs: a CSV with two columns of image ids or file names.
+def read_pairs(path: Path, image_ids: Strings) -> tuple[Ints, list[str], list[str]]:
+    """(m, 2) int rows of near-duplicate pairs, with notes and warnings: a table with two columns of
+    image ids or file names, with or without a header line.
 
     Columns ``from_img, to_img``, ``image_1, image_2`` or ``image_a, image_b``, else the first two.
-    A pair with an image outside the table is left out; DataError if that leaves none.
+    A pair with an image outside the table is left out and told of; DataError if most are.
     """
-    frame = read_rows(path)
+    row_of = {str(name): row for row, name in enumerate(image_ids)}
+    read = read_table(path, {name.lower() for name in row_of})
+    frame = read.frame
     if frame.shape[1] < 2:
         raise DataError(f"{path}: needs two columns of image ids, a pair a row")
     chosen = next((p for p in PAIR_COLUMNS if set(p) <= set(frame.columns)), None)
-    left, right = chosen or (frame.columns[0], frame.columns[1])
-    row_of = row_numbers(image_ids)
-    named = [
-        (row_of.get(strip_extension(a)), row_of.get(strip_extension(b)))
-        for a, b in zip(frame[left], frame[right], strict=True)
-    ]
-    known = [(a, b) for a, b in named if a is not None and b is not None]
-    if not known:
+    left, right = chosen or (str(frame.columns[0]), str(frame.columns[1]))
+    notes = list(read.notes)
+    if not chosen and read.headed:
+        notes.append(f"{path.name}: the pairs are its columns {left} and {right}")
+    named = list(zip(frame[left].map(id_of), frame[right].map(id_of), strict=True))
+    known = [(row_of[a], row_of[b]) for a, b in named if a in row_of and b in row_of]
+    strange = list(dict.fromkeys(n for pair in named for n in pair if n not in row_of))
+    left_out = len(named) - len(known)
+    if not known or left_out > len(named) / 2:
+        none = "none" if not known else f"only {len(known):,}"
         raise DataError(
-            f"{path}: none of its {len(named)} pairs names two images of the data set; "
-            "give a CSV of image ids with columns from_img, to_img"
+            f"{path}: {none} of its {len(named):,} pairs names two images of the data set (it "
+            "has no "
+            f"{some(strange)}); give ids as the data set has them, in columns from_img, to_img"
         )
-    return np.array(known, dtype=np.int64)
+    notes.append(f"{path.name}: {len(known):,} of {count(len(named), 'pair')} used")
+    warnings = []
+    if left_out:
+        warnings.append(
+            f"{path.name}: {count(left_out, 'pair')} left out, as the data set has no "
+            f"{some(strange)}"
+        )
+    return np.array(known, dtype=np.int64), notes, warnings
 
 
-def _named(component: Ints, image_ids: Strings, lesions: Strings, patients: Strings) -> Strings:
-    """Smallest patient, lesion or image id of each component; the kind is added on a clash."""
+def pattern_groups(pattern: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What a regular expression captures in each file's name (its whole match without a capture),
+    ``""`` where it does not fit. Raises DataError where it fits none or is not valid."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise DataError(f"--group-pattern {pattern!r} is no regular expression: {error}") from None
+    found = []
+    for name in names:
+        match = compiled.search(name.rpartition("/")[2]) or compiled.search(name)
+        captured = [part for part in match.groups() if part] if match else []
+        found.append("-".join(captured) if captured else match.group(0) if match else "")
+    fits = sum(1 for name in found if name)
+    if not fits:
+        raise DataError(
+            f"--group-pattern {pattern!r} fits none of the {len(names):,} file names, such as "
+            f"{some(names, 3)}; give one whose brackets hold the patient"
+        )
+    groups = len({name for name in found if name})
+    return found, [
+        f"group: {pattern!r} fits {fits:,} of {count(len(names), 'image')}, "
+        f"{count(groups, 'group')}; "
+        "the others stand alone unless another column groups them"
+    ]
+
+
+def _named(component: Ints, named: Mapping[str, Strings]) -> Strings:
+    """Smallest patient, group, lesion or image id of each component; the kind is added on a "
+    "clash."""
     n_components = int(component.max(initial=-1)) + 1
     names = np.full(n_components, "", dtype=object)
     kinds = np.full(n_components, "", dtype=object)
-    for kind, ids in (("image", image_ids), ("lesion", lesions), ("patient", patients)):
+    for kind, ids in named.items():
         rows = np.flatnonzero(ids != "")
         rows = rows[np.argsort(ids[rows], kind="stable")[::-1]]
         names[component[rows]] = ids[rows]

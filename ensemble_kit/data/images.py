@@ -2,20 +2,29 @@
 
 import filecmp
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ensemble_kit.core.errors import DataError, count, some
 
-EXTENSIONS = (".jpg", ".jpeg", ".png")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
+ASIDE = ("mask", "segmentation", "annotation")
+"""Folders whose names begin so hold no pictures of the data set where others do."""
 DEPTH = 2
 LONGEST = 255
+PLAIN = re.compile(r"[^/\\\x00-\x1f\x7f]+")
 
 
 def strip_extension(name: str) -> str:
     """``ISIC_0024306`` for ``ISIC_0024306.JPG``; other names as they are."""
     stem, dot, extension = name.rpartition(".")
     return stem if dot and f".{extension.lower()}" in EXTENSIONS else name
+
+
+def id_of(cell: str) -> str:
+    """The id that a cell of a list means: without folder (``/`` or ``\\``) and file ending."""
+    return strip_extension(cell.replace("\\", "/").rpartition("/")[2])
 
 
 def check_ids(ids: Iterable[str], source: str) -> None:
@@ -44,23 +53,55 @@ def check_ids(ids: Iterable[str], source: str) -> None:
 
 
 def find_images(root: Path) -> dict[str, str]:
-    """Image id -> path relative to ``root`` (posix) of every JPEG and PNG up to two folders deep.
+    """Image id -> path relative to ``root`` (posix) of every image file up to two folders deep.
 
     Files of the same stem must hold the same bytes (Kaggle ships both parts twice); the first in
     sorted order is taken. Raises DataError where they differ or one cannot be read.
     """
+    return look_for_images(root)[0]
+
+
+def look_for_images(root: Path) -> tuple[dict[str, str], list[str]]:
+    """:func:`find_images` and what was left out: folders of masks beside the images."""
     found: dict[str, str] = {}
     differing = []
-    for relative in sorted(_image_files(root)):
+    files = sorted(_image_files(root))
+    aside = sorted({PurePosixPath(f).parts[0] for f in files if _is_aside(f)})
+    if aside and not all(_is_aside(f) for f in files):
+        files = [f for f in files if not _is_aside(f)]
+    else:
+        aside = []
+    for relative in files:
         stem = strip_extension(PurePosixPath(relative).name)
         first = found.setdefault(stem, relative)
         if first != relative and not _same(root, first, relative):
-            differing.append(f"{first} and {relative}")
+            differing.append((first, relative))
     if differing:
+        pairs = some(f"{first} and {second}" for first, second in differing)
+        folders = sorted({PurePosixPath(f).parent.as_posix() for pair in differing for f in pair})
         raise DataError(
-            f"{root}: {some(differing)} are different images of one name; keep one of each"
+            f"{root}: {pairs} are different images of one name (copies of another size, or masks, "
+            f"in {some(folders)}?); keep one of each, or give a table whose image column has the "
+            "folder (images/a.jpg)"
         )
-    return found
+    return found, [f"the folder {name}/ is left out: masks or annotations" for name in aside]
+
+
+def image_names(root: Path) -> set[str]:
+    """Stems of the image files below ``root``, without those of masks."""
+    files = [f for f in _image_files(root) if not _is_aside(f)]
+    return {strip_extension(PurePosixPath(f).name) for f in files}
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a table's path stays below the data folder: relative, without ``..``."""
+    parts = path.split("/")
+    return all(_is_plain(part) and ":" not in part for part in parts)
+
+
+def _is_aside(relative: str) -> bool:
+    parts = PurePosixPath(relative).parts
+    return len(parts) > 1 and parts[0].lower().startswith(ASIDE)
 
 
 def paths_of(ids: Iterable[str], found: Mapping[str, str], root: Path, source: str) -> list[str]:
@@ -68,11 +109,17 @@ def paths_of(ids: Iterable[str], found: Mapping[str, str], root: Path, source: s
     ids = list(ids)
     missing = [name for name in ids if name not in found]
     if missing:
-        where = "no JPEG or PNG at all" if not found else f"{count(len(found), 'image')} found"
+        where = (
+            "no JPEG or PNG at all, nor another image"
+            if not found
+            else f"{count(len(found), 'image')} found"
+        )
         raise DataError(
             f"{source} lists {some(missing)} but {root} has no such "
             f"{'image' if len(missing) == 1 else 'images'} ({where}): every row needs "
-            "<image_id>.jpg or .png; add the files or drop the rows"
+            "<image_id>.jpg or .png; add the files or drop the rows, or `check --no-images` "
+            "reads the "
+            "table alone"
         )
     return [found[name] for name in ids]
 
@@ -88,9 +135,9 @@ def _same(root: Path, first: str, second: str) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    if not name or len(name.encode()) > LONGEST or ".." in name or name == ".":
+    if not PLAIN.fullmatch(name) or ".." in name or name == ".":
         return False
-    return not any(letter in "/\\" or ord(letter) < 32 or ord(letter) == 127 for letter in name)
+    return len(name) <= LONGEST // 4 or len(name.encode()) <= LONGEST
 
 
 def _image_files(root: Path) -> list[str]:

@@ -1,25 +1,43 @@
 """Predictions made anywhere: one row an image, one column a class, and what else the file knows."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
-from ensemble_kit.data.csvfiles import read_rows, without_missing
-from ensemble_kit.data.images import strip_extension
-from ensemble_kit.data.rows import ALIASES, slice_names
+from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
+from ensemble_kit.data.images import id_of, strip_extension
+from ensemble_kit.data.layouts.reading import slice_names
+from ensemble_kit.data.missing import said, without_blanks, without_missing
+from ensemble_kit.data.prediction_columns import Scores, class_scores
+from ensemble_kit.data.tables import TableRead, read_table
 
-IDS = (*ALIASES["image_id"], "id", "filename", "file", "name")
-LABELS = ("dx", "label", "diagnosis", "truth", "target", "y_true", "class")
-PREFIXES = ("prob_", "p_", "pred_", "score_")
-NOT_CLASSES = frozenset({"fold", "group", "score_weight", "validation_weight", "predicted"})
+IDS = (*ALIASES["image_id"], "name", "ids", "image_ids")
+LABELS = ("dx", "label", "diagnosis", "diagnostic", "truth", "true_label", "ground_truth", "target",
+          "y_true", "class", "labels", "targets", "benign_malignant")  # fmt: skip
 ROUNDING = 0.01
-"""Largest distance of a row's sum from 1 that is taken for rounding."""
+"""Distance of a row's sum from 1 that is always taken for rounding."""
 MOST_FOLDS = 100
 """Highest fold number of a file with fewer images than that (one fold's alone, say)."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How predictions are to be read.
+
+    columns : role -> column. scale : what the numbers are. normalise : whether rows are divided by
+    their sums. several : what becomes of several rows an image.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    scale: Literal["probabilities", "logits"] = "probabilities"
+    normalise: bool = False
+    several: Literal["refuse", "mean"] = "refuse"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +46,7 @@ class PredictionTable:
 
     labels : (n,) str class names, ``""`` where unknown, or None. fold : (n,) int, or None.
     lesions, patients : (n,) str, ``""`` where unknown. slices : further columns -> (n,) str.
-    notes : what was done to the table, in sentences.
+    notes : what was done to the table, in sentences. warnings : what a reader must see first.
     """
 
     source: str
@@ -39,117 +57,233 @@ class PredictionTable:
     patients: Strings | None = None
     slices: dict[str, Strings] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def read_prediction_table(path: Path) -> PredictionTable:
-    """Read ISIC's submission format, a CSV with a label column, or parquet.
+def read_prediction_table(
+    path: Path,
+    asked: Asked | None = None,
+    *,
+    classes: Sequence[str] = (),
+    ids: Sequence[str] = (),
+) -> PredictionTable:
+    """Read ISIC's submission format, a table with a label column, parquet or npz.
 
-    The image column is called image, image_id, image_name, isic_id, id, filename … or comes
-    first. Known columns (label, lesion_id, patient_id, fold, age, sex, site …) are told from class
-    columns by their names; the rest are class columns if they hold numbers. Sums off by rounding
-    (up to 0.01) are renormalised with a note; anything worse raises PredictionsError.
+    classes : names of the truth's labels, if they come from elsewhere. ids : images of the truth in
+    the order of its file; a table without ids is matched with them row by row. Known columns
+    (label, lesion_id, patient_id, fold, age, sex, site …) are told from class columns by their
+    names; the rest are class columns if they hold numbers and no label says otherwise. Sums off by
+    rounding are renormalised with a note; anything worse raises PredictionsError.
     """
-    frame = _frame(path)
-    key = _image_column(frame, path)
-    known = _known_columns(frame, key)
-    classes = _class_columns(frame, key, known, path)
-    ids = np.array([strip_extension(name) for name in frame[key]], dtype=np.str_)
-    if "image" in [name.lower() for name in _bare(classes)]:
+    asked = asked or Asked()
+    try:
+        table = read_table(path)
+    except DataError as error:
+        raise PredictionsError(str(error)) from None
+    frame, notes = _with_points(table), list(table.notes)
+    _check_header(frame, path)
+    key = _image_column(frame, asked, path, bool(ids))
+    names, more = _ids(frame, key, ids, path)
+    notes += more
+    known = _known_columns(frame, key, asked)
+    labels = _labels_text(frame, known)
+    truth = list(classes) or _names_of(labels)
+    taken = {key, *known.values()}
+    candidates = [str(c) for c in frame.columns if c not in taken and str(c)]
+    if any(_plainly_image(c) for c in candidates):
         raise PredictionsError(
             f"{path}: 'image' cannot name a class: tables of probabilities call their first column "
             "so; rename the class"
         )
-    values, notes = _normalised(_numbers(frame, classes, ids, path), ids, path)
+    by_number = bool(truth) and all(t.isdecimal() for t in truth)
+    wanted = (
+        [] if by_number and not set(truth) <= set(candidates) and len(candidates) > 1 else truth
+    )
+    scores = class_scores(frame, candidates, wanted, names, str(path), asked.scale == "logits")
+    notes += [f"{path.name}: {note}" for note in scores.notes]
+    values, more, warnings = _probabilities(scores, names, asked, path)
+    notes += more
+    first = np.arange(len(names))
+    if asked.several == "mean" and len(set(names)) < len(names):
+        values, first, note = _averaged(values, names, labels, path)
+        notes.append(note)
+    image_ids = np.array(names, dtype=np.str_)[first]
     try:
-        predictions = Predictions(ids, tuple(_bare(classes)), values)
+        predictions = Predictions(image_ids, scores.names, values)
     except PredictionsError as error:
-        raise PredictionsError(f"{path}: {error}") from None
-    text = {name: _text(frame, column) for name, column in known.items()}
-    labels = text.pop("dx", None)
+        again = "; --rows-per-image mean averages them" if "more than once" in str(error) else ""
+        raise PredictionsError(f"{path}: {error}{again}") from None
+    text = {
+        name: _text(frame, column, name)[first] for name, column in known.items() if name != "dx"
+    }
+    for name in ("lesion_id", "patient_id"):
+        if name in known:
+            notes += said(known[name], frame[known[name]], True)
     fold = text.pop("fold", None)
-    numbers = None if fold is None else _folds(fold, ids, path)
-    if numbers is not None and (first := int(numbers.min())):
-        notes = [*notes, _renumbered(path, first, int(numbers.max()))]
-        numbers = np.asarray(numbers - first, dtype=np.int64)
+    numbers = None if fold is None else _folds(fold, image_ids, path)
+    if numbers is not None and (least := int(numbers.min())):
+        notes = [*notes, _renumbered(path, least, int(numbers.max()))]
+        numbers = np.asarray(numbers - least, dtype=np.int64)
     lesions, patients = text.pop("lesion_id", None), text.pop("patient_id", None)
+    found = None
+    if labels is not None:
+        found, more = as_classes(labels.to_numpy(dtype=np.str_)[first], predictions, str(path))
+        notes += more
     return PredictionTable(
         source=str(path),
         predictions=predictions,
-        labels=None if labels is None else _as_classes(labels, predictions, path),
+        labels=found,
         fold=numbers,
         lesions=lesions,
         patients=patients,
         slices={name: text[column] for column, name in slice_names(text).items()},
         notes=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 
-def _frame(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() not in (".parquet", ".pq"):
-        try:
-            return read_rows(path)
-        except DataError as error:
-            raise PredictionsError(str(error)) from None
-    try:
-        frame = pd.read_parquet(path)
-    except ImportError:
-        raise PredictionsError(
-            f"{path}: reading parquet needs pyarrow: install it or give a CSV"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise PredictionsError(f"{path}: cannot be read as parquet ({error})") from None
-    if frame.empty:
-        raise PredictionsError(f"{path}: no rows; give one row an image")
-    frame.columns = pd.Index([str(name) for name in frame.columns])
+def as_classes(labels: Strings, predictions: Predictions, source: str) -> tuple[Strings, list[str]]:
+    """The labels spelled like the class columns (case aside); whole numbers count the columns."""
+    names = predictions.class_names
+    spelled = {name.lower(): name for name in names}
+    unknown = sorted({str(name) for name in labels if name and name.lower() not in spelled})
+    if not unknown:
+        return np.array([spelled.get(name.lower(), "") for name in labels], dtype=np.str_), []
+    whole = [_whole(name) for name in unknown]
+    if all(number is not None and 0 <= number < len(names) for number in whole):
+        by_number = {
+            str(v): names[n] for v in np.unique(labels) if (n := _whole(str(v))) is not None
+        }
+        said_pairs = some((f"{v} = {name}" for v, name in sorted(by_number.items())), 20)
+        note = f"labels are numbers, taken for the class columns in their order: {said_pairs}"
+        return np.array([by_number.get(str(v), "") for v in labels], dtype=np.str_), [note]
+    raise PredictionsError(
+        f"{source}: label {some(unknown)} has no column of probabilities: there are "
+        f"{some(names)}; add the column or mend the labels"
+    )
+
+
+def _whole(text: str) -> int | None:
+    return int(float(text)) if is_fold(text, 10_000) else None
+
+
+def _with_points(table: TableRead) -> pd.DataFrame:
+    """Numbers written 0,5 with a point, where cells are parted by semicolons."""
+    if not table.decimal_comma:
+        return table.frame
+    frame = table.frame.copy()
     for name in frame.columns:
-        if frame[name].dtype.kind not in "fiu":
-            frame[name] = frame[name].astype(str).str.strip()
+        if frame[name].str.fullmatch(r"-?\d+(,\d+)?([eE]-?\d+)?").all():
+            frame[name] = frame[name].str.replace(",", ".", regex=False)
     return frame
 
 
-def _image_column(frame: pd.DataFrame, path: Path) -> str:
-    lower = {str(name).lower(): str(name) for name in frame.columns}
+def _check_header(frame: pd.DataFrame, path: Path) -> None:
+    numbers = [n for n in map(str, frame.columns) if "." in n and _is_number(n)]
+    if numbers:
+        raise PredictionsError(
+            f"{path}: its first line has numbers ({some(numbers, 3)}) where names of columns "
+            "belong: "
+            "add a header line (image and a name for each class)"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plainly_image(column: str) -> bool:
+    name = column.lower()
+    return name == "image" or name in ("prob_image", "p_image", "pred_image", "score_image")
+
+
+def _image_column(frame: pd.DataFrame, asked: Asked, path: Path, ordered: bool) -> str:
+    """The column of ids; "" where there is none and the rows are matched by their order."""
+    given = asked.columns.get("image")
+    if given:
+        if given not in frame.columns:
+            raise PredictionsError(f"{path}: no column {given!r}; it has {some(frame.columns)}")
+        return given
+    lower = {plain(name): str(name) for name in frame.columns}
     for name in IDS:
-        if name in lower:
+        if name in lower and (name != "index" or len(lower) > 2):
             return lower[name]
     first = str(frame.columns[0])
-    if pd.to_numeric(frame[first], errors="coerce").notna().all():
-        raise PredictionsError(
-            f"{path}: no column of image ids: call it 'image' (the columns are "
-            f"{some(frame.columns)})"
-        )
-    return first
+    if not _numeric(frame, first):
+        return first
+    if ordered:
+        return ""
+    raise PredictionsError(
+        f"{path}: no column of image ids: call it 'image' (the columns are {some(frame.columns)}), "
+        "or give --truth with as many rows in the same order"
+    )
 
 
-def _known_columns(frame: pd.DataFrame, key: str) -> dict[str, str]:
+def _ids(
+    frame: pd.DataFrame, key: str, ids: Sequence[str], path: Path
+) -> tuple[list[str], list[str]]:
+    if not key:
+        if len(ids) != len(frame):
+            raise PredictionsError(
+                f"{path}: no column of image ids, and its {count(len(frame), 'row')} cannot "
+                "be matched "
+                f"by order with the {count(len(ids), 'image')} of the truth"
+            )
+        return list(ids), [f"{path.name}: no ids: its rows are taken in the order of the truth's"]
+    cells = frame[key].str.replace(r"^(\d+)\.0$", r"\1", regex=True).tolist()
+    names = [strip_extension(cell) for cell in cells]
+    if not any("/" in name or "\\" in name for name in names):
+        return names, []
+    bare = [id_of(cell) for cell in cells]
+    if len(set(bare)) < len(set(cells)):
+        return [name.replace("\\", "/").replace("/", "-") for name in names], [
+            f"{path.name}: {key}: names repeat in several folders, so the folders are part of "
+            "the ids"
+        ]
+    return bare, [f"{path.name}: {key}: its cells are paths; the file's name is the id"]
+
+
+def _known_columns(frame: pd.DataFrame, key: str, asked: Asked) -> dict[str, str]:
     """Canonical name -> column, for every column that is no class and no image id."""
-    lower = {str(name).lower(): str(name) for name in frame.columns if name != key}
+    lower = {plain(name): str(name) for name in frame.columns if name != key}
     known = {}
+    for role, column in asked.columns.items():
+        if role != "image" and column in frame.columns:
+            known["patient_id" if role == "group" else ROLES[role]] = column
     aliases = {name: names for name, names in ALIASES.items() if name not in ("image_id", "dx")}
-    for name, names in {**aliases, "dx": LABELS, "fold": ("fold",)}.items():
-        present = [lower[alias] for alias in names if alias in lower]
-        if present and not (name == "dx" and _numeric(frame, present[0])):
+    for name, names in {**aliases, "dx": LABELS, "fold": FOLD_NAMES}.items():
+        present = [lower[alias] for alias in names if alias in lower and name not in known]
+        if name == "dx":
+            present = [c for c in present if _is_label(frame, c)]
+        if present:
             known[name] = present[0]
     for column in frame.columns:
-        plain = str(column).lower() not in NOT_CLASSES and column != key
-        if plain and column not in known.values() and not _numeric(frame, str(column)):
+        if column != key and column not in known.values() and not _numeric(frame, str(column)):
             known[str(column)] = str(column)
     return known
 
 
-def _class_columns(frame: pd.DataFrame, key: str, known: dict[str, str], path: Path) -> list[str]:
-    taken = {key, *known.values()}
-    classes = [
-        str(column)
-        for column in frame.columns
-        if column not in taken and str(column).lower() not in NOT_CLASSES and str(column)
-    ]
-    if len(classes) < 2:
-        raise PredictionsError(
-            f"{path}: needs a column of probabilities for each of at least two classes; it has "
-            f"{some(frame.columns)}"
-        )
-    return classes
+def _is_label(frame: pd.DataFrame, column: str) -> bool:
+    """Words, or whole numbers (a score has a point)."""
+    if not _numeric(frame, column):
+        return True
+    values = frame[column][frame[column] != ""]
+    return bool(values.str.fullmatch(r"\d{1,4}(\.0)?").all())
+
+
+def _labels_text(frame: pd.DataFrame, known: dict[str, str]) -> "pd.Series[str] | None":
+    if "dx" not in known:
+        return None
+    column = without_blanks(frame[known["dx"]])
+    return column.str.replace(r"^(\d+)\.0$", r"\1", regex=True)
+
+
+def _names_of(labels: "pd.Series[str] | None") -> list[str]:
+    return [] if labels is None else sorted({str(v) for v in labels.unique() if v})
 
 
 def _numeric(frame: pd.DataFrame, column: str) -> bool:
@@ -159,73 +293,94 @@ def _numeric(frame: pd.DataFrame, column: str) -> bool:
     return share >= 0.5 or bool((frame[column].astype(str).str.lower() == "nan").all())
 
 
-def _numbers(frame: pd.DataFrame, classes: list[str], ids: Strings, path: Path) -> Floats:
-    values = np.empty((len(frame), len(classes)))
-    for place, name in enumerate(classes):
-        try:
-            values[:, place] = frame[name].to_numpy(dtype=np.float64)
-        except ValueError:
-            wrong = pd.to_numeric(frame[name], errors="coerce").isna().to_numpy()
-            raise PredictionsError(
-                f"{path}: column {name!r} is not a number for {some(ids[wrong])}: every class "
-                "column holds probabilities; mend or drop these rows"
-            ) from None
-    return values
-
-
-def _normalised(values: Floats, ids: Strings, path: Path) -> tuple[Floats, list[str]]:
-    bad = ~np.isfinite(values).all(axis=1) | (values < 0).any(axis=1)
-    if bad.any():
+def _probabilities(
+    scores: Scores, ids: Sequence[str], asked: Asked, path: Path
+) -> tuple[Floats, list[str], list[str]]:
+    """Rows that sum to 1, what was done to get them, and what is odd about them."""
+    values, names = scores.values, np.asarray(ids)
+    if asked.scale == "logits":
+        if not np.isfinite(values).all():
+            bad = names[~np.isfinite(values).all(axis=1)]
+            raise PredictionsError(f"{path}: logits of {some(bad)} are not finite; mend these rows")
+        if len(scores.names) > 2 or np.abs(values.sum(axis=1) - 1).max() > 1e-9:
+            values = np.exp(values - values.max(axis=1, keepdims=True))
+            values = values / values.sum(axis=1, keepdims=True)
+        return values, [f"{path.name}: logits turned into probabilities by softmax"], []
+    bad_rows = ~np.isfinite(values).all(axis=1) | (values < 0).any(axis=1)
+    if bad_rows.any():
         raise PredictionsError(
-            f"{path}: {some(ids[bad])} have probabilities that are negative or not finite: each "
-            "lies in [0, 1]; mend or drop these rows"
+            f"{path}: {some(names[bad_rows])} have probabilities that are negative or not finite: "
+            "each lies in [0, 1]; mend or drop these rows, or give --from logits if they are logits"
         )
     sums = values.sum(axis=1)
-    far = np.abs(sums - 1) > ROUNDING
-    if far.any():
-        rows = [f"{name} ({total:.4g})" for name, total in zip(ids[far], sums[far], strict=True)]
+    warnings = []
+    if bool(np.isin(values, (0.0, 1.0)).all()):
+        warnings.append(
+            f"{path.name}: every probability is 0 or 1: these are decisions, so curves, AUC, "
+            "log loss "
+            "and calibration say little"
+        )
+    elif len(values) > 1 and (np.ptp(values, axis=0) == 0).all():
+        warnings.append(f"{path.name}: every image has the same probabilities: it ranks nothing")
+    bound = max(ROUNDING, values.shape[1] * 0.5 * 10.0**-scores.decimals)
+    far = np.abs(sums - 1) > bound + 1e-9
+    if far.any() and not asked.normalise:
+        rows = [f"{name} ({total:.4g})" for name, total in zip(names[far], sums[far], strict=True)]
         raise PredictionsError(
-            f"{path}: the probabilities of {some(rows)} do not sum to 1 (within {ROUNDING}): give "
-            "one probability a class (softmax, not independent scores), and only class columns"
+            f"{path}: the probabilities of {some(rows)} do not sum to 1 (within {bound:g}): "
+            "the class "
+            f"columns are {some(scores.names, 20)}; give one probability a class (softmax), or "
+            "--normalise for scores, or --from logits for logits"
         )
     off = int((np.abs(sums - 1) > 1e-9).sum())
     if off == 0:
-        return values, []
-    note = (
-        f"{path.name}: the sums of {count(off, 'row')} lie in {sums.min():.6f}–{sums.max():.6f} "
-        "through rounding; they were renormalised"
-    )
-    return values / sums[:, None], [note]
-
-
-def _bare(classes: list[str]) -> list[str]:
-    """Class names without a prefix that all share (``prob_mel`` → ``mel``)."""
-    for prefix in PREFIXES:
-        if all(name.lower().startswith(prefix) and len(name) > len(prefix) for name in classes):
-            return [name[len(prefix) :] for name in classes]
-    return classes
-
-
-def _text(frame: pd.DataFrame, column: str) -> Strings:
-    values = without_missing(frame[column].astype(str))
-    return np.asarray(values.to_numpy(), dtype=np.str_)
-
-
-def _as_classes(labels: Strings, predictions: Predictions, path: Path) -> Strings:
-    """The labels spelled like the class columns (case aside)."""
-    spelled = {name.lower(): name for name in predictions.class_names}
-    unknown = sorted({str(name) for name in labels if name and name.lower() not in spelled})
-    if unknown:
+        return values, [], warnings
+    if (sums == 0).any():
         raise PredictionsError(
-            f"{path}: label {some(unknown)} has no column of probabilities: there are "
-            f"{some(predictions.class_names)}; add the column or mend the labels"
+            f"{path}: every score of {some(names[sums == 0])} is 0; drop these rows"
         )
-    return np.array([spelled.get(name.lower(), "") for name in labels], dtype=np.str_)
+    cause = "--normalise" if far.any() else "rounding"
+    done = (
+        f"{path.name}: the sums of {count(off, 'row')} lie in {sums.min():.6f}–{sums.max():.6f} "
+        f"through {cause}; they were renormalised"
+    )
+    if far.any():
+        done = (
+            f"{path.name}: the scores of {count(off, 'row')} were divided by their sums "
+            "(--normalise)"
+        )
+    return values / sums[:, None], [done], warnings
+
+
+def _averaged(
+    values: Floats, names: Sequence[str], labels: "pd.Series[str] | None", path: Path
+) -> tuple[Floats, Ints, str]:
+    unique, first, codes = np.unique(np.asarray(names), return_index=True, return_inverse=True)
+    if labels is not None:
+        text = labels.to_numpy(dtype=np.str_)
+        torn = sorted({names[int(k)] for k in np.flatnonzero(text != text[first][codes])})
+        if torn:
+            raise PredictionsError(f"{path}: rows of {some(torn)} have different labels; mend them")
+    order = np.argsort(first, kind="stable")
+    sums = np.zeros((len(unique), values.shape[1]))
+    np.add.at(sums, codes, values)
+    mean = sums / np.bincount(codes)[:, None]
+    note = f"{path.name}: {len(names):,} rows averaged to {count(len(unique), 'image')}"
+    return mean[order], first[order].astype(np.int64), note
+
+
+def _text(frame: pd.DataFrame, column: str, role: str) -> Strings:
+    values = frame[column]
+    if role in ("lesion_id", "patient_id"):
+        values = values.str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)
+    if role != "fold":
+        values = without_missing(values, role in ("lesion_id", "patient_id", "age"))
+    return np.asarray(values.to_numpy(dtype=object), dtype=np.str_)
 
 
 def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
     most = max(len(ids), MOST_FOLDS)
-    wrong = np.array([not _whole(value, most) for value in text])
+    wrong = np.array([not is_fold(value, most) for value in text])
     if wrong.any():
         rows = [f"'{v}' ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
         raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0 to {most}")
@@ -237,11 +392,3 @@ def _renumbered(path: Path, first: int, last: int) -> str:
         f"{path.name}: its folds {first} to {last} are numbered 0 to {last - first} here, like the "
         "folders fold_0, fold_1 …"
     )
-
-
-def _whole(value: str, most: int) -> bool:
-    try:
-        number = float(value)
-    except ValueError:
-        return False
-    return 0 <= number <= most and number == int(number)

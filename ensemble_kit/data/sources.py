@@ -4,16 +4,22 @@ import hashlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_bytes
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import ImageTable
+from ensemble_kit.data.depth import bits_used
+from ensemble_kit.data.references import identity, read_image
 
-FORMAT = 1
+FORMAT = 2
 SETTLED = 2_000_000_000
 """Nanoseconds a file must have been left alone before its times are trusted."""
+
+Entry = tuple[tuple[int, ...], str, int]
+"""Identity of a file, digest of its contents, significant bits of a 16-bit picture."""
 
 
 def content_digest(data: bytes) -> str:
@@ -21,10 +27,19 @@ def content_digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def source_digests(
+@dataclass(frozen=True)
+class Contents:
+    """digests : (n) of the image files, in table order. bits : significant bits of the data set's
+    16-bit grey pictures (16 where there are none)."""
+
+    digests: list[str]
+    bits: int = 16
+
+
+def source_contents(
     table: ImageTable, store_dir: Path, jobs: int, remember: bool = True
-) -> list[str]:
-    """(n) content digests of the table's image files, in table order.
+) -> Contents:
+    """Content digests of the table's image files, and what they say of 16-bit pictures.
 
     Remembered in ``store_dir/pixels/sources/`` by path, size, modification and change time; a
     file whose entry still holds is not read. remember : False writes nothing.
@@ -33,48 +48,45 @@ def source_digests(
     root = Path(table.root)
     index_path = store_dir / "pixels" / "sources" / f"{digest_of(str(root.resolve()))[:16]}.json"
     known = _read(index_path)
-    stats = [_identity(root / path) for path in table.paths.tolist()]
+    stats = [identity(root, path) for path in table.paths.tolist()]
     gone = [name for name, s in zip(table.image_ids.tolist(), stats, strict=True) if not s]
     if gone:
         raise DataError(f"no file for image {some(gone)} in {root}: restore it, or drop its row")
     paths = [str(path) for path in table.paths]
-    stale = [row for row, path in enumerate(paths) if known.get(path, (None, ""))[0] != stats[row]]
+    stale = [row for row, path in enumerate(paths) if known.get(path, (None,))[0] != stats[row]]
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        fresh = dict(zip(stale, pool.map(lambda r: _digest(root / paths[r]), stale), strict=True))
-    digests = [fresh[r] if r in fresh else known[path][1] for r, path in enumerate(paths)]
+        fresh = dict(zip(stale, pool.map(lambda r: _digest(root, paths[r]), stale), strict=True))
+    found = [fresh[r] if r in fresh else known[path][1:] for r, path in enumerate(paths)]
     settled = time.time_ns() - SETTLED
-    learnt = {paths[r]: (stats[r], fresh[r]) for r in stale if max(stats[r][1:]) < settled}
+    learnt = {paths[r]: (stats[r], *fresh[r]) for r in stale if max(stats[r][1:]) < settled}
     if learnt and remember:
         _write(index_path, known | learnt)
-    return digests
+    bits = max((b for _, b in found), default=0) or 16
+    return Contents([digest for digest, _ in found], bits)
 
 
-def _identity(path: Path) -> tuple[int, ...]:
+def _digest(root: Path, reference: str) -> tuple[str, int]:
     try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _digest(path: Path) -> str:
-    try:
-        return content_digest(path.read_bytes())
+        data = read_image(root, reference)
+        return content_digest(data), bits_used(data)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+        raise DataError(f"{root / reference}: cannot be read ({error.strerror})") from None
 
 
-def _read(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+def _read(path: Path) -> dict[str, Entry]:
     """The index, or nothing where there is none or it is damaged: it can always be made again."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             return {}
-        return {name: (tuple(entry[0]), str(entry[1])) for name, entry in values["files"].items()}
+        return {
+            name: (tuple(entry[0]), str(entry[1]), int(entry[2]))
+            for name, entry in values["files"].items()
+        }
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return {}
 
 
-def _write(path: Path, files: dict[str, tuple[tuple[int, ...], str]]) -> None:
+def _write(path: Path, files: dict[str, Entry]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, json.dumps({"format": FORMAT, "files": files}).encode())

@@ -11,10 +11,16 @@ import numpy as np
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import decode_bytes, read_header
-from ensemble_kit.data.images import find_images
+from ensemble_kit.data.depth import TIFF, bits_used
+from ensemble_kit.data.images import image_names, strip_extension
+from ensemble_kit.data.references import container_of, read_image
 
 HEADER_BYTES = 1 << 20
 LOOK = 32
+DARK = 8.0
+"""Mean of 255 below which an image is almost black."""
+FLAT = 1
+"""Largest range of levels of an image of one colour."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Survey:
     classes : in the table's order. group_sizes : images a group -> number of such groups.
     unknown : metadata column -> images without a value. unreadable : a complaint a file.
     unlisted : image files that no row names. image_sizes : "600×450" -> images, commonest first.
+    dark, constant : images that are almost black, or one colour (empty with ``quick``).
+    bits : significant bits of 16-bit grey pictures (16 where there are none).
     """
 
     n_images: int
@@ -46,6 +54,9 @@ class Survey:
     unreadable: tuple[str, ...]
     unlisted: int
     image_sizes: dict[str, int]
+    dark: tuple[str, ...] = ()
+    constant: tuple[str, ...] = ()
+    bits: int = 16
 
 
 def survey(
@@ -62,15 +73,25 @@ def survey(
     tell = on_progress or (lambda done: None)
     sizes: Counter[str] = Counter()
     unreadable = []
-    paths = [Path(table.root) / path for path in table.paths.tolist()]
+    paths = [path for path in table.paths.tolist() if path]
+    dark, constant, depth = [], [], 0
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        for size, complaint in pool.map(lambda path: _look(path, quick), paths):
+        for look, path in zip(
+            pool.map(lambda path: _look(table.root, path, quick), paths), paths, strict=True
+        ):
             tell(1)
-            if complaint:
-                unreadable.append(complaint)
-            else:
-                sizes[size] += 1
-    found = find_images(Path(table.root))
+            depth = max(depth, look.bits)
+            if look.complaint:
+                unreadable.append(look.complaint)
+                continue
+            sizes[look.size] += 1
+            if look.constant:
+                constant.append(path)
+            elif look.dark:
+                dark.append(path)
+    files = [path for path in paths if not container_of(path)]
+    used = {strip_extension(path.rpartition("/")[2]) for path in files}
+    unlisted = len(image_names(Path(table.root)) - used) if files else 0
     return Survey(
         n_images=len(table),
         n_groups=table.n_groups,
@@ -80,24 +101,47 @@ def survey(
         group_sizes=dict(sorted(Counter(np.bincount(table.group_codes).tolist()).items())),
         unknown={name: int((values == "").sum()) for name, values in table.slices.items()},
         unreadable=tuple(unreadable),
-        unlisted=len(set(found) - set(table.image_ids.tolist())),
+        unlisted=unlisted,
         image_sizes=dict(sizes.most_common()),
+        dark=tuple(dark),
+        constant=tuple(constant),
+        bits=depth or 16,
     )
 
 
-def _look(path: Path, quick: bool) -> tuple[str, str]:
-    """("width×height", "") of a readable image, ("", complaint) of another."""
+@dataclass(frozen=True)
+class _Look:
+    """size : "width×height" of a readable image; complaint : what is wrong with another."""
+
+    size: str = ""
+    complaint: str = ""
+    bits: int = 0
+    dark: bool = False
+    constant: bool = False
+
+
+def _look(root: str, reference: str, quick: bool) -> _Look:
+    name = reference.rpartition("/")[2]
     try:
-        with path.open("rb") as file:
-            data = file.read(HEADER_BYTES) if quick else file.read()
-        header = read_header(data, path.name)
-        if not quick:
-            decode_bytes(data, LOOK, "stretch", path.name)
+        if quick and not container_of(reference):
+            with (Path(root) / reference).open("rb") as file:
+                data = file.read(HEADER_BYTES)
+                if data.startswith((*TIFF, b"BM")):
+                    data += file.read()
+        else:
+            data = read_image(root, reference)
+        header = read_header(data, name)
+        size = f"{header.width}×{header.height}"
+        if quick:
+            return _Look(size)
+        bits = bits_used(data)
+        pixels = decode_bytes(data, LOOK, "stretch", name, bits or 16)
     except OSError as error:
-        return "", f"{path.name}: cannot be read ({error.strerror})"
+        return _Look(complaint=f"{name}: cannot be read ({error.strerror})")
     except DataError as error:
-        return "", str(error)
-    return f"{header.width}×{header.height}", ""
+        return _Look(complaint=str(error))
+    constant = bool(int(pixels.max()) - int(pixels.min()) <= FLAT)
+    return _Look(size, "", bits, float(pixels.mean()) < DARK, constant)
 
 
 def _n_known(names: Strings) -> int:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import PredictionsError, some
 from ensemble_kit.core.records import Bools, Floats, ImageTable, Ints, Predictions
+from ensemble_kit.metrics.view import NAME, view_mask, view_name
 
 Key = tuple[str, str]
 Figures = dict[Key, Floats]
 
-MALIGNANT = "malignant"
+MALIGNANT = NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +44,21 @@ class Cases:
 
     @property
     def has_malignant_view(self) -> bool:
-        """Whether there is such a view: both sides are there, and no class has its name."""
+        """Whether there is such a view: both sides are there, and it is more than the
+        class called malignant."""
         both = bool(self.malignant.any() and not self.malignant.all())
-        return both and MALIGNANT not in self.class_names
+        only_itself = self.malignant.sum() == 1 and MALIGNANT in self._malignant_names
+        return both and not only_itself
+
+    @property
+    def view_name(self) -> str:
+        """What the view is called in figures: not like a class."""
+        return view_name(self.class_names)
+
+    @property
+    def _malignant_names(self) -> list[str]:
+        pairs = zip(self.class_names, self.malignant, strict=True)
+        return [name.lower() for name, bad in pairs if bad]
 
     @cached_property
     def predicted(self) -> Ints:
@@ -59,7 +72,7 @@ class Cases:
             name: self._sides(self.labels == code) for code, name in enumerate(self.class_names)
         }
         if self.has_malignant_view:
-            counts[MALIGNANT] = self._sides(self.malignant[self.labels])
+            counts[self.view_name] = self._sides(self.malignant[self.labels])
         return counts
 
     @cached_property
@@ -115,12 +128,11 @@ def make_cases(
     matched = predictions
     if not np.array_equal(predictions.image_ids, table.image_ids):
         matched = predictions.in_order_of(table.image_ids)
-    lower = {name.lower() for name in malignant}
     return Cases(
         labels=np.asarray(table.labels, dtype=np.int64),
         probabilities=np.asarray(matched.probabilities),
         groups=table.group_codes,
         n_groups=table.n_groups,
         class_names=table.class_names,
-        malignant=np.array([name.lower() in lower for name in table.class_names], dtype=bool),
+        malignant=view_mask(malignant, table.class_names),
     )

@@ -21,7 +21,7 @@ from ensemble_kit.core.records import (
     Strings,
 )
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key, make_cases
+from ensemble_kit.metrics.cases import Cases, Key, make_cases
 from ensemble_kit.metrics.losses import point_scores
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.scorer import Scorer, replicate
@@ -39,7 +39,7 @@ from ensemble_kit.study import EvaluationSpec
 def compared_figures(cases: Cases) -> tuple[Key, ...]:
     """What every comparison shows: the figures of all classes, then the AUC of each class and of
     the malignant view where there is one."""
-    names = [*cases.class_names, *([MALIGNANT] if cases.has_malignant_view else [])]
+    names = [*cases.class_names, *([cases.view_name] if cases.has_malignant_view else [])]
     by_class = [(metric, name) for metric in shown_in("compared by class") for name in names]
     return (*((metric, "") for metric in shown_in("compared")), *by_class)
 

@@ -1,7 +1,7 @@
 """A second opinion on the pooled AUC intervals: DeLong with clusters."""
 
 from ensemble_kit.core.records import Bools, Estimate, Floats
-from ensemble_kit.metrics.cases import MALIGNANT, Cases
+from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.delong import delong_interval
 
 
@@ -22,5 +22,5 @@ def _views(cases: Cases) -> list[tuple[str, Floats, Bools]]:
     ]
     if cases.has_malignant_view:
         score = cases.probabilities[:, cases.malignant].sum(axis=1)
-        views.append((MALIGNANT, score, cases.malignant[cases.labels]))
+        views.append((cases.view_name, score, cases.malignant[cases.labels]))
     return views

@@ -7,7 +7,7 @@ more. Names are scikit-learn's. MCC: Gorodkin 2004; kappa: Cohen 1960 and 1968 (
 import numpy as np
 
 from ensemble_kit.core.records import Floats, Ints
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
+from ensemble_kit.metrics.cases import Cases, Figures, cell_sums
 from ensemble_kit.metrics.losses import brier_losses, log_losses
 
 TOP = (2, 3)
@@ -24,6 +24,7 @@ class DecisionFigures:
         self.n_classes = cases.n_classes
         self.counts = cases.sums(confusion_cells(cases), self.n_classes**2)
         self.malignant = None
+        self.view_name = cases.view_name
         if cases.has_malignant_view:
             truth = cases.malignant[cases.labels].astype(np.int64)
             score = cases.probabilities[:, cases.malignant].sum(axis=1)
@@ -40,8 +41,10 @@ class DecisionFigures:
             figures = confusion_figures(confusion, self.names)
             if self.malignant is not None:
                 binary = (self.malignant @ weights).reshape(2, 2, -1)
-                figures |= _one_class(binary, 1, MALIGNANT)
-                figures["accuracy", MALIGNANT] = (binary[0, 0] + binary[1, 1]) / binary.sum((0, 1))
+                figures |= _one_class(binary, 1, self.view_name)
+                figures["accuracy", self.view_name] = (binary[0, 0] + binary[1, 1]) / binary.sum(
+                    (0, 1)
+                )
             means = (self.sums @ weights) / confusion.sum(axis=(0, 1))
         return figures | {key: row for (key, _), row in zip(self.losses, means, strict=True)}
 
@@ -113,7 +116,7 @@ def _mean_columns(cases: Cases) -> list[tuple[tuple[str, str], Floats]]:
     if cases.has_malignant_view:
         score = p[:, cases.malignant].sum(axis=1)
         error = (score - cases.malignant[labels]) ** 2
-        columns.append((("brier_score", MALIGNANT), error))
+        columns.append((("brier_score", cases.view_name), error))
     place = own_place(labels, p)
     for k in TOP:
         if k < cases.n_classes:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from ensemble_kit.core.records import Floats, Ints
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
+from ensemble_kit.metrics.cases import Cases, Figures
 from ensemble_kit.metrics.staircase import (
     SLACK,
     Problem,
@@ -42,7 +42,7 @@ class RankingFigures:
         p, labels, groups = cases.probabilities, cases.labels, cases.groups
         problems = [Problem(p[:, c], labels == c, groups) for c in range(self.n_classes)]
         if cases.has_malignant_view:
-            self.names.append(MALIGNANT)
+            self.names.append(cases.view_name)
             malignant_score = p[:, cases.malignant].sum(axis=1)
             problems.append(Problem(malignant_score, cases.malignant[labels], groups))
         if micro:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sparse
 
 from ensemble_kit.core.records import Floats, Ints
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
+from ensemble_kit.metrics.cases import Cases, Figures, cell_sums
 
 N_BINS = 15
 TOP = "top-1"
@@ -64,7 +64,7 @@ class ReliabilityFigures:
             score = np.minimum(p[:, cases.malignant].sum(axis=1), 1.0)
             truth = cases.malignant[labels].astype(np.float64)
             self.binnings += [
-                make_binning(MALIGNANT, kind, score, truth) for kind in ("width", "mass")
+                make_binning(cases.view_name, kind, score, truth) for kind in ("width", "mass")
             ]
         self.names = cases.class_names
         self.sums = _stacked_sums(self.binnings, cases)

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from ensemble_kit.core.records import Floats
 from ensemble_kit.metrics.benefit import NetBenefit
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures
+from ensemble_kit.metrics.cases import Cases, Figures
 from ensemble_kit.metrics.decisions import DecisionFigures
 from ensemble_kit.metrics.ranking import RankingFigures
 from ensemble_kit.metrics.reliability import ReliabilityFigures
@@ -63,7 +63,8 @@ class Scorer:
             figures |= self.smooth(weights)
         curves = curves | bins
         if self.benefit is not None:
-            curves["decision", MALIGNANT], curves["decision_all", MALIGNANT] = self.benefit(weights)
+            name = self.cases.view_name
+            curves["decision", name], curves["decision_all", name] = self.benefit(weights)
         gaps: Figures = {}
         if self.smooth is not None:
             gaps = self.reliability.gaps(weights) | self.smooth.error.gaps(weights)

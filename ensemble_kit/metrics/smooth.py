@@ -9,7 +9,7 @@ import scipy.sparse as sparse
 from scipy.special import expit, logit
 
 from ensemble_kit.core.records import Bools, Floats, Ints
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Figures, cell_sums
+from ensemble_kit.metrics.cases import Cases, Figures, cell_sums
 
 NODES = 256
 FREQUENCIES = 128
@@ -94,7 +94,7 @@ class SmoothCalibration:
         scores = [p[:, code] for code in range(cases.n_classes)]
         truths = [labels == code for code in range(cases.n_classes)]
         if cases.has_malignant_view:
-            self.names.append(MALIGNANT)
+            self.names.append(cases.view_name)
             scores.append(p[:, cases.malignant].sum(axis=1))
             truths.append(cases.malignant[labels])
         cells, self.logits, n_cells = _logit_cells(scores, truths)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Bools
-from ensemble_kit.metrics.cases import MALIGNANT, Cases, Key
+from ensemble_kit.metrics.cases import Cases, Key
 from ensemble_kit.metrics.registry import metric_of
 
 MIN_GROUPS = 2
@@ -76,6 +76,6 @@ def _every_class(cases: Cases) -> Support:
 
 
 def _chosen(cases: Cases, name: str) -> Bools:
-    if name == MALIGNANT and name not in cases.class_names:
+    if name == cases.view_name and name not in cases.class_names:
         return np.asarray(cases.probabilities[:, cases.malignant].sum(axis=1) >= 0.5)
     return np.asarray(cases.predicted == cases.class_names.index(name))

@@ -1,5 +1,6 @@
 """What the displays of `cv` and `tune` share: how they listen, speak, start and stop."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -72,6 +73,12 @@ class Listener:
         listener = getattr(self, f"_on_{kind}", None)
         if listener is not None:
             listener(**facts)
+
+    def _on_read(self, told: str, notes: Sequence[str], warnings: Sequence[str]) -> None:
+        for sentence in (told, *notes):
+            self._line(f"read: {sentence}")
+        for sentence in warnings:
+            note(f"warning: {sentence}")
 
     def _on_filled(self, images: int, seconds: float) -> None:
         self._line(f"frozen layers: {images:,} images in {seconds:.0f} s")

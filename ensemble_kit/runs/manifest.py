@@ -34,7 +34,7 @@ class Manifest(Record):
     FILE: ClassVar[str] = MANIFEST
 
     format_version: int = 1
-    kind: Literal["cv", "evaluate", "ensemble"]
+    kind: Literal["cv", "evaluate", "ensemble", "external"]
     name: str
     status: Literal["running", "complete"] = "running"
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))

@@ -14,11 +14,15 @@ OOF_AVERAGE, REPEATS = "oof_average.csv", "repeats.csv"
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 """Files of a fold's folder."""
+FEATURES = "features.npy"
+"""Pooled features of the images a fold held out, in the order of its predictions."""
 IDENTITY_VIEW, OLD_IDENTITY_VIEW = "identity_view.csv", "unturned.csv"
 """Written beside the predictions of a fold when those are means over several views;
 the old name is read in runs made before."""
 TENSORBOARD = "tensorboard"
 
+EXTERNAL = "external.json"
+"""What a validation on other data found."""
 EXPLAIN = "explain"
 EXPLAIN_INDEX = f"{EXPLAIN}/index.json"
 MANIFESTS = f"[!.]*/{MANIFEST}"

@@ -16,6 +16,7 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import DataError, StoreError, some
 from ensemble_kit.core.records import Bools, ImageTable, Ints
 from ensemble_kit.data.decode import MEND_ALL, Aspect, Pixels, decode_bytes
+from ensemble_kit.data.references import read_image
 from ensemble_kit.data.sources import content_digest
 
 PIXELS, ROWS, BEGUN = "pixels.u8", "rows.b2", "filling.key"
@@ -24,7 +25,8 @@ CHUNK = 32
 
 @dataclass(frozen=True, eq=False)
 class Filling:
-    """One fill. contents : digest of each image file as the key was computed from it."""
+    """One fill. contents : digest of each image file as the key was computed from it. bits : of
+    16-bit grey pictures that the data set uses."""
 
     table: ImageTable
     contents: list[str]
@@ -32,6 +34,7 @@ class Filling:
     aspect: Aspect
     folder: Path
     key: str
+    bits: int = 16
 
     @property
     def row_bytes(self) -> int:
@@ -129,12 +132,12 @@ def _write_rows(
 def _decoded(filling: Filling, row: int) -> Pixels:
     relative = str(filling.table.paths[row])
     try:
-        data = (Path(filling.table.root) / relative).read_bytes()
+        data = read_image(filling.table.root, relative)
     except OSError as error:
         raise DataError(f"{relative}: cannot be read ({error.strerror})") from None
     if content_digest(data) != filling.contents[row]:
         raise DataError(f"{relative}: changed while it was being read")
-    return decode_bytes(data, filling.size, filling.aspect, relative)
+    return decode_bytes(data, filling.size, filling.aspect, relative, filling.bits)
 
 
 def _write(file: int, values: bytes, offset: int) -> None:

@@ -21,7 +21,7 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import DECODER, Aspect, Pixels, decode
-from ensemble_kit.data.sources import source_digests
+from ensemble_kit.data.sources import Contents, source_contents
 from ensemble_kit.stores.pixel_filling import (
     PIXELS,
     ROWS,
@@ -42,7 +42,8 @@ class PixelStore:
     """A complete pixel store.
 
     image_ids : (n,) str, the order of the rows. size : pixels a side. digest : sha256 of the ids
-    and of every row's content. folder : where it lies.
+    and of every row's content. folder : where it lies. bits : significant bits of the data set's
+    16-bit grey pictures.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class PixelStore:
     size: int
     aspect: Aspect
     digest: str
+    bits: int = 16
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -127,7 +129,7 @@ def fill_pixels(
         with FileLock(folder.with_suffix(".lock")):
             digest = _complete(folder, key, table.image_ids)
             if digest is None:
-                filling = Filling(table, contents, size, aspect, folder, key)
+                filling = Filling(table, contents.digests, size, aspect, folder, key, contents.bits)
                 fill(filling, jobs, tell)
                 digest = _finish(filling)
             else:
@@ -135,7 +137,7 @@ def fill_pixels(
     else:
         tell(len(table))
     (folder / META).touch()
-    return PixelStore(folder, table.image_ids, size, aspect, digest)
+    return PixelStore(folder, table.image_ids, size, aspect, digest, contents.bits)
 
 
 def read_meta(folder: Path) -> dict[str, Any] | None:
@@ -158,13 +160,16 @@ def store_digest(folder: Path, image_ids: Strings) -> str:
 
 def _key(
     table: ImageTable, size: int, aspect: Aspect, store_dir: Path, jobs: int, remember: bool = True
-) -> tuple[str, list[str]]:
+) -> tuple[str, Contents]:
     without = table.image_ids[table.paths == ""]
     if len(without):
         raise DataError(f"no image file known for {some(without)}: read the data set with images")
-    contents = source_digests(table, store_dir, jobs, remember)
+    contents = source_contents(table, store_dir, jobs, remember)
     ids = [str(name) for name in table.image_ids]
-    return digest_of(ids, contents, size, str(aspect), DECODER, FORMAT), contents
+    parts: list[object] = [ids, contents.digests, size, str(aspect), DECODER, FORMAT]
+    if contents.bits != 16:
+        parts.append(contents.bits)
+    return digest_of(*parts), contents
 
 
 def _complete(folder: Path, key: str, image_ids: Strings, remember: bool = True) -> str | None:
@@ -197,6 +202,7 @@ def _finish(filling: Filling) -> str:
         "size": filling.size,
         "aspect": filling.aspect,
         "decoder": DECODER,
+        "bits": filling.bits,
         "root": str(Path(table.root).resolve()),
         "mtime_ns": (folder / PIXELS).stat().st_mtime_ns,
     }

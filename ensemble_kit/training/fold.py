@@ -14,6 +14,7 @@ from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.models.draws import PROBE, FoldSeed
+from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import (
     EpochRecord,
     FoldDone,
@@ -23,6 +24,7 @@ from ensemble_kit.runs.folds import (
     write_history,
 )
 from ensemble_kit.runs.paths import (
+    FEATURES,
     MODEL,
     TENSORBOARD,
     scratch_files,
@@ -34,7 +36,7 @@ from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.head import Features, score_shift, shifted, solve_head
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import PhasePlan, Rows, predict, run_phase
+from ensemble_kit.training.phases import PhasePlan, Rows, pooled_features, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
 EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
@@ -145,8 +147,9 @@ def train_fold(job: FoldJob) -> FoldDone:
     shift = score_shift(job.labels, job.train, len(job.class_names), training)
     cache.staged.shift_scores(shift)
     by_view = [predict(model, source, job.held, view) for view in range(views)]
+    pooled = pooled_features(_to_pooled(job, cache, source), source, job.held)
     probe_views = [shifted(p, shift) for p in probe_views]
-    return _finish(job, cache, history, by_view, probe_views, began)
+    return _finish(job, cache, history, by_view, probe_views, pooled, began)
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -223,6 +226,18 @@ def _stored(job: FoldJob, depth: int) -> StoredSource | None:
     return StoredSource(open_store(job.store_dir, keys[0])) if keys else None
 
 
+def _to_pooled(job: FoldJob, cache: ModelCache, source: Source) -> Any:
+    """The part of the network from a source's rows to pooled features; None if they are these."""
+    import keras
+
+    staged = cache.staged
+    pooled = staged.tensor_at(0)
+    if not isinstance(source, StoredSource):
+        return keras.Model(staged.whole.input, pooled)
+    depth = source.store.key.depth
+    return keras.Model(staged.tensor_at(depth), pooled) if depth else None
+
+
 def _best(history: list[EpochRecord]) -> float | None:
     losses = [record.val_loss for record in history if record.val_loss is not None]
     return min(losses) if losses else None
@@ -234,6 +249,7 @@ def _finish(
     history: list[EpochRecord],
     by_view: list[Floats],
     probe_views: list[Floats],
+    pooled: NDArray[np.float32],
     began: float,
 ) -> FoldDone:
     training_seconds = time.perf_counter() - began
@@ -246,6 +262,8 @@ def _finish(
     if probe_views:
         names.append(write_fold_probe(job.folder, _held(job, np.mean(probe_views, axis=0))))
     if job.keep_model:
+        write_features(job.folder / FEATURES, pooled)
+        names.append(FEATURES)
         temporary = scratch_model(job.folder, os.getpid())
         try:
             cache.staged.whole.save(temporary)

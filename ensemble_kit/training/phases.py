@@ -72,6 +72,18 @@ def predict(model: Any, source: Source, rows: Ints, view: int = 0) -> Floats:
     return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
+def pooled_features(part: Any, source: Source, rows: Ints) -> NDArray[np.float32]:
+    """(m, F) pooled features of rows as they are, unturned.
+
+    part : model from the source's rows to them; None where the source holds them already.
+    """
+    parts = []
+    for batch in prediction_batches(source, rows, PREDICT_BATCH):
+        found = batch.inputs if part is None else part.predict_on_batch(batch.inputs)
+        parts.append(np.asarray(found, np.float32)[: batch.size])
+    return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
 def run_phase(
     model: Any,
     source: Source,

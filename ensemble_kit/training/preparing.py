@@ -159,6 +159,27 @@ def fill_task(job: FillJob) -> FillDone:
     return FillDone(report, time.perf_counter() - began)
 
 
+def check_inner_holdout(table: ImageTable, draws: Sequence[Folds], spec: StudySpec) -> None:
+    """Raise SplitError, before anything is computed, where a fold's training part has no group to
+    choose the epoch by."""
+    if spec.training.early_stopping != "inner":
+        return
+    rows = np.arange(len(table))
+    for repeat, folds in enumerate(draws):
+        for k in range(folds.n_folds):
+            train = rows[~folds.held_out(k) & (folds.fold >= 0)]
+            number = FoldSeed(spec.split.seed, repeat, k).number(INNER)
+            if not hold_out_groups(table, train, spec.training.inner_share, number).any():
+                raise _no_inner(k)
+
+
+def _no_inner(fold: int) -> SplitError:
+    return SplitError(
+        f"fold {fold}: no group of its training part can be held out to choose the epoch by; give "
+        "--early-stopping none or validation"
+    )
+
+
 def pixel_file(pixels: PixelStore) -> PixelFile:
     return PixelFile(pixels.folder / PIXELS, (len(pixels), pixels.size, pixels.size, 3))
 
@@ -180,10 +201,7 @@ def fold_job(
         inner = hold_out_groups(table, train, spec.training.inner_share, seed.number(INNER))
         train, stopping_rows = train[~inner], train[inner]
         if not len(stopping_rows):
-            raise SplitError(
-                f"fold {seed.fold}: no group of its training part can be held out to choose the "
-                "epoch by; give --early-stopping none or validation"
-            )
+            raise _no_inner(seed.fold)
     digest = digest_of(spec.digest, folds.digest, prepared.pixels.digest, prepared.weights_digest,
                        prepared.plan.views, table.digest, prepared.precision)  # fmt: skip
     return FoldJob(

@@ -13,26 +13,30 @@ from ensemble_kit.core.errors import (
     some,
 )
 from ensemble_kit.core.records import Folds, ImageTable
-from ensemble_kit.data.dataset import SAMPLE
+from ensemble_kit.data.dataset import SAMPLE, DataSet
 from ensemble_kit.data.decode import MEND_ALL
-from ensemble_kit.data.layouts import find_layout
+from ensemble_kit.data.depth import depth_note
 from ensemble_kit.data.survey import Survey, survey
 from ensemble_kit.splits import audit_split, make_folds, read_folds_file
 from ensemble_kit.splits.folds_file import read_image_list
+from ensemble_kit.study import DataSpec
 from ensemble_kit.workflows.finished import say_nothing
-from ensemble_kit.workflows.inputs import load_images
+from ensemble_kit.workflows.inputs import load_dataset
 
 
 @dataclass(frozen=True, eq=False)
 class Checked:
     """What was found. layout : how the data set was read. folds : None where a split was audited,
-    or none could be drawn. problem : what would spoil a run, None for a sound data set."""
+    or none could be drawn. problem : what would spoil a run, None for a sound data set. read : what
+    was taken for what. seen : warnings of the pixels."""
 
     layout: str
     images: ImageTable
     survey: Survey
     folds: Folds | None
     problem: EnsembleKitError | None
+    read: DataSet
+    seen: tuple[str, ...] = ()
 
 
 def check(
@@ -43,6 +47,8 @@ def check(
     split: Path | None = None,
     split_test: Path | None = None,
     duplicates: Path | None = None,
+    reading: DataSpec | None = None,
+    no_images: bool = False,
     quick: bool = False,
     jobs: int = 2,
     tell: Callable[..., None] = say_nothing,
@@ -56,7 +62,11 @@ def check(
     """
     if split_test and not split:
         raise StudyError("--split-test needs --split, the training side")
-    table = load_images(data, duplicates=duplicates)
+    reading = reading or DataSpec()
+    if duplicates:
+        reading = reading.model_copy(update={"duplicates": str(duplicates)})
+    read = load_dataset(data, reading, require_images=not no_images)
+    table = read.table
     tell("begin", total=len(table))
     found = survey(table, quick=quick, jobs=jobs, on_progress=lambda n: tell("step", n=n))
     problem: EnsembleKitError | None = _unreadable(found)
@@ -68,14 +78,18 @@ def check(
             drawn = make_folds(table, folds, seed)[0]
     except EnsembleKitError as error:
         problem = problem or error
-    return Checked(_layout_name(data, table), table, found, drawn, problem)
+    layout = "the built-in sample" if str(data) == SAMPLE else read.layout
+    return Checked(layout, table, found, drawn, problem, read, tuple(_seen(found)))
 
 
-def _layout_name(data: Path | str | None, table: ImageTable) -> str:
-    if str(data) == SAMPLE:
-        return "the built-in sample"
-    named = Path(data) if data is not None else Path(table.root)
-    return find_layout(named if named.is_file() else Path(table.root)).name
+def _seen(found: Survey) -> list[str]:
+    """What looking at the pixels showed, as warnings."""
+    seen = [depth_note(found.bits)] if found.bits != 16 else []
+    for names, what in ((found.constant, "of one colour"), (found.dark, "almost black")):
+        if names:
+            verb = "is" if len(names) == 1 else "are"
+            seen.append(f"{count(len(names), 'image')} {verb} {what}: {some(names, 5)}")
+    return seen
 
 
 def _unreadable(found: Survey) -> DataError | None:
@@ -91,6 +105,6 @@ def _audit(table: ImageTable, split: Path, split_test: Path | None) -> None:
     if split_test is None:
         read_folds_file(split, table)
         return
-    audit = audit_split(table, read_image_list(split), read_image_list(split_test))
+    audit = audit_split(table, read_image_list(split, table), read_image_list(split_test, table))
     if audit.leaks:
         raise SplitError(audit.complaint())

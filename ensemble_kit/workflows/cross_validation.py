@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,10 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
+from ensemble_kit.data.depth import depth_note
 from ensemble_kit.metrics.evaluation import evaluate
+from ensemble_kit.metrics.slices import make_slices
+from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
@@ -41,6 +44,7 @@ from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
+    check_inner_holdout,
     find_weights,
     fold_job,
     known_weights,
@@ -53,7 +57,7 @@ from ensemble_kit.workflows.inputs import (
     Images,
     default_run_name,
     draws_of,
-    images_of,
+    read_images,
     run_folder,
 )
 from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
@@ -90,12 +94,14 @@ def plan_cross_validation(
     *,
     folds: Folds | Sequence[Folds] | None = None,
     resources: Resources | None = None,
+    tell: Callable[..., None] = say_nothing,
 ) -> CrossValidationPlan:
     """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
     study, resources = study or StudySpec(), resources or Resources()
     check_model_spec(study.model)
-    table = images_of(images, study, resources.store_dir, keep_sample=False)
+    table, _ = read_images(images, study, resources.store_dir, keep_sample=False, tell=tell)
     study, draws = draws_of(table, study, folds)
+    check_first(table, draws, study)
     size, aspect = study.model.image_size, study.model.aspect
     pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
     known = known_weights(study)
@@ -133,11 +139,12 @@ def cross_validate(
     """
     study, resources = study or StudySpec(), resources or Resources()
     check_model_spec(study.model)
-    table = images_of(images, study, resources.store_dir)
+    table, reading = read_images(images, study, resources.store_dir, tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
     study, draws = draws_of(table, study, folds)
+    check_first(table, draws, study)
     tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
-    repeats = _train_run(table, draws, study, folder, resources, tell, overwrite)
+    repeats = _train_run(table, draws, study, folder, resources, tell, overwrite, reading)
     tell("evaluating")
     _complete(folder, table, draws, repeats[0], study)
     if studies_dir is not None and study.tuned_by:
@@ -148,6 +155,13 @@ def cross_validate(
     return FinishedRun(folder)
 
 
+def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> None:
+    """Refuse, before any work, what would otherwise be refused after it."""
+    check_names_of_view(study.evaluation.malignant, table.class_names, study.data.vocabulary)
+    make_slices(table, study.evaluation.slices)
+    check_inner_holdout(table, draws, study)
+
+
 def _train_run(
     table: ImageTable,
     draws: list[Folds],
@@ -156,6 +170,7 @@ def _train_run(
     resources: Resources,
     tell: Callable[..., None],
     overwrite: bool,
+    reading: Mapping[str, object],
 ) -> tuple[Predictions, ...]:
     """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
     repeats, each one's and their average; the out-of-fold rows by repeat."""
@@ -186,6 +201,8 @@ def _train_run(
     if probe is not None:
         names.append(probe)
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
+    facts |= {"reading": dict(reading)} if reading else {}
+    facts["pixel_bits"] = prepared.pixels.bits
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
     return repeats
@@ -229,7 +246,9 @@ def _complete(
 
 def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:
     """What a reader must know before any figure."""
-    warnings = []
+    warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
+    if manifest.facts.get("pixel_bits", 16) != 16:
+        warnings.append(depth_note(manifest.facts["pixel_bits"]))
     if spec.training.early_stopping == "validation":
         warnings.append(STOPPING_NOTES["validation"])
     if spec.tuned_on == table.digest:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.records import Ints
+from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
 from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
 from ensemble_kit.posthoc.conformal.sets import SetSpec
@@ -93,6 +94,7 @@ def ensemble(
     gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed, of_probes)
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
     table = gathered.table
+    check_names_of_view(study.evaluation.malignant, table.class_names)
     target = prevalence_of(settings.prevalence, table.class_names, table.class_counts())
     chain = chain if target is None else ChainSpec(
         chain.method, chain.calibrator, chain.objective, target, chain.sets

@@ -10,12 +10,15 @@ import pandas as pd
 
 from ensemble_kit.core.errors import PredictionsError, StudyError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
+from ensemble_kit.data.prediction_tables import Asked
 from ensemble_kit.metrics.bootstrap import Method
 from ensemble_kit.metrics.comparison import Comparison, compare
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.evaluation import evaluate as evaluate_table
 from ensemble_kit.metrics.isic import with_isic_rows
-from ensemble_kit.study import EvaluationSpec, Study, StudySpec
+from ensemble_kit.metrics.slices import make_slices
+from ensemble_kit.metrics.view import check_names_of_view
+from ensemble_kit.study import DataSpec, EvaluationSpec, Study, StudySpec
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
 from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
@@ -62,6 +65,7 @@ class EvaluatedRun:
     name: str
     folder: Path
     evaluation: Evaluation
+    malignant: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +89,9 @@ def evaluate_files(
     interval: str = "auto",
     isic_conventions: bool = False,
     overwrite: bool = False,
+    asked: Asked | None = None,
+    reading: DataSpec | None = None,
+    align: bool = False,
     tell: Callable[..., None] = say_nothing,
 ) -> EvaluatedFiles:
     """A run folder for each table of predictions; several are compared in pairs.
@@ -95,8 +102,10 @@ def evaluate_files(
     """
     method = _method(interval)
     settings = settings or EvaluationSpec()
-    matched = read_matched(predictions, truth, folds_file)
+    matched = read_matched(predictions, truth, folds_file, asked, align=align, data=reading)
     tell("matched", notes=matched.notes, warnings=matched.warnings)
+    check_names_of_view(settings.malignant, matched.table.class_names)
+    make_slices(matched.table, settings.slices)
     table, folds = matched.table, matched.folds
     studies = [
         Study(
@@ -121,7 +130,8 @@ def evaluate_files(
             study, table, folds, member, evaluation, seed,
             matched.notes, matched.warnings, comparison,
         )  # fmt: skip
-        runs.append(EvaluatedRun(member_name, write_evaluated(runs_dir, work), evaluation))
+        written = write_evaluated(runs_dir, work)
+        runs.append(EvaluatedRun(member_name, written, evaluation, settings.malignant))
     return EvaluatedFiles(matched, tuple(runs), comparison)
 
 

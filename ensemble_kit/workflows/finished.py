@@ -67,7 +67,7 @@ class FinishedRun:
 
     @property
     def kind(self) -> str:
-        """What made the run: "cv", "evaluate" or "ensemble"."""
+        """What made the run: "cv", "evaluate", "ensemble" or "external"."""
         return self.manifest.kind
 
     @property
@@ -131,6 +131,21 @@ class FinishedRun:
         if not path.is_file():
             raise RunError(f"run {self.name!r} has no model of fold {fold} (no {path})")
         return load_network(path)
+
+    def predict(
+        self, images: Any, *, coverage: float | None = None, fold: int | None = None
+    ) -> pd.DataFrame:
+        """Probabilities of new images by the fold models, as ``cli.py predict`` gives them.
+
+        images : a folder, files, a table of paths, or uint8 pixels (n, h, w, 3). coverage : of
+        the prediction sets. fold : by this fold model alone. Index: image; columns: the classes,
+        ``decision``, ``set``, ``spread``, ``novelty`` … (docs/predict.md).
+        """
+        from ensemble_kit.workflows.predict import predict
+
+        return (
+            predict(self.folder, images, coverage=coverage, fold=fold).to_frame().set_index("image")
+        )
 
     @cached_property
     def saved_ensemble(self) -> "Bundle":

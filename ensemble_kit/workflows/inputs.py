@@ -1,16 +1,17 @@
 """What every workflow begins with: the images, their folds, the name of the run folder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.records import Folds, ImageTable
-from ensemble_kit.data.dataset import data_or_default, load_table
+from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.runs.manifest import is_run
 from ensemble_kit.splits import make_folds, read_folds_file
-from ensemble_kit.study import StudySpec, read_study
+from ensemble_kit.study import DataSpec, StudySpec, read_study
+from ensemble_kit.workflows.finished import say_nothing
 
 STORE_DIR, RUNS_DIR = Path("store"), Path("runs")
 DEFAULT_SEARCH_STUDY = Path("studies/ham10000.toml")
@@ -33,26 +34,52 @@ def load_images(
     duplicates : CSV of image pairs that must stay in one group.
     Returns the images sorted by id. Raises DataError naming what is wrong.
     """
+    spec = DataSpec(duplicates=str(duplicates or ""))
+    return load_dataset(path, spec, store_dir=store_dir, keep_sample=keep_sample).table
+
+
+def load_dataset(
+    path: Path | str | None = None,
+    spec: DataSpec | None = None,
+    *,
+    store_dir: Path | str = STORE_DIR,
+    keep_sample: bool = True,
+    require_images: bool = True,
+) -> DataSet:
+    """:func:`load_images` with what was taken for what, read as the study's section [data] says."""
     with sample_folder(Path(store_dir), keep=keep_sample) as sample:
-        return load_table(
-            data_or_default(None if path is None else str(path)),
-            duplicates=None if duplicates is None else Path(duplicates),
-            sample_dir=sample,
-        )
+        return load_data(
+            data_or_default(None if path is None else str(path)), spec, sample_dir=sample,
+            require_images=require_images,
+        )  # fmt: skip
+
+
+def read_images(
+    images: Images,
+    study: StudySpec,
+    store_dir: Path = STORE_DIR,
+    *,
+    keep_sample: bool = True,
+    tell: Callable[..., None] = say_nothing,
+) -> tuple[ImageTable, dict[str, object]]:
+    """The images given, or those that the study names, and what a manifest records of the reading.
+
+    tell : hears "read" (told, notes, warnings).
+    """
+    if isinstance(images, ImageTable):
+        return images, {}
+    found = load_dataset(
+        images or study.data.path or None, study.data, store_dir=store_dir, keep_sample=keep_sample
+    )
+    tell("read", told=found.told, notes=found.notes, warnings=found.warnings)
+    return found.table, found.interpretation()
 
 
 def images_of(
     images: Images, study: StudySpec, store_dir: Path = STORE_DIR, *, keep_sample: bool = True
 ) -> ImageTable:
     """The images given, or those that the study names."""
-    if isinstance(images, ImageTable):
-        return images
-    return load_images(
-        images or study.data.path or None,
-        duplicates=study.data.duplicates or None,
-        store_dir=store_dir,
-        keep_sample=keep_sample,
-    )
+    return read_images(images, study, store_dir, keep_sample=keep_sample)[0]
 
 
 def draws_of(

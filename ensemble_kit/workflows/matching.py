@@ -1,19 +1,28 @@
 """Predictions made elsewhere, matched with their truth, groups and folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
-from ensemble_kit.data.dataset import load_table
+from ensemble_kit.data.dataset import load_data
 from ensemble_kit.data.groups import union_groups
-from ensemble_kit.data.prediction_tables import PredictionTable, read_prediction_table
+from ensemble_kit.data.metadata import lesions_within_patients
+from ensemble_kit.data.prediction_tables import (
+    Asked,
+    PredictionTable,
+    as_classes,
+    read_prediction_table,
+)
 from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
+from ensemble_kit.study import DataSpec
+from ensemble_kit.workflows.joining import aligned, expand, join_folds, without_idle
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,27 +41,55 @@ class Matched:
 
 
 def read_matched(
-    paths: Sequence[Path], truth: Path | None = None, folds_file: Path | None = None
+    paths: Sequence[Path],
+    truth: Path | None = None,
+    folds_file: Path | None = None,
+    asked: Asked | None = None,
+    *,
+    align: bool = False,
+    data: DataSpec | None = None,
 ) -> Matched:
     """Read predictions of the same images and classes with their truth.
 
     The truth (labels, groups, metadata) comes from ``truth``, anything ``check --data`` can read,
-    else from the label, lesion, patient and metadata columns of the prediction files; folds from
-    ``folds_file``, else from a column ``fold``. Raises PredictionsError, SplitError or DataError.
+    read as ``data`` says, else from the label, lesion, patient and metadata columns of the
+    prediction files; folds from ``folds_file``, else from a column ``fold``. A folder stands for
+    its tables; files without an image in common are the folds of one model. align : keep the
+    images that all have. Raises PredictionsError, SplitError or DataError.
     """
-    given = [read_prediction_table(path) for path in paths]
-    first = given[0]
+    asked, data = asked or Asked(), data or DataSpec()
+    if truth is None:
+        asked = replace(asked, columns=asked.columns or data.columns)
+    paths = expand(paths)
+    known = load_data(truth, data, require_images=False, contents=False) if truth else None
+    classes = known.table.class_names if known else ()
+    ids = known.table.image_ids[known.file_order].tolist() if known else ()
+    given = [read_prediction_table(path, asked, classes=classes, ids=ids) for path in paths]
     names = _names(paths)
-    members = tuple((name, _like(first, other)) for name, other in zip(names, given, strict=True))
     notes = [note for table in given for note in table.notes]
-    if truth is not None:
-        table, more = _from_truth(truth, first.predictions)
+    warnings = [line for table in given for line in table.warnings]
+    joined = join_folds(given, names)
+    if joined:
+        given, names = [joined[0]], [joined[1]]
+        notes.append(joined[2])
+    if align:
+        given, more = aligned(given, known.table.image_ids if known else None)
         notes += more
+    first = given[0]
+    members = tuple((name, _like(first, other)) for name, other in zip(names, given, strict=True))
+    if known is not None and truth is not None:
+        table, more = _from_truth(truth, known.table, first.predictions)
+        notes += [known.told, *known.notes, *more]
     else:
-        table = _from_columns(given)
-    folds, warnings = _folds(given, table, folds_file)
-    warnings = [text for path in paths for text in warnings_of_file(path)] + warnings
-    return Matched(table, folds, members, tuple(notes), tuple(warnings))
+        table, more = _from_columns(given)
+    warnings += more if known is None else list(known.warnings)
+    members, table, more = without_idle(members, table)
+    notes += more
+    folds, more = _folds(given, table, folds_file)
+    warnings = [text for path in paths for text in warnings_of_file(path)] + more + warnings
+    return Matched(
+        table, folds, members, tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings))
+    )
 
 
 def warnings_of_file(path: Path) -> tuple[str, ...]:
@@ -107,25 +144,31 @@ def _like(first: PredictionTable, other: PredictionTable) -> Predictions:
     )
 
 
-def _from_truth(path: Path, predictions: Predictions) -> tuple[ImageTable, list[str]]:
-    truth = load_table(path, require_images=False)
-
-    def refuse(missing: list[str]) -> PredictionsError:
-        return PredictionsError(
+def _from_truth(
+    path: Path, truth: ImageTable, predictions: Predictions
+) -> tuple[ImageTable, list[str]]:
+    row_of = {str(name): row for row, name in enumerate(truth.image_ids)}
+    ids = [str(name) for name in predictions.image_ids]
+    missing = [name for name in ids if name not in row_of]
+    if missing:
+        raise PredictionsError(
             f"{path}: no truth for {some(missing)}: every image predicted needs a row; add the "
-            "rows or drop the predictions"
+            "rows, drop the predictions, or give --align to keep the images that both have"
         )
-
-    part = truth.take(align_rows(truth.image_ids, predictions.image_ids, refuse))
-    labels = _codes(np.array(truth.class_names)[part.labels], predictions, str(path))
-    left = len(truth) - len(part)
-    notes = [f"{path.name}: {count(left, 'image')} of the truth without predictions left out"]
-    return _table(predictions, labels, part.groups, part.lesions, part.patients, part.slices), (
-        notes if left else []
+    part = truth.take(np.array([row_of[name] for name in ids], dtype=np.int64))
+    labels, notes = as_classes(
+        np.array(truth.class_names)[part.labels].astype(np.str_), predictions, str(path)
     )
+    codes = _codes(labels, predictions, str(path))
+    left = len(truth) - len(part)
+    if left:
+        notes.append(
+            f"{path.name}: {count(left, 'image')} of the truth without predictions left out"
+        )
+    return _table(predictions, codes, part.groups, part.lesions, part.patients, part.slices), notes
 
 
-def _from_columns(given: Sequence[PredictionTable]) -> ImageTable:
+def _from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str]]:
     """Truth from the files' own columns: the first file that has each, the others must agree."""
     first = given[0].predictions
     empty = np.full(len(first), "", dtype=np.str_)
@@ -143,14 +186,25 @@ def _from_columns(given: Sequence[PredictionTable]) -> ImageTable:
     lesions, patients = _agreed(given, "lesions"), _agreed(given, "patients")
     lesions = empty if lesions is None else lesions
     patients = empty if patients is None else patients
+    lesions = _within_patients(lesions, patients)
     groups = union_groups(first.image_ids, lesions, patients)
+    warnings = []
+    if len(np.unique(groups)) == len(groups):
+        warnings.append("no groups are known: every image counts as independent")
     codes = _codes(labels, first, given[0].source)
     slices: dict[str, Strings] = {}
     for other in given:
         rows = _rows(other, first.image_ids)
         for name, column in other.slices.items():
             slices.setdefault(name, column[rows])
-    return _table(first, codes, groups, lesions, patients, slices)
+    return _table(first, codes, groups, lesions, patients, slices), warnings
+
+
+def _within_patients(lesions: Strings, patients: Strings) -> Strings:
+    """Lesion numbers that stand in several patients are (patient, lesion)."""
+    frame = pd.DataFrame({"lesion_id": lesions, "patient_id": patients}, dtype="str")
+    found = lesions_within_patients(frame)[0]["lesion_id"]
+    return np.asarray(found.to_numpy(dtype=object), dtype=np.str_)
 
 
 def _rows(other: PredictionTable, image_ids: Strings) -> Ints:

@@ -15,7 +15,7 @@ from ensemble_kit.core.errors import SearchError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.preparing import Resources
+from ensemble_kit.training.preparing import Resources, check_inner_holdout
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
 from ensemble_kit.tuning.epochs import check_pruner
@@ -101,6 +101,7 @@ def plan_search(
     check_jobs(resources.jobs, _memory())
     table = images_of(images, study, resources.store_dir, keep_sample=not dry)
     study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
+    check_inner_holdout(table, draws, study)
     return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
 
 

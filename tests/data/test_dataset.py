@@ -9,7 +9,7 @@ import pytest
 
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import Folds
-from ensemble_kit.data.dataset import data_or_default, load_table
+from ensemble_kit.data.dataset import data_or_default, load_data, load_table
 from ensemble_kit.data.layouts import find_layout
 from ensemble_kit.runs.tables import read_folds, write_folds
 from tests.data.folders import LAYOUTS, Rows, write_folder, write_image, write_isic, write_table
@@ -114,7 +114,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "absolute": (_spoil(image_id="/etc/passwd"), "cannot be used"),
     "blank id": (_spoil(image_id=""), "image id '' cannot be used"),
     "NUL": (_text("image_id,dx\nim_1,mel\nim\0_2,nv\n"), "line 3 holds a NUL"),
-    "not UTF-8": (_text(b"image_id,dx\nim_1,mel\xff\n"), "line 2 is not UTF-8"),
+    "not UTF-8": (_text(b"image_id,dx\nim_1,mel\x81\n"), "line 2 is not UTF-8"),
     "empty": (_text(""), "metadata.csv: the file is empty, but a table has a header line"),
     "blank": (_text("\n \n\t\n"), "the file is empty"),
     "byte-order mark": (_text(b"\xef\xbb\xbf"), "the file is empty"),
@@ -202,8 +202,12 @@ def test_columns_that_a_run_needs_for_itself_are_renamed(tmp_path: Path) -> None
     assert set(again.slices) == set(table.slices)
 
 
-def test_listed_classes_allow_another_name(tmp_path: Path) -> None:
+def test_listed_classes_allow_no_other_name(tmp_path: Path) -> None:
     write_folder(tmp_path, Rows().change("im_9", dx="Lentigo"))
+    found = load_data(tmp_path)
+    assert found.table.class_names == ("bkl", "lentigo", "mel", "nv")
+    assert "classes beside the usual diagnoses: lentigo (1 image)" in " ".join(found.notes)
+    (tmp_path / "classes.txt").write_text("bkl\nMEL\nnv\n")
     with pytest.raises(DataError, match=r"unknown dx 'lentigo' \(1 image: im_9\)"):
         load_table(tmp_path)
     (tmp_path / "classes.txt").write_text("bkl\nMEL\nnv\nlentigo\n")
@@ -213,6 +217,7 @@ def test_listed_classes_allow_another_name(tmp_path: Path) -> None:
 def test_an_unknown_dx_is_named_once_with_its_images_counted(tmp_path: Path) -> None:
     rows = Rows().change("im_2", dx="lentigo").change("im_9", dx="wart")
     write_folder(tmp_path, rows.change("im_1", dx="Lentigo").change("im_3", dx="lentigo"))
+    (tmp_path / "classes.txt").write_text("bkl\nMEL\nnv\n")
     with pytest.raises(DataError) as raised:
         load_table(tmp_path)
     said = str(raised.value)

@@ -9,9 +9,9 @@ import pytest
 
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.models.staged import build_staged
+from ensemble_kit.stores import activation_filling as filling
 from ensemble_kit.stores.activation_filling import fill_stores
 from ensemble_kit.stores.activations import ActivationKey, open_store, split_parts
-from ensemble_kit.training import filling
 
 pytest.importorskip("keras")
 N = 45

@@ -13,9 +13,10 @@ import pytest
 
 from ensemble_kit.core.errors import DataError, StoreError
 from ensemble_kit.core.records import ImageTable
-from ensemble_kit.data import filling, sources
+from ensemble_kit.data import sources
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.decode import Pixels, decode
+from ensemble_kit.stores import pixel_filling as filling
 from ensemble_kit.stores.pixel_maintenance import list_pixels, prune_pixels, verify_pixels
 from ensemble_kit.stores.pixels import PixelStore, fill_pixels, pixels_ready, plan_pixels
 from tests.data.folders import write_folder, write_image
@@ -44,9 +45,9 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     real = filling.decode_bytes
 
-    def counted(data: bytes, size: int, aspect: filling.Aspect, name: str) -> Pixels:
+    def counted(data: bytes, size: int, aspect: filling.Aspect, name: str, bits: int) -> Pixels:
         calls.append(name)
-        return real(data, size, aspect, name)
+        return real(data, size, aspect, name, bits)
 
     monkeypatch.setattr(filling, "decode_bytes", counted)
     return calls
@@ -120,9 +121,9 @@ def test_files_left_alone_are_read_once(
     read: list[str] = []
     real = sources._digest
 
-    def counted(path: Path) -> str:
-        read.append(path.stem)
-        return real(path)
+    def counted(root: Path, path: str) -> tuple[str, int]:
+        read.append(Path(path).stem)
+        return real(root, path)
 
     monkeypatch.setattr(sources, "_digest", counted)
     monkeypatch.setattr(sources, "SETTLED", 10**15)
@@ -226,7 +227,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 SLOW_FILL = """
 import sys, time
 from pathlib import Path
-from ensemble_kit.data import filling, sources
+from ensemble_kit.stores import pixel_filling as filling
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.stores.pixels import fill_pixels
 real = filling.decode_bytes

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
-from ensemble_kit.metrics.cases import MALIGNANT, Cases
+from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.curves import Curve, make_curves
 from ensemble_kit.metrics.evaluation import POOLED
 from ensemble_kit.metrics.registry import shown_in
@@ -43,7 +43,7 @@ def reliability_view(curve: Curve, rows: MetricRows) -> Reliability:
 
 
 def _names(cases: Cases) -> list[str]:
-    extra = [MALIGNANT] if cases.has_malignant_view else []
+    extra = [cases.view_name] if cases.has_malignant_view else []
     return [TOP, *extra, *cases.class_names]
 
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable, Predictions
-from ensemble_kit.metrics.cases import MALIGNANT, Key, make_cases
+from ensemble_kit.metrics.cases import Key, make_cases
 from ensemble_kit.metrics.comparison import compared_figures, paired_differences
 from ensemble_kit.metrics.registry import NO_DIFFERENCE, bias_of, shown_in
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import corrected_resampled_t, holm, mcnemar
+from ensemble_kit.reporting.collect.external import build_external_parts
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
@@ -123,7 +124,9 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
     by_class = shown_in("external by class")
     keys += [(metric, name) for name in source.class_names for metric in by_class]
     if source.cases.has_malignant_view:
-        keys += [(metric, MALIGNANT) for metric in ("recall", "specificity", "roc_auc")]
+        keys += [
+            (metric, source.cases.view_name) for metric in ("recall", "specificity", "roc_auc")
+        ]
     shares = [s.run.table.class_counts() / max(len(s.run.table), 1) for s in (source, other)]
     return External(
         name=other.run.name,
@@ -144,6 +147,8 @@ def build_external(source: ReportedRun, other: ReportedRun) -> External:
             (name, round(float(a), 6), round(float(b), 6))
             for name, a, b in zip(source.class_names, *shares, strict=True)
         ),
+        parts=build_external_parts(other.run.folder),
+        warnings=other.run.manifest.warnings,
     )
 
 

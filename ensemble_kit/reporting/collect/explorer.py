@@ -6,7 +6,6 @@ import numpy as np
 
 from ensemble_kit.core.records import Bools, Floats, Ints
 from ensemble_kit.metrics.bootstrap import interval
-from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.support import support_of
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
@@ -84,7 +83,7 @@ def _targets(source: ReportedRun) -> list[tuple[str, str, Floats, Bools]]:
     ]
     if cases.has_malignant_view:
         score = cases.probabilities[:, cases.malignant].sum(axis=1)
-        found.insert(0, (MALIGNANT, "malignant", score, cases.malignant[cases.labels]))
+        found.insert(0, (cases.view_name, cases.view_name, score, cases.malignant[cases.labels]))
     return found
 
 

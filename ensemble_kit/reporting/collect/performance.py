@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.ranking import MACRO, MICRO
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.numbers import curve_values
@@ -61,18 +60,18 @@ def _folds(source: ReportedRun) -> tuple[Scores, ...]:
 def _malignant(source: ReportedRun) -> Scores | None:
     if not source.cases.has_malignant_view:
         return None
-    figures = source.rows.figures(MALIGNANT)
+    figures = source.rows.figures(source.cases.view_name)
     return Scores(
-        name=MALIGNANT,
+        name=source.cases.view_name,
         support=int(source.cases.malignant[source.cases.labels].sum()),
-        groups=source.cases.groups_with[MALIGNANT][0],
+        groups=source.cases.groups_with[source.cases.view_name][0],
         figures={name: figures[name] for name in shown_in("malignant") if name in figures},
     )
 
 
 def _curves(source: ReportedRun, kind: str) -> tuple[RankingCurve, ...]:
     """Each class, then the malignant view, the macro and the micro average."""
-    extra = [MALIGNANT] if source.cases.has_malignant_view else []
+    extra = [source.cases.view_name] if source.cases.has_malignant_view else []
     found = []
     for name in [*source.class_names, *extra, MACRO, MICRO]:
         curve = source.curve(kind, name)
@@ -108,7 +107,7 @@ def _area(source: ReportedRun, kind: str, name: str) -> Number:
 
 def _prevalence(source: ReportedRun, name: str) -> float | None:
     cases = source.cases
-    if name == MALIGNANT:
+    if name == cases.view_name:
         return round(float(cases.malignant[cases.labels].mean()), 6)
     if name in source.class_names:
         return round(float((cases.labels == source.class_names.index(name)).mean()), 6)
@@ -116,8 +115,8 @@ def _prevalence(source: ReportedRun, name: str) -> float | None:
 
 
 def _net_benefit(source: ReportedRun) -> NetBenefit | None:
-    curve = source.curve("decision", MALIGNANT)
-    everyone = source.curve("decision_all", MALIGNANT)
+    curve = source.curve("decision", source.cases.view_name)
+    everyone = source.curve("decision_all", source.cases.view_name)
     if curve is None or everyone is None:
         return None
     return NetBenefit(

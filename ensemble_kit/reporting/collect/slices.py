@@ -1,6 +1,5 @@
 """Scores by metadata column, from the rows of ``metrics.csv``."""
 
-from ensemble_kit.metrics.cases import MALIGNANT
 from ensemble_kit.metrics.evaluation import GAP, SLICE
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.collect.source import ReportedRun
@@ -39,10 +38,10 @@ def _row(source: ReportedRun, part: str, level: str) -> SliceRow:
     gaps = source.rows.figures(scope=GAP, part=part)
     figures = {m: own[m] for m in shown if m in own}
     differences = {m: gaps[m] for m in shown if m in gaps}
-    binary = source.rows.figures(MALIGNANT, SLICE, part)
+    binary = source.rows.figures(source.cases.view_name, SLICE, part)
     if "roc_auc" in binary:
         figures[MALIGNANT_AUC] = binary["roc_auc"]
-        gap = source.rows.figures(MALIGNANT, GAP, part)
+        gap = source.rows.figures(source.cases.view_name, GAP, part)
         if "roc_auc" in gap:
             differences[MALIGNANT_AUC] = gap["roc_auc"]
     groups = next((n.n_groups for n in own.values()), 0)

@@ -12,6 +12,7 @@ KINDS = {
     "cv": "Cross-validation",
     "evaluate": "Evaluation of given predictions",
     "ensemble": "Ensemble",
+    "external": "Validation on other data",
 }
 
 
@@ -57,7 +58,7 @@ def _plain(report: Report) -> tuple[str, ...]:
             )
         paragraphs.append(text)
     if p.malignant:
-        paragraphs.append(_malignant_words(p.malignant))
+        paragraphs.append(_malignant_words(p.malignant, p.malignant_classes))
     ranked = sorted(
         (c for c in p.classes if (n := c.figures.get("recall")) and n.value is not None),
         key=lambda c: c.figures["recall"].value or 0.0,
@@ -85,12 +86,13 @@ def _plain(report: Report) -> tuple[str, ...]:
     return tuple(paragraphs)
 
 
-def _malignant_words(view: Scores) -> str:
+def _malignant_words(view: Scores, classes: tuple[str, ...]) -> str:
     recall, specificity = view.figures.get("recall"), view.figures.get("specificity")
     if not (recall and specificity) or recall.value is None or specificity.value is None:
         return "There are too few groups to say how well malignant images are found."
     return (
-        "Calling an image malignant when the malignant classes together reach one half, it finds "
+        f"Calling an image malignant when the malignant classes ({listed(list(classes))}) together "
+        "reach one half, it finds "
         f"{_of_100(recall)} of 100 malignant images and wrongly alarms on "
         f"{_of_100(specificity, complement=True)} of 100 benign ones. Other thresholds are in the "
         "operating-point explorer."

@@ -1,6 +1,6 @@
 """Runs side by side: paired differences on the same images, shifts to another data set."""
 
-from ensemble_kit.reporting.view.base import Number, Value
+from ensemble_kit.reporting.view.base import Number, Table, Value
 
 FOLD_METRIC = "roc_auc_ovr"
 """The figure of the corrected resampled t-test over the folds."""
@@ -34,7 +34,10 @@ class Compared(Value):
 
 
 class External(Value):
-    """A run on another data set; ``differences`` are this run minus that one, unpaired."""
+    """A run on another data set; ``differences`` are this run minus that one, unpaired.
+
+    What only `validate` finds, each a table with a sentence before it: ``parts``. ``warnings``:
+    of that run."""
 
     name: str
     source: str = ""
@@ -42,3 +45,13 @@ class External(Value):
     groups: int
     differences: tuple[Difference, ...]
     prevalence: tuple[tuple[str, float, float], ...] = ()
+    parts: tuple["ExternalPart", ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ExternalPart(Value):
+    """A table of what shifts abroad. ``text``: how to read it."""
+
+    title: str
+    text: str
+    table: Table

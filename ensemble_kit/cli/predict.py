@@ -1,0 +1,95 @@
+"""`predict`: a finished run used on new images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ensemble_kit.cli import options
+from ensemble_kit.cli.console import note, results
+
+
+def predict(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="Run to predict with: a run of `cv`, or an ensemble of such runs.",
+            show_default=False,
+        ),
+    ],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]…", help="Image files to predict.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR|CSV",
+            help="Folder of images, or a table with a column of paths. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Table to write, .csv or .parquet.")
+    ] = Path("predictions.csv"),
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            help="Coverage of the prediction sets, 0.5 to below 1; default: the ensemble's, else "
+            "0.9.",
+            show_default=False,
+        ),
+    ] = None,
+    reject: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=BOUND,…",
+            help="Mark rows beyond bounds of novelty, spread, set (its size) or below a bound of "
+            "confidence, such as novelty=99,confidence=0.5.",
+            show_default=False,
+        ),
+    ] = "",
+    drop_rejected: Annotated[
+        bool, typer.Option("--drop-rejected", help="Leave such rows out.")
+    ] = False,
+    fold: Annotated[
+        int | None,
+        typer.Option(min=0, help="Predict with this fold model alone.", show_default=False),
+    ] = None,
+    skip_damaged: Annotated[
+        bool,
+        typer.Option("--skip-damaged", help="Name images that cannot be read and leave them out."),
+    ] = False,
+    batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 32,
+    jobs: Annotated[int, typer.Option(min=0, max=256, help="Decoding threads; 0: one a core.")] = 0,
+    runs_dir: options.RunsDir = Path("runs"),
+    verbose: options.Verbose = False,
+    quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
+) -> None:
+    """Predict new images: probabilities, decision, set, spread and novelty, a row an image."""
+    from ensemble_kit.core.errors import DataError, count
+    from ensemble_kit.data.new_images import find_new_images
+    from ensemble_kit.progress.bars import Bar
+    from ensemble_kit.runs.folder import find_run
+    from ensemble_kit.workflows.predict import PredictOptions, predict_to_file
+    from ensemble_kit.workflows.predicted import parse_bounds
+
+    given = [*(data or ()), *(files or ())]
+    if not given:
+        raise DataError("nothing to predict: name image files, or a folder with --data DIR")
+    chosen = PredictOptions(batch_size, jobs, skip_damaged, parse_bounds(reject), drop_rejected)
+    total = len(find_new_images(given))
+    with Bar("predicting", show=not (quiet or no_progress)) as shown:
+        done = predict_to_file(
+            find_run(run, runs_dir), given, out, coverage=coverage, fold=fold, options=chosen,
+            tell=shown.tell,
+        )  # fmt: skip
+    for text in done.skipped:
+        note(f"skipped: {text}")
+    if not quiet:
+        for text in done.notes:
+            note(text)
+        note(f"{count(total - len(done.skipped), 'image')} predicted")
+    results.print(str(out), markup=False)

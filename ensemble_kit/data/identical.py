@@ -1,0 +1,57 @@
+"""The same image under two ids: found by the bytes of its file."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensemble_kit.core.records import Ints, Strings
+from ensemble_kit.data.references import container_of, read_image
+from ensemble_kit.data.sources import content_digest
+
+
+@dataclass(frozen=True)
+class Identical:
+    """Ids of one image, and the label each has."""
+
+    image_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def find_identical(
+    root: Path, paths: Strings, ids: Strings, labels: Strings
+) -> tuple[tuple[Identical, ...], Ints | None]:
+    """Sets of images whose files have the same bytes, and (m, 2) int rows that belong together.
+
+    Only files of the same size are read. Entries of containers are not compared here.
+    """
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for row, path in enumerate(paths.tolist()):
+        if path and not container_of(path):
+            try:
+                by_size[(root / path).stat().st_size].append(row)
+            except OSError:
+                continue
+    by_digest: dict[str, list[int]] = defaultdict(list)
+    for rows in by_size.values():
+        if len(rows) > 1:
+            for row, digest in _digests(root, paths, rows):
+                by_digest[digest].append(row)
+    sets = [rows for rows in by_digest.values() if len(rows) > 1]
+    if not sets:
+        return (), None
+    found = tuple(
+        Identical(tuple(ids[rows].tolist()), tuple(labels[rows].tolist())) for rows in sets
+    )
+    pairs = [(rows[0], other) for rows in sets for other in rows[1:]]
+    return found, np.array(pairs, np.int64)
+
+
+def _digests(root: Path, paths: Strings, rows: list[int]) -> Iterable[tuple[int, str]]:
+    for row in rows:
+        try:
+            yield row, content_digest(read_image(root, str(paths[row])))
+        except OSError:
+            continue

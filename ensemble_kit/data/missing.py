@@ -1,0 +1,65 @@
+"""How tables say "not known", in any case of letters."""
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ensemble_kit.core.errors import count
+
+BLANK = frozenset({"", "nan", "#n/a", "#na", "<na>", "nat", "-", "--", "–", "?"})
+"""What programs and spreadsheets write for an empty cell: never a class."""
+MISSING = BLANK | {
+    "na",
+    "n/a",
+    "none",
+    "null",
+    "unknown",
+    "unk",
+    "not known",
+    "unspecified",
+    "missing",
+}
+"""What metadata columns say where they know nothing. A class may be called so."""
+NUMBERS = frozenset({"-1", "-9", "-99", "-999", "-9999"})
+"""Numbers that stand for "not known" in ids and ages."""
+
+
+def without_missing(values: "pd.Series[str]", numbers: bool = False) -> "pd.Series[str]":
+    """The values with every way of saying "not known" written as ``""``.
+
+    numbers : whether -1, -99 … (also as -1.0) are such ways: in ids and ages.
+    """
+    unique = pd.Series(values.unique(), dtype=object)
+    gone = unique[[_is_missing(str(value), numbers) for value in unique]]
+    return values.mask(values.isin(set(gone)), "")
+
+
+def without_blanks(values: "pd.Series[str]") -> "pd.Series[str]":
+    """Class names with empty cells of any program as ``""``; "unknown" and "none" stay."""
+    return values.mask(values.str.lower().isin(BLANK), "")
+
+
+def said(column: str, values: "pd.Series[str]", numbers: bool = False) -> list[str]:
+    """A sentence if the column spells "not known" in another way than leaving the cell empty."""
+    tally = values.value_counts()
+    found = {
+        str(value): int(times)
+        for value, times in tally.items()
+        if str(value) and _is_missing(str(value), numbers)
+    }
+    if not found:
+        return []
+    what = ", ".join(f"{value!r} ({count(times, 'image')})" for value, times in found.items())
+    return [f"{column}: {what} taken for not known"]
+
+
+def _is_missing(value: str, numbers: bool) -> bool:
+    plain = value.strip().lower()
+    if numbers and re.sub(r"\.0+$", "", plain) in NUMBERS:
+        return True
+    return plain in MISSING
+
+
+def any_missing(values: Iterable[str]) -> bool:
+    return any(_is_missing(value, False) for value in values)

@@ -1,0 +1,163 @@
+"""Images without labels: files, folders, tables of paths or arrays, found and read one by one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
+from ensemble_kit.data.images import EXTENSIONS, strip_extension
+from ensemble_kit.data.layouts.base import TABLES
+from ensemble_kit.data.tables import read_rows
+
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_id", "isic_id", "img_id")
+LARGEST_SCALE = 8
+"""An image whose shorter side would have to grow more than this to fill the input is of no use."""
+
+Given = Path | str | NDArray[Any] | Sequence[Path | str]
+
+
+@dataclass(frozen=True, eq=False)
+class NewImage:
+    """One image to predict: a file, or pixels (h, w, 3) uint8 in memory."""
+
+    image_id: str
+    path: Path | None = None
+    pixels: Pixels | None = None
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return str(self.path) if self.path else f"array {self.image_id}"
+
+
+def find_new_images(given: Given) -> list[NewImage]:
+    """The images named by a folder, files, a table with a column of paths, or an array.
+
+    given : a folder (searched to its end), a CSV, one image file, several of these, or uint8
+        pixels (n, h, w, 3) or a list of (h, w, 3).
+    An image's id is its file's stem; where two share one, the path below the folder without its
+    extension. Raises DataError where there is nothing to predict.
+    """
+    if isinstance(given, np.ndarray):
+        return _arrays(given)
+    items: list[Any] = [given] if isinstance(given, (str, Path)) else list(given)
+    if items and all(isinstance(item, np.ndarray) for item in items):
+        return _arrays(items)
+    found: list[tuple[str, Path]] = []
+    for item in items:
+        found += _found(Path(item))
+    if not found:
+        raise DataError(f"no JPEG or PNG in {some(items) or 'what was given'}: name images")
+    stems = [strip_extension(PurePosixPath(name).name) for name, _ in found]
+    if len(set(stems)) < len(stems):
+        stems = [strip_extension(name) for name, _ in found]
+    seen: dict[str, Path] = {}
+    twice = []
+    for stem, (_, path) in zip(stems, found, strict=True):
+        if seen.setdefault(stem, path) != path:
+            twice.append(f"{seen[stem]} and {path}")
+    if twice:
+        raise DataError(f"{some(twice)} have one name: give every image a name of its own")
+    return [NewImage(stem, path) for stem, path in seen.items()]
+
+
+def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
+    """``(size, size, 3)`` uint8 RGB, as the same image would be read for training.
+
+    Raises DataError for files that are missing, empty, damaged, too large, or so small that
+    nothing could be seen in them.
+    """
+    if image.pixels is not None:
+        height, width = image.pixels.shape[:2]
+        _check_size(image.name, width, height, size)
+        if (height, width) == (size, size):
+            return image.pixels
+        return fit(Image.fromarray(image.pixels), Header("PNG", width, height), size, aspect)
+    path = image.path
+    assert path is not None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    header = read_header(data, str(path))
+    _check_size(str(path), header.width, header.height, size)
+    return decode_bytes(data, size, aspect, str(path))
+
+
+def _check_size(name: str, width: int, height: int, size: int) -> None:
+    least = -(-size // LARGEST_SCALE)
+    if min(width, height) < least:
+        raise DataError(
+            f"{name}: {width}×{height} pixels are too few for a model of {size} px: "
+            f"at least {least} a side"
+        )
+
+
+def _found(path: Path) -> list[tuple[str, Path]]:
+    """(name below the folder, file) of every image of a folder, table or file."""
+    if path.is_dir():
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in EXTENSIONS
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and file.is_file()
+        )
+        return [(file.relative_to(path).as_posix(), file) for file in files]
+    if not path.exists():
+        raise DataError(f"{path} does not exist: name a folder, image files or a table of paths")
+    if path.suffix.lower() in TABLES:
+        return _of_table(path)
+    return [(path.as_posix(), path)]
+
+
+def _of_table(table: Path) -> list[tuple[str, Path]]:
+    frame = read_rows(table)
+    column = next((name for name in PATH_COLUMNS if name in frame.columns), None)
+    if column is None:
+        raise DataError(
+            f"{table}: no column of image paths ({some(PATH_COLUMNS)}); it has "
+            f"{some(frame.columns)}: name the column path"
+        )
+    names = [str(name) for name in frame[column]]
+    found, missing = [], []
+    by_stem: dict[str, Path] | None = None
+    for name in names:
+        path = table.parent / name
+        if not path.is_file():
+            if by_stem is None:
+                by_stem = {strip_extension(f.name): f for _, f in _found(table.parent)}
+            path = by_stem.get(strip_extension(PurePosixPath(name).name), path)
+        if path.is_file():
+            found.append((name, path))
+        else:
+            missing.append(name)
+    if missing:
+        raise DataError(
+            f"{table}: no file for {some(missing)}: paths are relative to the table's folder; "
+            "mend the paths or drop the rows"
+        )
+    return found
+
+
+def _arrays(given: Any) -> list[NewImage]:
+    width = len(str(max(len(given) - 1, 0)))
+    images, wrong = [], []
+    for place, pixels in enumerate(given):
+        array = np.asarray(pixels)
+        if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+            wrong.append(f"{place} ({array.dtype} {array.shape})")
+        else:
+            images.append(NewImage(f"{place:0{width}d}", pixels=np.ascontiguousarray(array)))
+    if wrong or not images:
+        raise DataError(
+            f"array {some(wrong) or 'without images'}: give uint8 RGB pixels 0..255 of the shape "
+            "(n, h, w, 3), or a list of (h, w, 3)"
+        )
+    return images

@@ -1,0 +1,253 @@
+"""The one reader of tables: CSV with any separator, parquet, npz; every cell a stripped str.
+
+Nothing is guessed in silence: what a reading supposed is said in :attr:`TableRead.notes`.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+
+from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.data.binary_tables import read_npz, read_parquet
+
+SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
+BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+LOOK = 50
+"""Lines by which the separator is told."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableRead:
+    """frame : every cell a stripped str, ``""`` where there is none. notes : what was supposed.
+    decimal_comma : whether numbers may be written 0,5. headed : False where the first line was
+    data and the columns are called column_1, column_2 …"""
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    decimal_comma: bool = False
+    headed: bool = True
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """The frame alone of :func:`read_table`."""
+    return read_table(path).frame
+
+
+def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
+    """Read a table: .parquet and .npz by their kind, everything else as text.
+
+    known : lower-case names of images; a first line with one of them (file ending aside) is data
+    and no header. Raises DataError for a file that cannot be read, holds a NUL, is empty, has no
+    rows, two columns of one name or rows of different lengths.
+    """
+    reader = BINARY.get(path.suffix.lower())
+    if reader:
+        frame, notes = reader(path)
+        return _finished(path, frame, list(notes))
+    text, notes = _text(path)
+    if not text.strip():
+        raise DataError(
+            f"{path}: the file is empty, but a table has a header line and a row for each image; "
+            "give the whole file"
+        )
+    separator = _separator(text)
+    if separator != ",":
+        notes.append(f"{path.name}: its cells are parted by {SEPARATORS[separator]}s")
+    frame = _parse(path, text, separator)
+    first = [str(cell) for cell in frame.iloc[0]]
+    headed = not any(_stem(cell) in known for cell in first)
+    if headed:
+        frame = pd.DataFrame(frame.iloc[1:].reset_index(drop=True))
+        frame.columns = pd.Index(first)
+    else:
+        frame.columns = pd.Index([f"column_{place}" for place in range(1, len(first) + 1)])
+        notes.append(
+            f"{path.name}: no header line ({first[0]} is an image): its first line is data"
+        )
+    return _finished(path, frame, notes, separator == ";", headed)
+
+
+def _stem(cell: str) -> str:
+    name = cell.replace("\\", "/").rpartition("/")[2].lower()
+    stem, dot, _ = name.rpartition(".")
+    return stem if dot and stem else name
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    text, notes = _decoded(path, content)
+    text = text.lstrip("\ufeff")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{path}: line {line} holds a NUL character; names are plain text")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, notes
+
+
+def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
+    """By its byte-order mark; without one UTF-8, else Windows-1252, which is said."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return content.decode("utf-16"), [f"{path.name}: read as UTF-16"]
+        except UnicodeDecodeError:
+            raise DataError(
+                f"{path}: begins like UTF-16 but is not; save the table as UTF-8"
+            ) from None
+    halves = content[:200]
+    if len(halves) > 3 and halves[1::2].count(0) > len(halves) // 3:
+        try:
+            return content.decode("utf-16-le"), [f"{path.name}: read as UTF-16"]
+        except UnicodeDecodeError:
+            pass
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+    try:
+        said = f"{path.name}: line {line} is not UTF-8; the file was read as Windows-1252"
+        return content.decode("cp1252"), [said]
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: line {line} is not UTF-8 text; save the table as UTF-8") from None
+
+
+def _separator(text: str) -> str:
+    """The separator whose cells are as many in the first lines as in the header; else the one
+    the header has most of."""
+    lines = [line for line in text[: 1 << 18].split("\n")[: LOOK + 1] if line.strip()][:LOOK]
+    counts: dict[str, int] = {}
+    steady = []
+    for separator in SEPARATORS:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        except csv.Error:
+            continue
+        counts[separator] = widths[0] if widths else 0
+        if widths and widths[0] > 1 and len(set(widths)) == 1:
+            steady.append(separator)
+    if steady:
+        return max(steady, key=lambda separator: counts[separator])
+    most = max(counts, key=lambda separator: counts[separator], default=",")
+    return most if counts.get(most, 0) > 1 else ","
+
+
+def _parse(path: Path, text: str, separator: str) -> pd.DataFrame:
+    _check_cells(path, text, separator)
+    try:
+        frame = pd.read_csv(
+            StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise DataError(
+            f"{path}: not a table ({str(error).strip()}); a CSV has one header line and as many "
+            "cells in every row"
+        ) from None
+    stripped = {name: frame[name].fillna("").str.strip() for name in frame.columns}
+    return pd.DataFrame(stripped)
+
+
+def _check_cells(path: Path, text: str, separator: str) -> None:
+    """Every row has as many cells as the header: a shorter one would be filled up in silence."""
+    widths = _widths(path, text, separator)
+    if not widths:
+        return
+    n_cells = widths[0][1]
+    wrong = [f"line {line} ({cells})" for line, cells in widths if cells != n_cells]
+    if not wrong:
+        return
+    other = [
+        word
+        for mark, word in SEPARATORS.items()
+        if mark != separator and text.count(mark) > len(wrong)
+    ]
+    mixed = f" (parted by {SEPARATORS[separator]}s; there are {other[0]}s too)" if other else ""
+    raise DataError(
+        f"{path}: not a table: the header has {count(n_cells, 'cell')}, otherwise "
+        f"{some(wrong)}{mixed}; give every row as many cells, empty where nothing is known"
+    )
+
+
+def _widths(path: Path, text: str, separator: str) -> list[tuple[int, int]]:
+    """(line, cells) of every row that is not blank; the last line of a quoted row counts."""
+    if '"' not in text:
+        rows = enumerate(text.split("\n"), start=1)
+        limit = csv.field_size_limit()
+        widths = []
+        for number, line in rows:
+            if len(line) > limit:
+                raise DataError(
+                    f"{path}: not a table (line {number}: field larger than field limit "
+                    f"({limit})); mend that line"
+                )
+            if line and not line.isspace():
+                widths.append((number, line.count(separator) + 1))
+        return widths
+    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
+    widths = []
+    try:
+        for row in reader:
+            if row and not (len(row) == 1 and not row[0].strip()):
+                widths.append((reader.line_num, len(row)))
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: not a table (line {reader.line_num}: {error}); mend that line"
+        ) from None
+    return widths
+
+
+def _finished(
+    path: Path, frame: pd.DataFrame, notes: list[str], comma: bool = False, headed: bool = True
+) -> TableRead:
+    """Blank rows and nameless blank columns of a spreadsheet, and pandas' index, left out."""
+    if len(frame):
+        filled = (frame != "").any(axis=1)
+        if not filled.all():
+            notes.append(f"{path.name}: {count(int((~filled).sum()), 'blank row')} left out")
+            frame = frame[filled].reset_index(drop=True)
+    nameless = [place for place, name in enumerate(frame.columns) if not str(name)]
+    blank = [place for place in nameless if frame.iloc[:, place].eq("").all()]
+    index = [p for p in nameless if p not in blank and p == 0 and _is_index(frame.iloc[:, 0])]
+    if blank:
+        notes.append(f"{path.name}: {count(len(blank), 'blank column')} without a name left out")
+    if index:
+        notes.append(f"{path.name}: its first column has no name and counts the rows: left out")
+    keep = [place for place in range(frame.shape[1]) if place not in (*blank, *index)]
+    frame = frame.iloc[:, keep]
+    twice = sorted(name for name, times in Counter(map(str, frame.columns)).items() if times > 1)
+    if any("." in name and _is_number(name) for name in twice):
+        raise DataError(
+            f"{path}: its first line has numbers ({some(twice, 3)}) where names of columns belong: "
+            "add a header line"
+        )
+    if twice:
+        raise DataError(
+            f"{path}: column {some(name or repr(name) for name in twice)} appears "
+            "twice; give every column one name"
+        )
+    if frame.empty:
+        raise DataError(
+            f"{path}: a header with no rows below it, but a table has a row for each image; "
+            "give the whole file"
+        )
+    return TableRead(frame, tuple(notes), comma, headed)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_index(values: "pd.Series[str]") -> bool:
+    return bool(values.str.fullmatch(r"\d+").all() and values.is_unique)

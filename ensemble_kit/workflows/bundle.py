@@ -1,0 +1,103 @@
+"""What lies beside an exported file: ``bundle.json`` and a ``predict.py`` of its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ensemble_kit.core.atomic import sha256_of_file
+from ensemble_kit.models.export_formats import ExportFormat
+from ensemble_kit.posthoc.conformal.sets import PredictionSets
+from ensemble_kit.workflows.shipped import Shipped
+
+BUNDLE_VERSION = 1
+
+SCRIPT = '''"""Predict images: python predict.py FILE...   (needs {runtime}, numpy, pillow)"""
+import json, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image, ImageOps
+
+here = Path(__file__).parent
+bundle = json.loads((here / "bundle.json").read_text())
+SIZE, ASPECT, NAMES = bundle["input"]["size"], bundle["input"]["aspect"], bundle["class_names"]
+{code}
+
+def pixels(path):
+    """(1, SIZE, SIZE, 3) float32 0..255, as the model was trained."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    (w, h), box, inner = image.size, None, (SIZE, SIZE)
+    if ASPECT == "crop":
+        side = min(w, h)
+        box = ((w - side) / 2, (h - side) / 2, (w + side) / 2, (h + side) / 2)
+    if ASPECT == "pad":
+        inner = tuple(max(1, round(side * SIZE / max(w, h))) for side in (w, h))
+    square = Image.new("RGB", (SIZE, SIZE))
+    fitted = image.resize(inner, Image.Resampling.BICUBIC, box=box)
+    square.paste(fitted, ((SIZE - inner[0]) // 2, (SIZE - inner[1]) // 2))
+    return np.asarray(square, np.float32)[None]
+
+for path in sys.argv[1:]:
+    p = np.asarray(run(pixels(path)), np.float64)[0]
+    decision = NAMES[int((p * bundle["decision"]["weights"]).argmax())]
+    limits = [np.inf if t is None else t for t in bundle["sets"]["thresholds"]]
+    inside = [n for n, q, t in zip(NAMES, p, limits) if 1 - q <= t or q == p.max()]
+    print(json.dumps({{"image": path, "probabilities": dict(zip(NAMES, p.tolist())),
+                      "decision": decision, "set": inside}}))
+'''
+
+
+def script_of(chosen: ExportFormat) -> str:
+    """A program that needs the format's runtime, numpy and pillow alone."""
+    return SCRIPT.format(runtime=", ".join(chosen.runtime), code="\n".join(chosen.code))
+
+
+def bundle_json(
+    shipped: Shipped, chosen: ExportFormat, folder: Path, verification: dict[str, Any]
+) -> dict[str, Any]:
+    """The contents of ``bundle.json`` for the files that lie in ``folder``."""
+    manifest, first = shipped.run.manifest, shipped.members[0]
+    return {
+        "bundle_version": BUNDLE_VERSION,
+        "run": manifest.name,
+        "kind": manifest.kind,
+        "format": chosen.name,
+        "file": chosen.file,
+        "class_names": list(shipped.class_names),
+        "input": {
+            "size": first.spec.image_size,
+            "aspect": first.spec.aspect,
+            "shape": ["batch", first.spec.image_size, first.spec.image_size, 3],
+            "dtype": "float32",
+            "range": [0, 255],
+            "channels": "RGB",
+        },
+        "output": {"shape": ["batch", len(shipped.class_names)], "meaning": "probabilities"},
+        "fold_models": [
+            {"run": m.run.name, "folds": len(m.folds), "views": m.views, "depth": m.depth}
+            for m in shipped.members
+        ],
+        "decision": shipped.decision.to_json(),
+        "sets": shipped.sets.to_json(),
+        "digests": {
+            "study": manifest.spec_digest,
+            "data": manifest.data_digest,
+            "folds": manifest.folds_digest,
+            "models": {f"{m.run.name}/fold_{k}": source.file.sha256
+                       for m in shipped.members for k, source in enumerate(m.folds)},
+        },
+        "versions": manifest.versions,
+        "verification": verification,
+        "files": digests_of(folder),
+    }  # fmt: skip
+
+
+def digests_of(folder: Path, without: Sequence[str] = ("bundle.json",)) -> dict[str, str]:
+    """sha256 of every file of a folder, by its path below it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: sha256_of_file(path) for name, path in names.items() if name not in without}
+
+
+def check_sets(sets: PredictionSets) -> bool:
+    """Whether ``predict.py`` can form these sets by itself."""
+    return sets.spec.score == "lac"

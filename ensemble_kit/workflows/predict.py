@@ -1,0 +1,312 @@
+"""Predict new images with a finished run: streamed, bounded in memory, resumed where it stopped."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ensemble_kit.core.atomic import write_atomically, write_text
+from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.errors import DataError, RunError, some
+from ensemble_kit.data.decode import Aspect, Pixels
+from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
+from ensemble_kit.models.fold_ensemble import FoldOutputs
+from ensemble_kit.posthoc.spread import mutual_information
+from ensemble_kit.training.model_cache import warm_up
+from ensemble_kit.training.workers import available_cores
+from ensemble_kit.workflows.finished import say_nothing
+from ensemble_kit.workflows.predicted import Bounds, Predicted, joined
+from ensemble_kit.workflows.shipped import Shipped, open_shipped
+
+BATCH = 32
+AHEAD = 2
+"""Batches decoded before they are needed."""
+PARTIAL = ".{name}.partial"
+MARK = "\x1e"
+"""Begins the lines of that file that are no rows."""
+NO_BOUNDS = Bounds()
+
+Tell = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """batch : images at a time. jobs : decoding threads, 0 for one a core. bounds : rows beyond
+    them are marked, or left out with ``drop``."""
+
+    batch: int = BATCH
+    jobs: int = 0
+    skip_damaged: bool = False
+    bounds: Bounds = NO_BOUNDS
+    drop: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Images of one batch as every input size asks for them, and what could not be read."""
+
+    images: tuple[NewImage, ...]
+    pixels: Mapping[tuple[int, Aspect], Pixels]
+    damaged: tuple[str, ...]
+
+
+def predict(
+    run_folder: Path | str,
+    images: Given,
+    *,
+    coverage: float | None = None,
+    fold: int | None = None,
+    options: PredictOptions | None = None,
+    tell: Tell = say_nothing,
+) -> Predicted:
+    """Class probabilities, decision, prediction set, spread and novelty of new images.
+
+    run_folder : of a `cv` run, or of an ensemble of such runs. images : a folder, files, a table
+    of paths, or uint8 pixels (n, h, w, 3). coverage : of the sets. fold : this fold model alone.
+    tell : hears "begin" (total) and "step" (n images done). Raises RunError and DataError.
+    """
+    found = find_new_images(images)
+    shipped = open_shipped(Path(run_folder), coverage=coverage, fold=fold)
+    tell("begin", total=len(found))
+    parts = list(stream(shipped, found, options or PredictOptions(), tell))
+    return replace(joined(parts), notes=shipped.notes)
+
+
+def predict_to_file(
+    run_folder: Path,
+    images: Given,
+    out: Path,
+    *,
+    coverage: float | None = None,
+    fold: int | None = None,
+    options: PredictOptions | None = None,
+    tell: Tell = say_nothing,
+) -> Predicted:
+    """:func:`predict` into a CSV or parquet file; an interrupted call is gone on with.
+
+    Rows are kept in a hidden file beside ``out`` while it works, so that memory does not grow;
+    ``out`` appears whole or not at all. The value returned has no rows, only what was skipped.
+    """
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise DataError(f"{out}: predictions are written as .csv or .parquet; name it so")
+    options = options or PredictOptions()
+    found = find_new_images(images)
+    shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
+    key = digest_of(
+        shipped.run.manifest.files, coverage, fold, options.bounds.limits, options.drop,
+        options.skip_damaged, [(image.image_id, _stamp(image)) for image in found],
+    )  # fmt: skip
+    partial = out.parent / PARTIAL.format(name=out.name)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    done, skipped = _resume(partial, key)
+    tell("begin", total=len(found))
+    tell("step", n=min(done, len(found)))
+    header = ""
+    with partial.open("a", encoding="utf-8", newline="") as file:
+        for part in stream(shipped, found[done:], options):
+            frame = part.to_frame()
+            header = ",".join(_quoted(name) for name in frame.columns)
+            looked_at = min(done + options.batch, len(found))
+            facts = {"done": looked_at, "skipped": part.skipped, "columns": header}
+            rows = frame.to_csv(index=False, header=False)
+            file.write(rows + MARK + json.dumps(facts) + "\n")
+            file.flush()
+            skipped += part.skipped
+            tell("step", n=looked_at - done)
+            done = looked_at
+    _finish(partial, out)
+    none = np.empty(0)
+    return Predicted(
+        shipped.class_names, np.empty(0, np.str_), np.empty((0, len(shipped.class_names))),
+        np.empty(0, np.int64), np.empty((0, len(shipped.class_names)), np.bool_), none, none,
+        np.empty(0, np.str_), bool(options.bounds.limits), tuple(skipped), shipped.notes,
+    )  # fmt: skip
+
+
+def stream(
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
+) -> Iterator[Predicted]:
+    """Pieces of at most ``options.batch`` rows, in the order of the images."""
+    for piece, outputs in outputs_of(shipped, images, options, tell):
+        yield _rows(shipped, piece, outputs, options)
+
+
+def outputs_of(
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
+) -> Iterator[tuple[Piece, list[FoldOutputs]]]:
+    """The fold models' outputs, one for each member, batch by batch.
+
+    Raises DataError naming images that cannot be read, unless they are to be skipped.
+    """
+    warm_up(0)
+    inputs = {(m.spec.image_size, m.spec.aspect) for m in shipped.members}
+    for piece in _pieces(images, sorted(inputs), options):
+        if piece.damaged and not options.skip_damaged:
+            raise DataError(
+                f"{some(piece.damaged)}; mend or remove what is named, or give --skip-damaged to "
+                "leave such images out"
+            )
+        fill = len(images) > options.batch
+        yield (
+            piece,
+            [
+                m.ensemble.predict(
+                    piece.pixels[m.spec.image_size, m.spec.aspect],
+                    m.views,
+                    options.batch,
+                    fill=fill,
+                )
+                for m in shipped.members
+            ],
+        )
+        tell("step", n=len(piece.images) + len(piece.damaged))
+
+
+def _rows(
+    shipped: Shipped, piece: Piece, outputs: Sequence[FoldOutputs], options: PredictOptions
+) -> Predicted:
+    p = shipped.probabilities(outputs)
+    models = np.concatenate(list(shipped.by_member(outputs)))
+    sets = shipped.sets.sets(p)
+    spread, novelty = mutual_information(models), shipped.percentiles(outputs)
+    confidence, sizes = p.max(axis=1), sets.sum(axis=1)
+    rejected = [
+        options.bounds.reasons({"spread": s, "novelty": n, "set": float(size), "confidence": c})
+        for s, n, size, c in zip(spread, novelty, sizes, confidence, strict=True)
+    ]
+    kept = np.array([not (options.drop and why) for why in rejected], dtype=np.bool_)
+    ids = np.array([image.image_id for image in piece.images], dtype=np.str_)
+    return Predicted(
+        class_names=shipped.class_names,
+        image_ids=ids[kept],
+        probabilities=p[kept],
+        decisions=shipped.decision.decide(p)[kept],
+        sets=sets[kept],
+        spread=spread[kept],
+        novelty=novelty[kept],
+        rejected=np.array(rejected, dtype=np.str_)[kept],
+        bounded=bool(options.bounds.limits),
+        skipped=piece.damaged,
+    )
+
+
+def _pieces(
+    images: Sequence[NewImage], inputs: Sequence[tuple[int, Aspect]], options: PredictOptions
+) -> Iterator[Piece]:
+    """Decoded batches, read by threads a little ahead of their use."""
+
+    def read(image: NewImage) -> dict[tuple[int, Aspect], Pixels] | str:
+        try:
+            return {key: read_new_image(image, *key) for key in inputs}
+        except DataError as error:
+            return str(error)
+
+    batches = [images[i : i + options.batch] for i in range(0, len(images), options.batch)]
+    with ThreadPoolExecutor(options.jobs or available_cores()) as pool:
+        waiting: deque[
+            tuple[Sequence[NewImage], list[Future[dict[tuple[int, Aspect], Pixels] | str]]]
+        ]
+        waiting = deque()
+        for batch in batches:
+            waiting.append((batch, [pool.submit(read, image) for image in batch]))
+            if len(waiting) > AHEAD:
+                yield _piece(*waiting.popleft(), inputs)
+        while waiting:
+            yield _piece(*waiting.popleft(), inputs)
+
+
+def _piece(
+    batch: Sequence[NewImage],
+    futures: "list[Future[dict[tuple[int, Aspect], Pixels] | str]]",
+    inputs: Sequence[tuple[int, Aspect]],
+) -> Piece:
+    results = [future.result() for future in futures]
+    good = [(i, r) for i, r in zip(batch, results, strict=True) if not isinstance(r, str)]
+    damaged = tuple(r for r in results if isinstance(r, str))
+    pixels = {
+        key: np.stack([r[key] for _, r in good])
+        if good
+        else np.empty((0, key[0], key[0], 3), np.uint8)
+        for key in inputs
+    }
+    return Piece(tuple(image for image, _ in good), pixels, damaged)
+
+
+def _stamp(image: NewImage) -> object:
+    if image.path is None:
+        return digest_of(image.pixels)
+    try:
+        found = image.path.stat()
+    except OSError:
+        return ()
+    return str(image.path.resolve()), found.st_size, found.st_mtime_ns
+
+
+def _resume(partial: Path, key: str) -> tuple[int, tuple[str, ...]]:
+    """How many images an interrupted call got through and what it skipped.
+
+    What was begun from other images, another run or other options is begun again.
+    """
+    whole: list[str] = []
+    done, skipped = 0, ()
+    if partial.is_file():
+        lines = partial.read_text(encoding="utf-8", errors="replace").split("\n")
+        if lines[0] == MARK + key:
+            rows: list[str] = []
+            for line in lines[1:-1]:
+                rows.append(line)
+                if line.startswith(MARK):
+                    facts = json.loads(line[1:])
+                    done, skipped = int(facts["done"]), skipped + tuple(facts["skipped"])
+                    whole += rows
+                    rows = []
+    write_text(partial, "\n".join([MARK + key, *whole]) + "\n")
+    return done, skipped
+
+
+def _finish(partial: Path, out: Path) -> None:
+    """The rows kept so far as the file asked for."""
+    table = partial.with_name(f"{partial.name}.csv")
+    header = ""
+    with partial.open(encoding="utf-8", newline="") as file:
+        for line in file:
+            if line.startswith(MARK + "{"):
+                header = json.loads(line[1:])["columns"]
+    if not header:
+        raise RunError(f"{partial}: nothing was predicted; remove it and give the command again")
+
+    def copy(to: object) -> None:
+        write = to.write  # type: ignore[attr-defined]
+        write((header + "\n").encode())
+        with partial.open(encoding="utf-8", newline="") as file:
+            for line in file:
+                if not line.startswith(MARK):
+                    write(line.encode())
+
+    if out.suffix.lower() == ".csv":
+        write_atomically(out, copy)
+    else:
+        import pandas as pd
+
+        try:
+            write_atomically(table, copy)
+            frame = pd.read_csv(table, dtype={"image": str}, keep_default_na=True)
+            for name in ("set", "rejected"):
+                if name in frame:
+                    frame[name] = frame[name].fillna("")
+            write_atomically(out, lambda file: frame.to_parquet(file, index=False))
+        except ImportError:
+            raise DataError(
+                f"{out}: parquet needs pyarrow; install it, or name a .csv file"
+            ) from None
+        finally:
+            table.unlink(missing_ok=True)
+    partial.unlink()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name
