@@ -17,6 +17,7 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
+from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
@@ -99,16 +100,17 @@ def plan_cross_validation(
     """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
     study, resources = study or StudySpec(), resources or Resources()
     check_model_spec(study.model)
-    table, _ = read_images(images, study, resources.store_dir, keep_sample=False, tell=tell)
-    study, draws = draws_of(table, study, folds)
-    check_first(table, draws, study)
-    size, aspect = study.model.image_size, study.model.aspect
-    pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
-    known = known_weights(study)
-    stores = plan_stores(
-        study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
-        resources.store_dir, resources.store_limit,
-    )  # fmt: skip
+    with sample_folder(resources.store_dir, keep=False) as sample:
+        table, _ = read_images(images, study, sample, tell=tell)
+        study, draws = draws_of(table, study, folds)
+        check_first(table, draws, study)
+        size, aspect = study.model.image_size, study.model.aspect
+        pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
+        known = known_weights(study)
+        stores = plan_stores(
+            study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
+            resources.store_dir, resources.store_limit,
+        )  # fmt: skip
     return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known)
 
 
@@ -139,7 +141,7 @@ def cross_validate(
     """
     study, resources = study or StudySpec(), resources or Resources()
     check_model_spec(study.model)
-    table, reading = read_images(images, study, resources.store_dir, tell=tell)
+    table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
     study, draws = draws_of(table, study, folds)
     check_first(table, draws, study)

@@ -7,7 +7,6 @@ from pathlib import Path
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
-from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.runs.manifest import is_run
 from ensemble_kit.splits import make_folds, read_folds_file
 from ensemble_kit.study import DataSpec, StudySpec, read_study
@@ -24,42 +23,39 @@ def load_images(
     *,
     duplicates: Path | str | None = None,
     store_dir: Path | str = STORE_DIR,
-    keep_sample: bool = True,
 ) -> ImageTable:
     """Read a data set: its images with labels, groups and metadata.
 
     path : a folder, a table that names the images, or ``"sample"`` for the built-in set, which is
-        drawn into ``store_dir`` once (``keep_sample=False``: into a folder that is removed again);
-        default ``dataset/``.
+        drawn into ``store_dir`` once; default ``dataset/``.
     duplicates : CSV of image pairs that must stay in one group.
     Returns the images sorted by id. Raises DataError naming what is wrong.
     """
     spec = DataSpec(duplicates=str(duplicates or ""))
-    return load_dataset(path, spec, store_dir=store_dir, keep_sample=keep_sample).table
+    return load_dataset(path, spec, sample_dir=Path(store_dir) / "sample").table
 
 
 def load_dataset(
     path: Path | str | None = None,
     spec: DataSpec | None = None,
     *,
-    store_dir: Path | str = STORE_DIR,
-    keep_sample: bool = True,
+    sample_dir: Path = STORE_DIR / "sample",
     require_images: bool = True,
 ) -> DataSet:
     """:func:`load_images` with what was taken for what, read as the study's section [data] says."""
-    with sample_folder(Path(store_dir), keep=keep_sample) as sample:
-        return load_data(
-            data_or_default(None if path is None else str(path)), spec, sample_dir=sample,
-            require_images=require_images,
-        )  # fmt: skip
+    return load_data(
+        data_or_default(None if path is None else str(path)),
+        spec,
+        sample_dir=sample_dir,
+        require_images=require_images,
+    )
 
 
 def read_images(
     images: Images,
     study: StudySpec,
-    store_dir: Path = STORE_DIR,
+    sample_dir: Path = STORE_DIR / "sample",
     *,
-    keep_sample: bool = True,
     tell: Callable[..., None] = say_nothing,
 ) -> tuple[ImageTable, dict[str, object]]:
     """The images given, or those that the study names, and what a manifest records of the reading.
@@ -68,18 +64,16 @@ def read_images(
     """
     if isinstance(images, ImageTable):
         return images, {}
-    found = load_dataset(
-        images or study.data.path or None, study.data, store_dir=store_dir, keep_sample=keep_sample
-    )
+    found = load_dataset(images or study.data.path or None, study.data, sample_dir=sample_dir)
     tell("read", told=found.told, notes=found.notes, warnings=found.warnings)
     return found.table, found.interpretation()
 
 
 def images_of(
-    images: Images, study: StudySpec, store_dir: Path = STORE_DIR, *, keep_sample: bool = True
+    images: Images, study: StudySpec, sample_dir: Path = STORE_DIR / "sample"
 ) -> ImageTable:
     """The images given, or those that the study names."""
-    return read_images(images, study, store_dir, keep_sample=keep_sample)[0]
+    return read_images(images, study, sample_dir)[0]
 
 
 def draws_of(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import SearchError
 from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.preparing import Resources, check_inner_holdout
@@ -99,10 +100,11 @@ def plan_search(
     check_space(study)
     check_pruner(study)
     check_jobs(resources.jobs, _memory())
-    table = images_of(images, study, resources.store_dir, keep_sample=not dry)
-    study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
-    check_inner_holdout(table, draws, study)
-    return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
+    with sample_folder(resources.store_dir, keep=not dry) as sample:
+        table = images_of(images, study, sample)
+        study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
+        check_inner_holdout(table, draws, study)
+        return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
 
 
 def tune(

@@ -58,8 +58,9 @@ def mistaken(capsys, *arguments) -> str:
             main()
     said = capsys.readouterr().err
     assert left.value.code == 2, said
-    assert said.startswith("error: ")
-    assert len(said.splitlines()) == 1
+    *readings, sentence = said.splitlines()
+    assert sentence.startswith("error: ")
+    assert all(line.startswith("read: ") for line in readings), said
     return said
 
 
