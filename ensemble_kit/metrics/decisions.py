@@ -67,6 +67,8 @@ def confusion_figures(confusion: Floats, names: tuple[str, ...]) -> Figures:
     precision = np.stack([figures["precision", name] for name in names])
     figures["accuracy", ""] = hits.sum(axis=0) / total
     figures["balanced_accuracy", ""] = recall.mean(axis=0)
+    with np.errstate(divide="ignore"):
+        figures["g_mean", ""] = np.exp(np.log(recall).mean(axis=0))
     figures["precision_macro", ""] = precision.mean(axis=0)
     figures["f1_macro", ""] = f1.mean(axis=0)
     weighted = np.where(truth > 0, truth * f1, 0.0).sum(axis=0)

@@ -21,6 +21,14 @@ ENTRIES: tuple[Metric, ...] = (
             "fold tests"),
     ),
     Metric(
+        "g_mean", "G-mean",
+        "Geometric mean of the classes' sensitivities (Kubat & Matwin 1997): 0 as soon as one "
+        "class is never found, however well the others are.",
+        "(Π TPc / (TPc + FNc))^(1/C)",
+        rests_on="every class",
+        shown=("evaluate",),
+    ),
+    Metric(
         "accuracy", "accuracy", "Share of images whose most probable class is the true one.",
         "correct / n",
         shown=("headline", "evaluate", "page", "malignant", "slices", "compared", "external",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import gmean
 from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
@@ -32,6 +33,7 @@ def test_overall_figures(cases: Cases, seed: int) -> None:
     theirs = {
         "accuracy": sk.accuracy_score(y, called, sample_weight=w),
         "balanced_accuracy": sk.balanced_accuracy_score(y, called, sample_weight=w),
+        "g_mean": gmean(sk.recall_score(y, called, average=None, sample_weight=w)),
         "f1_macro": sk.f1_score(y, called, average="macro", sample_weight=w),
         "f1_weighted": sk.f1_score(y, called, average="weighted", sample_weight=w),
         "cohen_kappa": sk.cohen_kappa_score(y, called, sample_weight=w),
