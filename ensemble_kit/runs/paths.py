@@ -55,6 +55,12 @@ def oof_of_repeat(repeat: int) -> str:
     return f"oof_{repeat}.csv"
 
 
+def repeat_of(file: str) -> int | None:
+    """The draw of folds whose out-of-fold rows a file holds; None for other files."""
+    number = file.removeprefix("oof_").removesuffix(".csv")
+    return int(number) if number.isdecimal() and file == oof_of_repeat(int(number)) else None
+
+
 def overlay(file: str) -> str:
     """A heat map of ``explain`` relative to the run folder."""
     return f"{EXPLAIN}/{file}"

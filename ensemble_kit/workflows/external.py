@@ -18,10 +18,10 @@ from ensemble_kit.posthoc.drift import MetadataDrift, TwoSample
 from ensemble_kit.posthoc.selection.catalogue import Candidate
 from ensemble_kit.posthoc.selection.fitted import fit_candidates
 from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
+from ensemble_kit.runs.external import ExternalRecord
 from ensemble_kit.study import EvaluationSpec
 from ensemble_kit.workflows.overlap import Overlap
 
-VERSION = 1
 PARTS = 5
 RECALIBRATORS = ("temperature", "bias")
 
@@ -56,27 +56,26 @@ class External:
     overlap: Overlap
     notes: tuple[str, ...] = ()
 
-    def plain(self) -> dict[str, Any]:
-        """Plain values for ``external.json``."""
-        return {
-            "format_version": VERSION,
-            "internal": self.internal,
-            "recalibration": [
+    def record(self) -> ExternalRecord:
+        """As ``external.json`` holds it."""
+        return ExternalRecord(
+            internal=self.internal,
+            recalibration=tuple(
                 {
                     "name": line.name,
                     "figures": _figures(line.figures),
                     "minus_shipped": _figures(line.minus_first),
                 }
                 for line in self.recalibration
-            ],
-            "prevalence": [asdict(row) for row in self.prevalence],
-            "coverage_level": self.coverage_level,
-            "coverage": [asdict(row) for row in self.coverage],
-            "drift": None if self.drift is None else asdict(self.drift),
-            "metadata": [asdict(row) for row in self.metadata],
-            "overlap": self.overlap.plain(),
-            "notes": list(self.notes),
-        }
+            ),
+            prevalence=tuple(asdict(row) for row in self.prevalence),
+            coverage_level=self.coverage_level,
+            coverage=tuple(asdict(row) for row in self.coverage),
+            drift=None if self.drift is None else asdict(self.drift),
+            metadata=tuple(asdict(row) for row in self.metadata),
+            overlap=self.overlap.plain(),
+            notes=self.notes,
+        )
 
 
 def recalibrated(table: ImageTable, p: Floats, calibrator: str) -> Floats:

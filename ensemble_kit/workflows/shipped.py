@@ -24,7 +24,7 @@ from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.runs.features import read_features, unit_rows
 from ensemble_kit.runs.folder import Run, read_run, read_run_study
 from ensemble_kit.runs.manifest import is_run, read_manifest
-from ensemble_kit.runs.paths import FEATURES, MODEL, fold_folder
+from ensemble_kit.runs.paths import FEATURES, MODEL, fold_folder, repeat_of
 from ensemble_kit.runs.tables import read_folds
 from ensemble_kit.study import ModelSpec
 from ensemble_kit.workflows.ensemble_files import Bundle, load_ensemble
@@ -180,8 +180,8 @@ def _ensemble_members(run: Run) -> tuple[Member, ...]:
     found, tables = [], []
     for name, origin in run.manifest.facts.get("members", {}).items():
         path, repeat = Path(origin), None
-        if path.name.startswith("oof_") and path.suffix == ".csv":
-            path, repeat = path.parent, int(path.stem.removeprefix("oof_"))
+        if (of_draw := repeat_of(path.name)) is not None:
+            path, repeat = path.parent, of_draw
         places = (path, run.folder.parent / path.name)
         folder = next((p for p in places if is_run(p)), None)
         if folder is None or read_manifest(folder).kind != "cv":

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, count
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
@@ -28,7 +27,6 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.paths import EXTERNAL
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
 from ensemble_kit.workflows.external import (
@@ -239,7 +237,10 @@ def _write(
     )
     write_manifest(folder, manifest)
     names = [*write_folds(folder, table, [folds]), write_oof(folder, predictions)]
-    write_json(folder / EXTERNAL, external.plain())
-    names += [write_study(folder, study), EXTERNAL, *write_evaluation(folder, evaluation)]
+    names += [
+        write_study(folder, study),
+        external.record().write(folder),
+        *write_evaluation(folder, evaluation),
+    ]
     finished = Manifest(kind="external", name=study.name).created
     record_files(folder, names, status="complete", finished=finished)

@@ -194,9 +194,11 @@ def test_no_other_room_spells_a_file_of_the_run_folder() -> None:
     pattern = re.compile("|".join(rf"(?:^|/){re.escape(n)}$" for n in names) + r"|^oof_$|^repeat_$")
     rooms = [p for p in HOUSE.rglob("*.py") if p.relative_to(HOUSE).parts[0] != "runs"]
     assert len(rooms) > 150
+    exported = {"models/export_formats.py", "cli/predict.py"}  # files that leave the run folder
     offenders = [
         f"{path.relative_to(HOUSE)}:{line} {text!r}"
         for path in rooms
+        if path.relative_to(HOUSE).as_posix() not in exported
         for line, text in _literals(path)
         if pattern.search(text)
     ]
@@ -206,6 +208,8 @@ def test_no_other_room_spells_a_file_of_the_run_folder() -> None:
 def test_no_reader_of_runs_takes_json_or_csv_apart_itself() -> None:
     rooms = ("reporting", "workflows", "explain")
     files = [p for room in rooms for p in (HOUSE / room).rglob("*.py")]
+    own = {"export.py", "bundle.py", "predict.py"}  # files beside an export, not of a run folder
+    files = [p for p in files if p.name not in own]
     files += [HOUSE / "tuning/summary.py", HOUSE / "training/fold.py"]
     found = re.compile(r"json\.loads?\(|csv\.\w*[rR]eader\(|read_csv\(|write_json\(")
     offenders = [str(p) for p in files if found.search(p.read_text(encoding="utf-8"))]

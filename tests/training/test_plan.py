@@ -81,7 +81,7 @@ def test_several_trials_share_one_pass():
 
 
 def test_a_processor_without_bfloat16_is_told_of(tmp_path, monkeypatch):
-    from ensemble_kit.training import device
+    from ensemble_kit.models import device
 
     cpu = tmp_path / "cpuinfo"
     for flags, has in (("fpu avx2 avx512f", False), ("fpu avx2 avx512_bf16", True), ("", True)):

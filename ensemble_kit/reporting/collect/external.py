@@ -1,6 +1,5 @@
 """What `validate` found abroad, from ``external.json``, as tables of the page."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.comparison import ExternalPart
-from ensemble_kit.runs.paths import EXTERNAL
+from ensemble_kit.runs.external import ExternalRecord
 
 FIGURES = (("log_loss", "log loss"), ("ece", "ECE"), ("roc_auc_ovr", "macro AUC"),
            ("balanced_accuracy", "balanced accuracy"))  # fmt: skip
@@ -18,22 +17,21 @@ Json = Mapping[str, Any]
 
 def build_external_parts(folder: Path) -> tuple[ExternalPart, ...]:
     """Recalibration, prevalence, sets, drift; nothing for a run that `validate` did not make."""
-    path = folder / EXTERNAL
-    if not path.is_file():
+    found = ExternalRecord.find(folder)
+    if found is None:
         return ()
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        parts = [_recalibration(values), _prevalence(values), _coverage(values), _drift(values)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read ({error!r}); give `validate` again") from None
+        parts = [_recalibration(found), _prevalence(found), _coverage(found), _drift(found)]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{folder}: damaged ({error!r}); {ExternalRecord.REMEDY}") from None
     return tuple(part for part in parts if part.table.rows)
 
 
-def _recalibration(values: Json) -> ExternalPart:
+def _recalibration(found: ExternalRecord) -> ExternalPart:
     rows = tuple(
         (line["name"], *(_words(line["figures"].get(name)) for name, _ in FIGURES),
          _words(line["minus_shipped"].get("log_loss")))
-        for line in values["recalibration"]
+        for line in found.recalibration
     )  # fmt: skip
     columns = ("probabilities", *(words for _, words in FIGURES), "log loss minus as shipped")
     return ExternalPart(
@@ -45,12 +43,12 @@ def _recalibration(values: Json) -> ExternalPart:
     )
 
 
-def _prevalence(values: Json) -> ExternalPart:
+def _prevalence(found: ExternalRecord) -> ExternalPart:
     rows = tuple(
         (row["name"], _share(row["internal"]), _share(row["estimated"]), _share(row["external"]),
          _share(row["ppv_expected"]), _share(row["ppv_found"]), _share(row["npv_expected"]),
          _share(row["npv_found"]))
-        for row in values["prevalence"]
+        for row in found.prevalence
     )  # fmt: skip
     columns = ("class", "internal, %", "estimated abroad, %", "abroad by labels, %",
                "PPV expected, %", "PPV found, %", "NPV expected, %", "NPV found, %")  # fmt: skip
@@ -63,13 +61,13 @@ def _prevalence(values: Json) -> ExternalPart:
     )
 
 
-def _coverage(values: Json) -> ExternalPart:
+def _coverage(found: ExternalRecord) -> ExternalPart:
     rows = tuple(
         (row["name"] or "all images", row["n_images"], _words(row["coverage"]), _words(row["size"]))
-        for row in values["coverage"]
+        for row in found.coverage
         if row["n_images"]
     )
-    level = f"{100 * values['coverage_level']:g}"
+    level = f"{100 * found.coverage_level:g}"
     return ExternalPart(
         title="Prediction sets abroad",
         text=f"The sets promise {level} % for groups like the run’s own; here is how often they "
@@ -78,16 +76,16 @@ def _coverage(values: Json) -> ExternalPart:
     )
 
 
-def _drift(values: Json) -> ExternalPart:
+def _drift(found: ExternalRecord) -> ExternalPart:
     rows = []
-    if values["drift"]:
-        d = values["drift"]
+    if found.drift:
+        d = found.drift
         rows.append(("images (pooled features)", "AUC of telling the sets apart",
                      f"{d['auc']:.3f}", _p(d["p_value"]), d["n_here"], d["n_there"]))  # fmt: skip
     rows += [
         (row["column"], row["measure"], f"{row['distance']:.3f}", _p(row["p_value"]),
          row["n_here"], row["n_there"])
-        for row in values["metadata"]
+        for row in found.metadata
     ]  # fmt: skip
     return ExternalPart(
         title="Drift of images and metadata",
