@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from ensemble_kit.models.draws import FoldSeed
+from ensemble_kit.training import model_cache
 from ensemble_kit.training.model_cache import open_model_cache
 
 keras = pytest.importorskip("keras")
 
 
 @pytest.mark.parametrize(("setting", "value"), [("dropout", 0.55), ("unfreeze_depth", 1)])
-def test_another_head_keeps_the_base_and_frees_the_old_network(spec, setting, value):
+def test_another_head_keeps_the_base_and_frees_the_old_network(spec, setting, value, monkeypatch):
+    monkeypatch.setattr(model_cache._process, "cache", None)
     cache = open_model_cache(spec, None, 3, 0)
     base, old = cache.staged.base, weakref.ref(cache.staged.whole)
     first = [array.copy() for array in base.get_weights()]
@@ -34,7 +36,6 @@ def test_another_head_keeps_the_base_and_frees_the_old_network(spec, setting, va
 
 def test_a_rebuilt_head_gives_what_a_fresh_network_gives(spec):
     """Same weights, same masks: one step of training ends in the same head, to the bit."""
-    from ensemble_kit.training import model_cache
 
     def step(before: float | None) -> list[np.ndarray]:
         model_cache._process.cache = None

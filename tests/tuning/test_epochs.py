@@ -29,6 +29,8 @@ head_epochs = 40
 patience = 40
 batch_size = 16
 head_lr = 0.02
+early_stopping = "inner"
+schedule = "plateau"
 augment = "none"
 [search]
 pruner = "median"
@@ -45,7 +47,9 @@ def curve(phase, values, fold=0):
 
 
 def asked(pruner, **search):
-    return small_study().override({"search": {"pruner": pruner} | search})
+    return small_study().override(
+        {"search": {"pruner": pruner} | search, "training": {"early_stopping": "inner"}}
+    )
 
 
 def test_a_curve_above_the_median_of_the_others_is_stopped_where_it_is_worse():

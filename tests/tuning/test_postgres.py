@@ -173,7 +173,7 @@ def test_two_commands_that_train_one_killed_amid_a_trial(server, tmp_path):
     commands = [tuner(folder, server) for folder in folders]
     try:
 
-        def first_is_amid_a_trial() -> bool:
+        def first_runs_a_trial() -> bool:
             study = load(tmp_path, server, "squares")
             running = study.get_trials(states=(optuna.trial.TrialState.RUNNING,)) if study else []
             mine = f"-{commands[0].pid}-"
@@ -181,6 +181,16 @@ def test_two_commands_that_train_one_killed_amid_a_trial(server, tmp_path):
                 mine in t.user_attrs.get("worker", "") and t.user_attrs.get("folds") == 1
                 for t in running
             )
+
+        def first_is_amid_a_trial() -> bool:
+            """Held still, so that the trial cannot end between the look and the kill."""
+            if not first_runs_a_trial():
+                return False
+            commands[0].send_signal(signal.SIGSTOP)
+            if first_runs_a_trial():
+                return True
+            commands[0].send_signal(signal.SIGCONT)
+            return False
 
         wait_for(first_is_amid_a_trial, 120)
         commands[0].kill()
