@@ -35,7 +35,7 @@ SCORES = {
     "log_loss": lambda y, p: -log_loss(y, p, labels=np.arange(C)),
     "accuracy": lambda y, p: accuracy_score(y, p.argmax(axis=1)),
     "balanced_accuracy": lambda y, p: balanced_accuracy_score(y, p.argmax(axis=1)),
-    "macro_auc": lambda y, p: roc_auc_score(y, p, multi_class="ovr", labels=np.arange(C)),
+    "roc_auc_ovr": lambda y, p: roc_auc_score(y, p, multi_class="ovr", labels=np.arange(C)),
 }
 
 
@@ -71,7 +71,7 @@ def greedy() -> None:
     members, labels = made_members()
     print("| objective | ours, s | peer, s | ratio | same members |\n|---|---|---|---|---|")
     for objective, score in SCORES.items():
-        rounds = ROUNDS if objective != "macro_auc" else 10
+        rounds = ROUNDS if objective != "roc_auc_ovr" else 10
         started = time.perf_counter()
         loss = selection_loss(objective, members, labels)
         ours = select(loss, GreedyOptions(objective, rounds))

@@ -21,7 +21,7 @@ from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.model_cache import open_model_cache
-from ensemble_kit.training.phases import PhasePlan, Rows, run_phase
+from ensemble_kit.training.phases import FoldRows, PhasePlan, run_phase
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.sources import StoredSource
 
@@ -106,7 +106,7 @@ def main() -> None:
         rows = np.arange(len(table))
         inside = cut.read(rows, np.zeros(len(rows), int))
         targets = np.eye(table.n_classes, dtype=np.float32)[table.labels]
-        job = Rows(rows, rows[:0], table.labels, targets, np.ones(len(rows), np.float32))
+        job = FoldRows(rows, rows[:0], table.labels, targets, np.ones(len(rows), np.float32))
         cache.staged.freeze(train_tail=True)
         suffix = cache.compiled("suffix")
         scratch = Path(folder) / "x.weights.h5"

@@ -103,3 +103,8 @@ class TestSet:
 
         with pytest.raises(StudyError, match=said):
             with_settings(StudySpec(), [text])
+
+
+def test_a_search_by_the_old_name_of_macro_auc_is_read():
+    study = parse_study('[search]\nmetric = "macro_auc"\n', "old")
+    assert study.search.metric == "roc_auc_ovr"

@@ -50,7 +50,7 @@ def ensemble(
     objective: Annotated[
         str,
         typer.Option(
-            metavar="log_loss|balanced_accuracy|macro_auc",
+            metavar="log_loss|balanced_accuracy|roc_auc_ovr",
             help="What auto and greedy look at; balanced_accuracy also fits a class-weighted "
             "decision.",
         ),

@@ -37,7 +37,7 @@ def tune(
     weights: Annotated[str | None, options.setting("model", "weights")] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help=f"log_loss, macro_auc or balanced_accuracy; {STUDY_DEFAULT} log_loss."),
+        typer.Option(help=f"log_loss, roc_auc_ovr or balanced_accuracy; {STUDY_DEFAULT} log_loss."),
     ] = None,
     sampler: Annotated[
         str | None, typer.Option(help=f"tpe, gp (needs torch) or random; {STUDY_DEFAULT} tpe.")

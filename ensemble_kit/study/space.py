@@ -15,7 +15,9 @@ from pydantic import (
 )
 
 Scalar = bool | int | float | str
-Metric = Literal["log_loss", "macro_auc", "balanced_accuracy"]
+Metric = Literal["log_loss", "roc_auc_ovr", "balanced_accuracy"]
+OLD_METRICS: Mapping[str, str] = {"macro_auc": "roc_auc_ovr"}
+"""Names that searches and ensembles of before used, still read."""
 Kind = Literal["int", "float", "category"]
 
 PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
@@ -104,6 +106,11 @@ class SearchSpec(_Part):
     trials: int = Field(20, ge=1, le=100_000, description="trials, the study's defaults first")
     cost: bool = Field(False, description="also minimise the cost of inference")
     space: dict[str, Domain] = Field(default_factory=dict, description="setting -> domain")
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _of_today(cls, value: Any) -> Any:
+        return OLD_METRICS.get(value, value) if isinstance(value, str) else value
 
     @field_validator("space", mode="before")
     @classmethod

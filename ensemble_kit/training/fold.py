@@ -36,7 +36,7 @@ from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.head import Features, score_shift, shifted, solve_head
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import PhasePlan, Rows, pooled_features, predict, run_phase
+from ensemble_kit.training.phases import FoldRows, PhasePlan, pooled_features, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 
 EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
@@ -192,11 +192,11 @@ def class_weights(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec)
     return np.asarray(weights * counts.sum() / (weights * counts).sum())
 
 
-def _rows(job: FoldJob) -> Rows:
+def _rows(job: FoldJob) -> FoldRows:
     n_classes = len(job.class_names)
     weights = class_weights(job.labels, job.train, n_classes, job.spec.training)
     targets = np.eye(n_classes, dtype=np.float32)[job.labels]
-    return Rows(
+    return FoldRows(
         job.train, job.stopping_rows, job.labels, targets, weights[job.labels].astype(np.float32)
     )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.runs.folds import EpochRecord
 from ensemble_kit.study import TrainingSpec
-from ensemble_kit.training.phases import PREDICT_BATCH, Rows, stopping_scores
+from ensemble_kit.training.phases import PREDICT_BATCH, FoldRows, stopping_scores
 from ensemble_kit.training.probe import Probe, fit_probe
 from ensemble_kit.training.sources import Source, StoredSource, prediction_batches
 
@@ -43,7 +43,7 @@ class Features:
 
 def solve_head(
     features: Features,
-    rows: Rows,
+    rows: FoldRows,
     groups: Ints,
     views: int,
     n_classes: int,

@@ -21,7 +21,7 @@ PREDICT_BATCH = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class FoldRows:
     """The rows of one fold.
 
     train, stopping_rows : (m,) int; ``stopping_rows`` choose the epoch (may be empty).
@@ -87,7 +87,7 @@ def pooled_features(part: Any, source: Source, rows: Ints) -> NDArray[np.float32
 def run_phase(
     model: Any,
     source: Source,
-    rows: Rows,
+    rows: FoldRows,
     plan: PhasePlan,
     seed: FoldSeed,
     checkpoint: Path,
@@ -128,7 +128,7 @@ def run_phase(
 def _epochs(
     model: Any,
     source: Source,
-    rows: Rows,
+    rows: FoldRows,
     plan: PhasePlan,
     seed: FoldSeed,
     callbacks: Any,
@@ -161,7 +161,7 @@ def cosine_share(step: int, steps: int, warmup: float) -> float:
 
 
 def _run_epoch(
-    model: Any, source: Source, rows: Rows, plan: PhasePlan, seed: FoldSeed, epoch: int
+    model: Any, source: Source, rows: FoldRows, plan: PhasePlan, seed: FoldSeed, epoch: int
 ) -> EpochRecord:
     began = time.perf_counter()
     draw = draw_epoch(rows.train, plan.views, seed, plan.phase, epoch)

@@ -12,7 +12,7 @@ from ensemble_kit.tuning.sampling import values_of
 
 EPOCH_FIGURES: Mapping[Metric, str] = {
     "log_loss": "val_loss",
-    "macro_auc": "val_auc",
+    "roc_auc_ovr": "val_auc",
     "balanced_accuracy": "val_accuracy",
 }
 """Figure of an epoch's early-stopping rows that goes with each metric, in its direction."""

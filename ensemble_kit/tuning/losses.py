@@ -12,13 +12,6 @@ from ensemble_kit.core.records import Floats, Ints, read_only
 from ensemble_kit.metrics.losses import log_losses, point_scores
 from ensemble_kit.study.space import Metric
 
-SCORES: Mapping[Metric, str] = {
-    "log_loss": "log_loss",
-    "macro_auc": "roc_auc_ovr",
-    "balanced_accuracy": "balanced_accuracy",
-}
-"""The metric of a search -> its name in ``metrics.csv``."""
-
 
 @dataclass(frozen=True, eq=False)
 class FoldLoss:
@@ -48,7 +41,7 @@ def fold_loss(metric: Metric, labels: Ints, probabilities: Floats, groups: Ints)
 
 def score(metric: Metric, labels: Ints, probabilities: Floats) -> float:
     """The figure a trial is judged by, pooled over its folds."""
-    return float(point_scores(labels, probabilities)[SCORES[metric]])
+    return float(point_scores(labels, probabilities)[metric])
 
 
 def direction(metric: Metric) -> str:
@@ -113,6 +106,6 @@ def _auc_loss(labels: Ints, probabilities: Floats) -> tuple[float, Floats]:
 
 _LOSSES: Mapping[Metric, Callable[[Ints, Floats], tuple[float, Floats]]] = {
     "log_loss": _log_loss,
-    "macro_auc": _auc_loss,
+    "roc_auc_ovr": _auc_loss,
     "balanced_accuracy": _balanced_error,
 }

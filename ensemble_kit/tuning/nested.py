@@ -13,7 +13,7 @@ from ensemble_kit.splits import make_folds
 from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.study.space import Metric
 from ensemble_kit.tuning.evaluating import Evaluator
-from ensemble_kit.tuning.losses import SCORES, score
+from ensemble_kit.tuning.losses import score
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.sampling import with_params
 from ensemble_kit.tuning.search import run_search
@@ -98,7 +98,7 @@ def run_nested(
     outer_score = score(metric, labels, tuned)
     inner_score = float(np.mean([c.best.value for c in chosen]))
     gain = paired_difference(
-        table, ours, theirs, SCORES[metric], spec=spec.evaluation, seed=spec.split.seed
+        table, ours, theirs, metric, spec=spec.evaluation, seed=spec.split.seed
     )
     return Nested(
         tuned=ours,

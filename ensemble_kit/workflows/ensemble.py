@@ -16,6 +16,7 @@ from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.folder import find_run
 from ensemble_kit.study import EvaluationSpec, Study
+from ensemble_kit.study.space import OLD_METRICS
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun, say_nothing
@@ -123,6 +124,8 @@ def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:
 
 def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
     """The settings checked; StudyError names the option and what it takes."""
+    old = OLD_METRICS.get(settings.objective, settings.objective)
+    settings = replace(settings, objective=old)
     for option, value, known in (
         ("--method", settings.method, (*AUTO_METHODS, *METHODS)),
         ("--calibrate", settings.calibrate, ("auto", *CALIBRATORS)),

@@ -19,7 +19,7 @@ from ensemble_kit.workflows.matching import inherited_warning, read_matched, war
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Member:
     """One member as found. table and folds are None where its file knows no labels."""
 
     name: str
@@ -30,7 +30,7 @@ class Source:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def take(self, rows: Bools) -> "Source":
+    def take(self, rows: Bools) -> "Member":
         """The member on some of its images."""
         p = self.predictions
         kept = Predictions(p.image_ids[rows], p.class_names, p.probabilities[rows])
@@ -111,7 +111,7 @@ def gather(
     )
 
 
-def _from_run(folder: Path) -> list[Source]:
+def _from_run(folder: Path) -> list[Member]:
     """The run; in its place each of its repeats where their probabilities are stored apart."""
     run = read_run(folder)
     found = []
@@ -120,34 +120,34 @@ def _from_run(folder: Path) -> list[Source]:
         stored = find_oof_of_repeat(folder, repeat)
         if stored is not None:
             p, origin = stored.in_order_of(run.table.image_ids), folder / oof_of_repeat(repeat)
-            found.append(Source(f"{run.name} repeat {repeat}", str(origin), p, run.table, folds))
-    found = found or [Source(run.name, str(folder), run.predictions, run.table, run.folds)]
+            found.append(Member(f"{run.name} repeat {repeat}", str(origin), p, run.table, folds))
+    found = found or [Member(run.name, str(folder), run.predictions, run.table, run.folds)]
     warnings = tuple(inherited_warning(run.name, text) for text in run.manifest.warnings)
     return [replace(source, warnings=warnings) for source in found]
 
 
-def _from_probe(folder: Path) -> Source:
+def _from_probe(folder: Path) -> Member:
     """The linear probe of a run, named ``run:probe``."""
     run = read_run(folder)
     predictions = read_probe(folder).in_order_of(run.table.image_ids)
     origin = str(folder / PROBE)
-    return Source(f"{run.name}:probe", origin, predictions, run.table, run.folds)
+    return Member(f"{run.name}:probe", origin, predictions, run.table, run.folds)
 
 
-def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Source:
+def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Member:
     given = read_prediction_table(path)
     if given.labels is None and truth is None:
         warnings = warnings_of_file(path)
-        return Source(path.stem, str(path), given.predictions, notes=given.notes, warnings=warnings)
+        return Member(path.stem, str(path), given.predictions, notes=given.notes, warnings=warnings)
     matched = read_matched([path], truth, folds_file)
     predictions = matched.members[0][1]
-    return Source(
+    return Member(
         path.stem, str(path), predictions, matched.table, matched.folds, matched.notes,
         matched.warnings,
     )  # fmt: skip
 
 
-def _named_apart(sources: list[Source]) -> list[Source]:
+def _named_apart(sources: list[Member]) -> list[Member]:
     taken: dict[str, int] = {}
     named = []
     for source in sources:
@@ -157,7 +157,7 @@ def _named_apart(sources: list[Source]) -> list[Source]:
     return named
 
 
-def _same_images(sources: list[Source], align: bool) -> tuple[list[Source], list[str]]:
+def _same_images(sources: list[Member], align: bool) -> tuple[list[Member], list[str]]:
     sets = [set(source.predictions.image_ids.tolist()) for source in sources]
     common = set.intersection(*sets)
     if all(len(s) == len(common) for s in sets):
@@ -177,7 +177,7 @@ def _same_images(sources: list[Source], align: bool) -> tuple[list[Source], list
     return kept, [f"aligned: {shared} that all members have, of up to {most:,}"]
 
 
-def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, list[str], list[str]]:
+def _one_truth(sources: list[Member], seed: int) -> tuple[ImageTable, Folds, list[str], list[str]]:
     known = [s for s in sources if s.table is not None and s.folds is not None]
     if not known:
         raise PredictionsError(
@@ -189,7 +189,7 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
     assert table is not None
     assert folds is not None
     ids = table.image_ids
-    fold_of: list[tuple[Source, Folds]] = []
+    fold_of: list[tuple[Member, Folds]] = []
     warnings: list[str] = []
     for source in sources:
         if source.table is None or source.folds is None:
@@ -227,7 +227,7 @@ def _one_truth(sources: list[Source], seed: int) -> tuple[ImageTable, Folds, lis
     return table, redrawn, warnings, [note]
 
 
-def _check_labels(reference: Source, table: ImageTable, source: Source, theirs: ImageTable) -> None:
+def _check_labels(reference: Member, table: ImageTable, source: Member, theirs: ImageTable) -> None:
     ours_named = np.char.lower(np.array(table.class_names)[table.labels])
     theirs_named = np.char.lower(np.array(theirs.class_names)[theirs.labels])
     differing = table.image_ids[ours_named != theirs_named]
@@ -239,7 +239,7 @@ def _check_labels(reference: Source, table: ImageTable, source: Source, theirs: 
         )
 
 
-def _check_classes(source: Source, first: Source) -> None:
+def _check_classes(source: Member, first: Member) -> None:
     theirs, ours = (s.predictions.class_names for s in (source, first))
     differing = sorted({name.lower() for name in ours} ^ {name.lower() for name in theirs})
     if differing:
@@ -256,7 +256,7 @@ def _check_classes(source: Source, first: Source) -> None:
         )
 
 
-def _in_columns(source: Source, names: tuple[str, ...]) -> Predictions:
+def _in_columns(source: Member, names: tuple[str, ...]) -> Predictions:
     p = source.predictions
     place = {name.lower(): column for column, name in enumerate(p.class_names)}
     columns = [place[name.lower()] for name in names]

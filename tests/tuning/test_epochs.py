@@ -79,7 +79,7 @@ def test_steps_are_equal_stages_whatever_the_trials_epochs():
 
 
 def test_the_epoch_figure_goes_with_the_metric():
-    spec = asked("hyperband", metric="macro_auc")
+    spec = asked("hyperband", metric="roc_auc_ovr")
     study = optuna.create_study(direction="maximize", pruner=make_pruner(spec))
     watch = EpochWatch(study.ask(), spec)
     watch.heard(curve("head", [0.2])[0])

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss as sk_log_loss
 
 from ensemble_kit.tuning.losses import direction, fold_loss, pack, score, unpack
 
-METRICS = ("log_loss", "macro_auc", "balanced_accuracy")
+METRICS = ("log_loss", "roc_auc_ovr", "balanced_accuracy")
 
 
 @pytest.fixture
@@ -27,10 +27,10 @@ def test_values_equal_scikit_learns(case):
     values = {m: fold_loss(m, labels, p, groups).value for m in METRICS}
     assert values["log_loss"] == pytest.approx(sk_log_loss(labels, p))
     auc = roc_auc_score(labels, p, multi_class="ovr", average="macro")
-    assert values["macro_auc"] == pytest.approx(1 - auc)
+    assert values["roc_auc_ovr"] == pytest.approx(1 - auc)
     hits = balanced_accuracy_score(labels, p.argmax(axis=1))
     assert values["balanced_accuracy"] == pytest.approx(1 - hits)
-    assert score("macro_auc", labels, p) == pytest.approx(auc)
+    assert score("roc_auc_ovr", labels, p) == pytest.approx(auc)
     assert [direction(m) for m in METRICS] == ["minimize", "maximize", "maximize"]
 
 
@@ -76,4 +76,4 @@ def test_a_class_absent_from_a_fold_is_left_out_of_its_means():
     for metric in METRICS:
         assert np.isfinite(fold_loss(metric, labels, p, np.arange(4)).influence).all()
     assert fold_loss("balanced_accuracy", labels, p, np.arange(4)).value == 0.5
-    assert fold_loss("macro_auc", labels, p, np.arange(4)).value == 0.5
+    assert fold_loss("roc_auc_ovr", labels, p, np.arange(4)).value == 0.5

@@ -140,7 +140,7 @@ def test_a_name_in_use_is_refused_without_resume(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"search": {"metric": "macro_auc"}}, "another metric"),
+        ({"search": {"metric": "roc_auc_ovr"}}, "another metric"),
         ({"training": {"batch_size": 8}}, "another settings"),
         ({"split": {"seed": 1}}, "another folds, settings"),
     ],
@@ -177,7 +177,7 @@ def test_two_objectives_keep_the_front(tmp_path):
     assert sorted(sizes.values()) == [sizes[size] for size in sorted(sizes)]
 
 
-@pytest.mark.parametrize("metric", ["macro_auc", "balanced_accuracy"])
+@pytest.mark.parametrize("metric", ["roc_auc_ovr", "balanced_accuracy"])
 def test_scores_that_grow_are_maximised(tmp_path, metric):
     study, _ = search(tmp_path, small_study().override({"search": {"metric": metric}}))
     complete = [t for t in read_trials(study) if t.state == "COMPLETE"]

@@ -19,7 +19,7 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class GreedyOptions:
-    """objective : log_loss, accuracy, balanced_accuracy or macro_auc. rounds : members added.
+    """objective : log_loss, accuracy, balanced_accuracy or roc_auc_ovr. rounds : members added.
 
     sorted_start : best members that open the selection. bags : independent selections whose
     weights are averaged, each from ``bag_share`` of the members (all of them when bags is 1).

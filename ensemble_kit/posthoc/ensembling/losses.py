@@ -9,7 +9,7 @@ from ensemble_kit.core.errors import PredictionsError
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.posthoc.convex.simplex import true_class
 
-OBJECTIVES = ("log_loss", "accuracy", "balanced_accuracy", "macro_auc")
+OBJECTIVES = ("log_loss", "accuracy", "balanced_accuracy", "roc_auc_ovr")
 FLOOR = 1e-15
 CHUNK = 8
 REACH = 1.0 + 1e-9
@@ -33,7 +33,7 @@ def selection_loss(objective: str, members: Floats, labels: Ints) -> SelectionLo
         return _LogLoss(np.ascontiguousarray(true_class(members, labels)), np.zeros(n), 0)
     if objective in ("accuracy", "balanced_accuracy"):
         return _Accuracy.of(members, labels, balanced=objective == "balanced_accuracy")
-    if objective == "macro_auc":
+    if objective == "roc_auc_ovr":
         columns = np.ascontiguousarray(members.transpose(0, 2, 1))
         return _MacroAuc(columns, labels, np.zeros(columns.shape[1:]))
     raise PredictionsError(

@@ -17,7 +17,7 @@ from ensemble_kit.posthoc.convex.mixture import mixture_weights
 from ensemble_kit.posthoc.convex.simplex import true_class
 from ensemble_kit.posthoc.selection.catalogue import Candidate
 
-OBJECTIVES = ("log_loss", "balanced_accuracy", "macro_auc")
+OBJECTIVES = ("log_loss", "balanced_accuracy", "roc_auc_ovr")
 EQUAL_SHARE = 0.5
 """Part of the weight that all candidates share alike; the rest goes where log loss asks for it."""
 
@@ -225,7 +225,7 @@ def _loss(probabilities: Floats, labels: Ints, objective: str) -> _Loss:
         recall = hits / np.maximum(counts, 1)
         influence = -(right - recall[labels]) * n / (len(present) * counts[labels])
         return _Loss(float(1 - recall[present].mean()), influence)
-    if objective == "macro_auc":
+    if objective == "roc_auc_ovr":
         return _auc_loss(probabilities, labels, present)
     raise PredictionsError(
         f"{objective!r} is not an objective: choose from {', '.join(OBJECTIVES)}"

@@ -20,7 +20,7 @@ from ensemble_kit.posthoc.selection.fitted import Chain, Combination, fit_candid
 @dataclass(frozen=True)
 class ChainSpec:
     """What to fit: names of the catalogue, "auto" (all candidates, weighted) or, as a method,
-    "select" (one of them); objective log_loss, balanced_accuracy or macro_auc; prevalence: the
+    "select" (one of them); objective log_loss, balanced_accuracy or roc_auc_ovr; prevalence: the
     class frequencies to correct to (C,), or none."""
 
     method: str = AUTO

@@ -13,7 +13,7 @@ SCORES = {
     "log_loss": lambda y, p: log_loss(y, p, labels=np.arange(p.shape[1])),
     "accuracy": lambda y, p: 1 - accuracy_score(y, p.argmax(axis=1)),
     "balanced_accuracy": lambda y, p: 1 - balanced_accuracy_score(y, p.argmax(axis=1)),
-    "macro_auc": lambda y, p: 1 - np.mean(
+    "roc_auc_ovr": lambda y, p: 1 - np.mean(
         [roc_auc_score(y == c, p[:, c]) for c in range(p.shape[1])]
     ),
 }  # fmt: skip

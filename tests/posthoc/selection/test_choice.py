@@ -82,7 +82,7 @@ def weighted_score(p: np.ndarray, labels: np.ndarray, weights: np.ndarray, objec
     return 1.0 - float(np.mean(areas))
 
 
-@pytest.mark.parametrize("objective", ["log_loss", "balanced_accuracy", "macro_auc"])
+@pytest.mark.parametrize("objective", ["log_loss", "balanced_accuracy", "roc_auc_ovr"])
 def test_influence_is_the_derivative_by_a_rows_weight(objective: str) -> None:
     """Oracle: scikit-learn's weighted score, a row's weight moved by a little, divided by it."""
     rows = made_rows(groups=150, classes=3)
@@ -104,7 +104,7 @@ def test_loss_values_are_the_scores() -> None:
     p = rows.members[2]
     scores = point_scores(rows.labels, p)
     assert _loss(p, rows.labels, "log_loss").value == pytest.approx(scores["log_loss"])
-    assert _loss(p, rows.labels, "macro_auc").value == pytest.approx(1 - scores["roc_auc_ovr"])
+    assert _loss(p, rows.labels, "roc_auc_ovr").value == pytest.approx(1 - scores["roc_auc_ovr"])
     uniform = p * np.bincount(rows.labels)
     uniform /= uniform.sum(axis=1, keepdims=True)
     bacc = point_scores(rows.labels, p)["balanced_accuracy"]
