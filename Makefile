@@ -25,7 +25,7 @@ test: .venv/tests-installed
 # The Gaussian-process sampler needs torch, which is too large for the light suite.
 test-gp: .venv/tests-installed
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
-	$(BIN)/python -m pytest tests/tuning -k gp
+	$(BIN)/python -m pytest tests/tuning/test_search.py -k gaussian
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .
