@@ -80,7 +80,8 @@ def cv(
     )
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.training.preparing import Resources
-    from ensemble_kit.workflows.cross_validation import cross_validate, plan_cross_validation
+    from ensemble_kit.workflows.cross_validation import cross_validate
+    from ensemble_kit.workflows.cv_plan import plan_cross_validation
 
     changes: dict[str, dict[str, Any]] = {
         "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,

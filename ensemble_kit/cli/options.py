@@ -12,7 +12,7 @@ from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_setti
 from ensemble_kit.study.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
-    from ensemble_kit.data.prediction_tables import Asked
+    from ensemble_kit.data.prediction_rows import Asked
 
 STUDY_DEFAULT = "Default: the study's, else"
 
@@ -222,7 +222,7 @@ def asked_of(
 ) -> "Asked":
     """How predictions are to be read, by the options. Raises StudyError."""
     from ensemble_kit.core.errors import StudyError
-    from ensemble_kit.data.prediction_tables import Asked
+    from ensemble_kit.data.prediction_rows import Asked
 
     if scale not in ("probabilities", "logits"):
         raise StudyError(f"--from {scale!r}: give probabilities or logits")

@@ -1,43 +1,27 @@
 """Predictions made anywhere: one row an image, one column a class, and what else the file knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
-from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
+from ensemble_kit.core.records import Ints, Predictions, Strings
 from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
 from ensemble_kit.data.images import id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
 from ensemble_kit.data.missing import said, without_blanks, without_missing
-from ensemble_kit.data.prediction_columns import Scores, class_scores
+from ensemble_kit.data.prediction_columns import class_scores
+from ensemble_kit.data.prediction_rows import Asked, averaged, probabilities_of
 from ensemble_kit.data.tables import TableRead, read_table
 
 IDS = (*ALIASES["image_id"], "name", "ids", "image_ids")
 LABELS = ("dx", "label", "diagnosis", "diagnostic", "truth", "true_label", "ground_truth", "target",
           "y_true", "class", "labels", "targets", "benign_malignant")  # fmt: skip
-ROUNDING = 0.01
-"""Distance of a row's sum from 1 that is always taken for rounding."""
 MOST_FOLDS = 100
 """Highest fold number of a file with fewer images than that (one fold's alone, say)."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How predictions are to be read.
-
-    columns : role -> column. scale : what the numbers are. normalise : whether rows are divided by
-    their sums. several : what becomes of several rows an image.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    scale: Literal["probabilities", "logits"] = "probabilities"
-    normalise: bool = False
-    several: Literal["refuse", "mean"] = "refuse"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +85,11 @@ def read_prediction_table(
     )
     scores = class_scores(frame, candidates, wanted, names, str(path), asked.scale == "logits")
     notes += [f"{path.name}: {note}" for note in scores.notes]
-    values, more, warnings = _probabilities(scores, names, asked, path)
+    values, more, warnings = probabilities_of(scores, names, asked, path)
     notes += more
     first = np.arange(len(names))
     if asked.several == "mean" and len(set(names)) < len(names):
-        values, first, note = _averaged(values, names, labels, path)
+        values, first, note = averaged(values, names, labels, path)
         notes.append(note)
     image_ids = np.array(names, dtype=np.str_)[first]
     try:
@@ -291,82 +275,6 @@ def _numeric(frame: pd.DataFrame, column: str) -> bool:
     values = pd.to_numeric(frame[column].replace("", "nan"), errors="coerce")
     share = float(values.notna().mean())
     return share >= 0.5 or bool((frame[column].astype(str).str.lower() == "nan").all())
-
-
-def _probabilities(
-    scores: Scores, ids: Sequence[str], asked: Asked, path: Path
-) -> tuple[Floats, list[str], list[str]]:
-    """Rows that sum to 1, what was done to get them, and what is odd about them."""
-    values, names = scores.values, np.asarray(ids)
-    if asked.scale == "logits":
-        if not np.isfinite(values).all():
-            bad = names[~np.isfinite(values).all(axis=1)]
-            raise PredictionsError(f"{path}: logits of {some(bad)} are not finite; mend these rows")
-        if len(scores.names) > 2 or np.abs(values.sum(axis=1) - 1).max() > 1e-9:
-            values = np.exp(values - values.max(axis=1, keepdims=True))
-            values = values / values.sum(axis=1, keepdims=True)
-        return values, [f"{path.name}: logits turned into probabilities by softmax"], []
-    bad_rows = ~np.isfinite(values).all(axis=1) | (values < 0).any(axis=1)
-    if bad_rows.any():
-        raise PredictionsError(
-            f"{path}: {some(names[bad_rows])} have probabilities that are negative or not finite: "
-            "each lies in [0, 1]; mend or drop these rows, or give --from logits if they are logits"
-        )
-    sums = values.sum(axis=1)
-    warnings = []
-    if bool(np.isin(values, (0.0, 1.0)).all()):
-        warnings.append(
-            f"{path.name}: every probability is 0 or 1: these are decisions, so curves, AUC, "
-            "log loss "
-            "and calibration say little"
-        )
-    elif len(values) > 1 and (np.ptp(values, axis=0) == 0).all():
-        warnings.append(f"{path.name}: every image has the same probabilities: it ranks nothing")
-    bound = max(ROUNDING, values.shape[1] * 0.5 * 10.0**-scores.decimals)
-    far = np.abs(sums - 1) > bound + 1e-9
-    if far.any() and not asked.normalise:
-        rows = [f"{name} ({total:.4g})" for name, total in zip(names[far], sums[far], strict=True)]
-        raise PredictionsError(
-            f"{path}: the probabilities of {some(rows)} do not sum to 1 (within {bound:g}): "
-            "the class "
-            f"columns are {some(scores.names, 20)}; give one probability a class (softmax), or "
-            "--normalise for scores, or --from logits for logits"
-        )
-    off = int((np.abs(sums - 1) > 1e-9).sum())
-    if off == 0:
-        return values, [], warnings
-    if (sums == 0).any():
-        raise PredictionsError(
-            f"{path}: every score of {some(names[sums == 0])} is 0; drop these rows"
-        )
-    cause = "--normalise" if far.any() else "rounding"
-    done = (
-        f"{path.name}: the sums of {count(off, 'row')} lie in {sums.min():.6f}–{sums.max():.6f} "
-        f"through {cause}; they were renormalised"
-    )
-    if far.any():
-        done = (
-            f"{path.name}: the scores of {count(off, 'row')} were divided by their sums "
-            "(--normalise)"
-        )
-    return values / sums[:, None], [done], warnings
-
-
-def _averaged(
-    values: Floats, names: Sequence[str], labels: "pd.Series[str] | None", path: Path
-) -> tuple[Floats, Ints, str]:
-    unique, first, codes = np.unique(np.asarray(names), return_index=True, return_inverse=True)
-    if labels is not None:
-        text = labels.to_numpy(dtype=np.str_)
-        torn = sorted({names[int(k)] for k in np.flatnonzero(text != text[first][codes])})
-        if torn:
-            raise PredictionsError(f"{path}: rows of {some(torn)} have different labels; mend them")
-    order = np.argsort(first, kind="stable")
-    sums = np.zeros((len(unique), values.shape[1]))
-    np.add.at(sums, codes, values)
-    mean = sums / np.bincount(codes)[:, None]
-    note = f"{path.name}: {len(names):,} rows averaged to {count(len(unique), 'image')}"
-    return mean[order], first[order].astype(np.int64), note
 
 
 def _text(frame: pd.DataFrame, column: str, role: str) -> Strings:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.study.complaints import complaints
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
@@ -249,7 +250,7 @@ class Study(StudySpec):
         try:
             super().__init__(**sections)
         except ValidationError as error:
-            raise StudyError(f"the study: {_complaints(error)}") from None
+            raise StudyError(f"the study: {complaints(error)}") from None
 
     @staticmethod
     def read(path: "Path | str") -> StudySpec:
@@ -333,34 +334,4 @@ def _checked(values: Mapping[str, Any], source: str) -> StudySpec:
     try:
         return StudySpec.model_validate(values)
     except ValidationError as error:
-        raise StudyError(f"{source}: {_complaints(error)}") from None
-
-
-def _complaints(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors(include_url=False):
-        place = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function"))
-        place = place or "the study"
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
-        else:
-            whole = item["type"] == "missing" or isinstance(item["input"], (dict, BaseModel))
-            given = "" if whole else f" (given {item['input']!r})"
-            lines.append(f"{place} {_rule(item['type'], item.get('ctx', {}), item['msg'])}{given}")
-    return "; ".join(lines[:10])
-
-
-def _rule(kind: str, facts: Mapping[str, Any], message: str) -> str:
-    """The rule that was broken, in words."""
-    rules = {
-        "greater_than_equal": "must be at least {ge}",
-        "greater_than": "must be more than {gt}",
-        "less_than_equal": "must be at most {le}",
-        "less_than": "must be less than {lt}",
-        "literal_error": "must be {expected}",
-        "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
-        "missing": "is missing",
-    }
-    if kind in rules:
-        return rules[kind].format(**facts)
-    return f"is not valid: {message.removeprefix('Value error, ')}"
+        raise StudyError(f"{source}: {complaints(error)}") from None

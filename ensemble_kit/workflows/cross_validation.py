@@ -5,7 +5,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,7 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
-from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.metrics.evaluation import evaluate
-from ensemble_kit.metrics.slices import make_slices
-from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
@@ -38,20 +34,17 @@ from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fo
 from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
-from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import read_done, train_fold
-from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
-    check_inner_holdout,
     find_weights,
     fold_job,
-    known_weights,
     prepare_study,
 )
 from ensemble_kit.training.workers import Workers
+from ensemble_kit.workflows.cv_plan import check_first
 from ensemble_kit.workflows.finished import FinishedRun, say_nothing
 from ensemble_kit.workflows.inputs import (
     RUNS_DIR,
@@ -72,46 +65,6 @@ STOPPING_NOTES = {
     "the figures are optimistic.",
     "none": "Every fold model trained a fixed number of epochs; no image chose when to stop.",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class CrossValidationPlan:
-    """What a cross-validation would compute: nothing is decoded, fetched or written for it.
-
-    draws : one ``Folds`` a repeat. weights_there : whether the first weights need no download.
-    """
-
-    images: ImageTable
-    study: StudySpec
-    draws: tuple[Folds, ...]
-    pixels: PixelPlan
-    stores: StorePlan
-    weights_there: bool
-
-
-def plan_cross_validation(
-    images: Images = None,
-    study: StudySpec | None = None,
-    *,
-    folds: Folds | Sequence[Folds] | None = None,
-    resources: Resources | None = None,
-    tell: Callable[..., None] = say_nothing,
-) -> CrossValidationPlan:
-    """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
-    study, resources = study or StudySpec(), resources or Resources()
-    check_model_spec(study.model)
-    with sample_folder(resources.store_dir, keep=False) as sample:
-        table, _ = read_images(images, study, sample, tell=tell)
-        study, draws = draws_of(table, study, folds)
-        check_first(table, draws, study)
-        size, aspect = study.model.image_size, study.model.aspect
-        pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
-        known = known_weights(study)
-        stores = plan_stores(
-            study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
-            resources.store_dir, resources.store_limit,
-        )  # fmt: skip
-    return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known)
 
 
 def cross_validate(
@@ -155,13 +108,6 @@ def cross_validate(
         if record := take_record(studies_dir, study, folder):
             record_files(folder, [record])
     return FinishedRun(folder)
-
-
-def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> None:
-    """Refuse, before any work, what would otherwise be refused after it."""
-    check_names_of_view(study.evaluation.malignant, table.class_names, study.data.vocabulary)
-    make_slices(table, study.evaluation.slices)
-    check_inner_holdout(table, draws, study)
 
 
 def _train_run(

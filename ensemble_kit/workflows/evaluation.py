@@ -10,7 +10,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import PredictionsError, StudyError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
-from ensemble_kit.data.prediction_tables import Asked
+from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.bootstrap import Method
 from ensemble_kit.metrics.comparison import Comparison, compare
 from ensemble_kit.metrics.evaluation import Evaluation

@@ -13,12 +13,8 @@ from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Stri
 from ensemble_kit.data.dataset import load_data
 from ensemble_kit.data.groups import union_groups
 from ensemble_kit.data.metadata import lesions_within_patients
-from ensemble_kit.data.prediction_tables import (
-    Asked,
-    PredictionTable,
-    as_classes,
-    read_prediction_table,
-)
+from ensemble_kit.data.prediction_rows import Asked
+from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
 from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
 from ensemble_kit.study import DataSpec

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ensemble_kit.core.errors import PredictionsError
-from ensemble_kit.data.prediction_tables import Asked, read_prediction_table
+from ensemble_kit.data.prediction_rows import Asked
+from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.workflows.matching import read_matched
 
 P = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2]])

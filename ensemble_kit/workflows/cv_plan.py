@@ -1,0 +1,68 @@
+"""What a cross-validation would do, and what can be refused before it does anything."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.sample.folder import sample_folder
+from ensemble_kit.metrics.slices import make_slices
+from ensemble_kit.metrics.view import check_names_of_view
+from ensemble_kit.models import check_model_spec
+from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
+from ensemble_kit.training.preparing import (
+    Resources,
+    check_inner_holdout,
+    find_weights,
+    known_weights,
+)
+from ensemble_kit.workflows.finished import say_nothing
+from ensemble_kit.workflows.inputs import Images, draws_of, read_images
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidationPlan:
+    """What a cross-validation would compute: nothing is decoded, fetched or written for it.
+
+    draws : one ``Folds`` a repeat. weights_there : whether the first weights need no download.
+    """
+
+    images: ImageTable
+    study: StudySpec
+    draws: tuple[Folds, ...]
+    pixels: PixelPlan
+    stores: StorePlan
+    weights_there: bool
+
+
+def plan_cross_validation(
+    images: Images = None,
+    study: StudySpec | None = None,
+    *,
+    folds: Folds | Sequence[Folds] | None = None,
+    resources: Resources | None = None,
+    tell: Callable[..., None] = say_nothing,
+) -> CrossValidationPlan:
+    """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
+    study, resources = study or StudySpec(), resources or Resources()
+    check_model_spec(study.model)
+    with sample_folder(resources.store_dir, keep=False) as sample:
+        table, _ = read_images(images, study, sample, tell=tell)
+        study, draws = draws_of(table, study, folds)
+        check_first(table, draws, study)
+        size, aspect = study.model.image_size, study.model.aspect
+        pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)
+        known = known_weights(study)
+        stores = plan_stores(
+            study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
+            resources.store_dir, resources.store_limit,
+        )  # fmt: skip
+    return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known)
+
+
+def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> None:
+    """Refuse, before any work, what would otherwise be refused after it."""
+    check_names_of_view(study.evaluation.malignant, table.class_names, study.data.vocabulary)
+    make_slices(table, study.evaluation.slices)
+    check_inner_holdout(table, draws, study)
