@@ -325,3 +325,18 @@ def test_a_large_table_is_read_in_time(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,c\n" + "im_1,mel,0.5\n" * 100_000)
     assert read_table(path).frame.shape == (100_000, 3)
+
+
+def test_a_pipe_is_refused_and_never_waited_for(tmp_path):
+    import os
+    from pathlib import Path
+
+    import pytest
+
+    from ensemble_kit.core.errors import DataError
+    from ensemble_kit.data.tables import read_table
+
+    pipe = Path(tmp_path) / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="give a regular file"):
+        read_table(pipe)
