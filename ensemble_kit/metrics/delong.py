@@ -23,15 +23,28 @@ class AucVariance:
     negative_groups: int
 
 
+def placements(scores: Floats, positive: Bools) -> Floats:
+    """(n,) share of the other side that each row is ranked rightly against, ties half (DeLong et
+    al. 1988, V10 and V01; by ranks as Sun & Xu 2014); the mean of either side is the AUC.
+
+    scores : (n,). positive : (n,), with at least one row on each side.
+    """
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    ranks = rankdata(scores)
+    shares = np.empty(len(scores))
+    shares[positive] = (ranks[positive] - rankdata(scores[positive])) / n_negative
+    shares[~positive] = 1 - (ranks[~positive] - rankdata(scores[~positive])) / n_positive
+    return shares
+
+
 def clustered_auc(scores: Floats, positive: Bools, groups: Ints) -> AucVariance:
     """AUC of (n,) scores with Obuchowski's variance; with one row a group it is DeLong's.
 
     Both sides must have at least two groups.
     """
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(scores)
-    v10 = (ranks[positive] - rankdata(scores[positive])) / n_negative
-    v01 = 1 - (ranks[~positive] - rankdata(scores[~positive])) / n_positive
+    shares = placements(scores, positive)
+    v10, v01 = shares[positive], shares[~positive]
     auc = float(v10.mean())
     _, codes = np.unique(groups, return_inverse=True)
     n_groups = int(codes.max()) + 1

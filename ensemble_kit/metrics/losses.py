@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import rankdata
 
-from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.core.records import Bools, Floats, Ints
 
 SMALLEST = float(np.finfo(np.float64).eps)
 
@@ -23,16 +22,24 @@ def brier_losses(labels: Ints, probabilities: Floats) -> Floats:
     return np.asarray((probabilities**2).sum(axis=1) - 2 * own + 1, dtype=np.float64)
 
 
+def auc(scores: Floats, positive: Bools) -> float:
+    """Area under the ROC curve of (n,) scores (Mann–Whitney, ties count half); both sides needed.
+
+    Sorting each side's bare numbers is several times faster than ranking all rows.
+    """
+    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
+    below = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
+    return float(below) / (2.0 * len(high) * len(low))
+
+
 def class_aucs(labels: Ints, probabilities: Floats) -> Floats:
-    """(C,) one-vs-rest AUC of each class by Mann–Whitney ranks; NaN where a side is empty."""
+    """(C,) one-vs-rest AUC of each class; NaN where a side is empty."""
     n, n_classes = probabilities.shape
-    ranks = rankdata(probabilities, axis=0)
-    positives = np.bincount(labels, minlength=n_classes).astype(np.float64)
-    own_ranks = np.bincount(labels, weights=ranks[np.arange(n), labels], minlength=n_classes)
-    pairs = positives * (n - positives)
-    wins = own_ranks - positives * (positives + 1) / 2
-    none = np.full(n_classes, np.nan)
-    return np.asarray(np.divide(wins, pairs, out=none, where=pairs > 0), dtype=np.float64)
+    areas = np.full(n_classes, np.nan)
+    for c, own in enumerate(labels == c for c in range(n_classes)):
+        if 0 < own.sum() < n:
+            areas[c] = auc(probabilities[:, c], own)
+    return areas
 
 
 def point_scores(labels: Ints, probabilities: Floats) -> Mapping[str, float]:

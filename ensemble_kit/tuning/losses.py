@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ensemble_kit.core.records import Floats, Ints, read_only
+from ensemble_kit.metrics.delong import placements
 from ensemble_kit.metrics.losses import log_losses, point_scores
 from ensemble_kit.study.space import Metric
 
@@ -83,24 +83,18 @@ def _by_class_mean(labels: Ints, losses: Floats, n_classes: int) -> tuple[float,
 
 
 def _auc_loss(labels: Ints, probabilities: Floats) -> tuple[float, Floats]:
-    """1 - macro AUC; parts from placements (DeLong et al. 1988): for each class the share of the
-    other side that an image is ranked wrongly against."""
+    """1 - macro AUC; parts from DeLong's placements, those of a side weighted by its size."""
     n, n_classes = probabilities.shape
     values, parts = [], np.zeros(n)
     for c in range(n_classes):
         own = labels == c
-        positives, negatives = int(own.sum()), int(n - own.sum())
-        if not positives or not negatives:
+        positives = int(own.sum())
+        if not 0 < positives < n:
             continue
-        ranks = rankdata(probabilities[:, c])
-        within = np.empty(n)
-        within[own] = rankdata(probabilities[own, c])
-        within[~own] = rankdata(probabilities[~own, c])
-        above = np.where(own, negatives - (ranks - within), ranks - within)
-        share = above / np.where(own, negatives, positives)
-        value = float(share[own].mean())
+        wrong = 1 - placements(probabilities[:, c], own)
+        value = float(wrong[own].mean())
         values.append(value)
-        parts += (share - value) / np.where(own, positives, negatives)
+        parts += (wrong - value) / np.where(own, positives, n - positives)
     return float(np.mean(values)), parts / max(len(values), 1)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import PredictionsError
 from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.metrics.losses import auc
 from ensemble_kit.posthoc.convex.simplex import true_class
 
 OBJECTIVES = ("log_loss", "accuracy", "balanced_accuracy", "roc_auc_ovr")
@@ -149,13 +150,3 @@ class _MacroAuc:
 
     def with_member(self, member: int) -> "_MacroAuc":
         return replace(self, total=self.total + self.columns[member])
-
-
-def auc(scores: Floats, positive: Ints) -> float:
-    """Area under the ROC curve (Mann-Whitney, ties count half), by sorting each side once.
-
-    Sorting bare numbers is several times faster than an argsort of all rows.
-    """
-    high, low = np.sort(scores[positive]), np.sort(scores[~positive])
-    below = np.searchsorted(low, high, "left").sum() + np.searchsorted(low, high, "right").sum()
-    return float(below) / (2.0 * len(high) * len(low))

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 
 from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.metrics.losses import auc
 from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, fit_greedy, select
-from ensemble_kit.posthoc.ensembling.losses import auc, selection_loss
+from ensemble_kit.posthoc.ensembling.losses import selection_loss
 from tests.posthoc.posthoc_cases import made_rows
 
 SCORES = {
