@@ -1,7 +1,7 @@
 """Everything a study's folds share, made once before any fold starts."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SplitError
+from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.backbone import resolve_weights, weights_digest
@@ -96,7 +97,7 @@ def prepare_study(
     workers: Workers,
     *,
     depths: Sequence[int] | None = None,
-    tell: Callable[..., None],
+    tell: Tell,
 ) -> Prepared:
     """Decode what is not decoded, then fill the activation stores in one pass.
 

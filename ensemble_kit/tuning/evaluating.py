@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.folds import fold_predictions
@@ -26,7 +27,6 @@ from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.losses import FoldLoss, fold_loss, score
 from ensemble_kit.tuning.sampling import values_of
 
-Tell = Callable[..., None]
 Heard = Callable[[Event], bool]
 MOST_MEMORY = 2.2e9
 """Bytes a worker may have grown to: each network of other settings leaves some behind."""

@@ -1,10 +1,10 @@
 """The honest score of the whole procedure: a search inside each outer training part."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Estimate, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Difference, paired_difference, paired_mean_difference
 from ensemble_kit.metrics.losses import log_losses
@@ -19,8 +19,6 @@ from ensemble_kit.tuning.sampling import with_params
 from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.summary import summarise
 from ensemble_kit.tuning.trials import TrialRecord
-
-Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, eq=False)

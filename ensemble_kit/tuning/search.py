@@ -1,13 +1,14 @@
 """The search itself: trials taken from a queue, judged fold by fold, stopped when beyond hope."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
 from ensemble_kit.core.errors import StoreError, WeightsError
+from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Folds
 from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
@@ -40,7 +41,6 @@ from ensemble_kit.tuning.trials import (
 )
 
 STOPPED = (KeyboardInterrupt, StoreError, WeightsError)
-Tell = Callable[..., None]
 
 
 class _OutOfTimeError(Exception):

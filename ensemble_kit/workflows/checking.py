@@ -1,6 +1,5 @@
 """`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ensemble_kit.core.errors import (
     count,
     some,
 )
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import SAMPLE, DataSet
 from ensemble_kit.data.decode import MEND_ALL
@@ -20,7 +20,6 @@ from ensemble_kit.data.survey import Survey, survey
 from ensemble_kit.splits import audit_split, make_folds, read_folds_file
 from ensemble_kit.splits.folds_file import read_image_list
 from ensemble_kit.study import DataSpec
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import load_dataset
 
 
@@ -51,7 +50,7 @@ def check(
     no_images: bool = False,
     quick: bool = False,
     jobs: int = 2,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> Checked:
     """Read a data set, look at every image, draw folds or audit a split made elsewhere.
 

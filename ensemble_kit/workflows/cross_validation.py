@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import some
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
 from ensemble_kit.metrics.evaluation import evaluate
@@ -45,7 +46,7 @@ from ensemble_kit.training.preparing import (
 )
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.workflows.cv_plan import check_first
-from ensemble_kit.workflows.finished import FinishedRun, say_nothing
+from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import (
     RUNS_DIR,
     Images,
@@ -77,7 +78,7 @@ def cross_validate(
     resources: Resources | None = None,
     overwrite: bool = False,
     studies_dir: Path | None = None,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> FinishedRun:
     """Train every fold that is not finished, judge the out-of-fold rows, complete the run folder.
 
@@ -116,7 +117,7 @@ def _train_run(
     spec: StudySpec,
     folder: Path,
     resources: Resources,
-    tell: Callable[..., None],
+    tell: Tell,
     overwrite: bool,
     reading: Mapping[str, object],
 ) -> tuple[Predictions, ...]:
@@ -247,7 +248,7 @@ def _train(
     spec: StudySpec,
     folder: Path,
     workers: Workers,
-    tell: Callable[..., None],
+    tell: Tell,
 ) -> list[FoldDone]:
     finished, futures = [], []
     for repeat, folds in enumerate(draws):

@@ -1,8 +1,9 @@
 """What a cross-validation would do, and what can be refused before it does anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.metrics.slices import make_slices
@@ -17,7 +18,6 @@ from ensemble_kit.training.preparing import (
     find_weights,
     known_weights,
 )
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import Images, draws_of, read_images
 
 
@@ -42,7 +42,7 @@ def plan_cross_validation(
     *,
     folds: Folds | Sequence[Folds] | None = None,
     resources: Resources | None = None,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> CrossValidationPlan:
     """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
     study, resources = study or StudySpec(), resources or Resources()

@@ -1,11 +1,12 @@
 """`ensemble`: runs and prediction files into one calibrated, cross-fitted run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Ints
 from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
@@ -19,7 +20,7 @@ from ensemble_kit.study import EvaluationSpec, Study
 from ensemble_kit.study.space import OLD_METRICS
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
-from ensemble_kit.workflows.finished import FinishedRun, say_nothing
+from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR
 from ensemble_kit.workflows.members import gather
 
@@ -72,7 +73,7 @@ def ensemble(
     runs_dir: Path = RUNS_DIR,
     seed: int = 0,
     overwrite: bool = False,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> EnsembledRun:
     """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows.
 

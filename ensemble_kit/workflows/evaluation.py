@@ -1,6 +1,6 @@
 """`evaluate`: figures with intervals of predictions made anywhere, in memory or as run folders."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import PredictionsError, StudyError, count, some
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.bootstrap import Method
@@ -20,7 +21,6 @@ from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.study import DataSpec, EvaluationSpec, Study, StudySpec
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
 from ensemble_kit.workflows.matching import Matched, read_matched
 
@@ -92,7 +92,7 @@ def evaluate_files(
     asked: Asked | None = None,
     reading: DataSpec | None = None,
     align: bool = False,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> EvaluatedFiles:
     """A run folder for each table of predictions; several are compared in pairs.
 

@@ -1,16 +1,17 @@
 """`explain`: heat maps of a run's images, each by the fold model that never saw the image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from ensemble_kit.core.errors import DataError, RunError
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.explain.explaining import Explained, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import Run, find_run, read_run
 from ensemble_kit.training.model_cache import warm_up
-from ensemble_kit.workflows.finished import FinishedRun, say_nothing
+from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
 
 Chosen = int | str | Sequence[str]
@@ -24,7 +25,7 @@ def explain(
     images_dir: Path | None = None,
     runs_dir: Path = RUNS_DIR,
     store_dir: Path = STORE_DIR,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> Explained:
     """Draw Grad-CAM maps into ``explain/`` of the folder of a `cv` run.
 

@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from ensemble_kit.core.atomic import write_json, write_text
 from ensemble_kit.core.errors import DataError, RunError
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Floats
 from ensemble_kit.data.decode import Pixels, decode
 from ensemble_kit.data.sample import draw_sample
@@ -20,14 +20,11 @@ from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.bundle import bundle_json, check_sets, script_of
 from ensemble_kit.workflows.card import write_card
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 TOLERANCE = 1e-4
 REFERENCES = 48
 BATCH = 16
-
-Tell = Callable[..., None]
 
 
 @dataclass(frozen=True)

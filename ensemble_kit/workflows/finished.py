@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from ensemble_kit.workflows.ensemble_files import Bundle
 
 
-def say_nothing(kind: str, **facts: Any) -> None:
-    """The listener of a workflow that nobody listens to."""
-
-
 def open_run(name: Path | str | None = None, *, runs_dir: Path | str = "runs") -> "FinishedRun":
     """A finished run: by its folder, by its name below ``runs_dir``, or the latest (None).
 

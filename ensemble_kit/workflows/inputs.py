@@ -1,16 +1,16 @@
 """What every workflow begins with: the images, their folds, the name of the run folder."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ensemble_kit.core.errors import RunError, StudyError
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
 from ensemble_kit.runs.manifest import is_run
 from ensemble_kit.splits import make_folds, read_folds_file
 from ensemble_kit.study import DataSpec, StudySpec, read_study
-from ensemble_kit.workflows.finished import say_nothing
 
 STORE_DIR, RUNS_DIR = Path("store"), Path("runs")
 DEFAULT_SEARCH_STUDY = Path("studies/ham10000.toml")
@@ -56,7 +56,7 @@ def read_images(
     study: StudySpec,
     sample_dir: Path = STORE_DIR / "sample",
     *,
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> tuple[ImageTable, dict[str, object]]:
     """The images given, or those that the study names, and what a manifest records of the reading.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +12,13 @@ import numpy as np
 from ensemble_kit.core.atomic import write_atomically, write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, some
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
 from ensemble_kit.models.fold_ensemble import FoldOutputs
 from ensemble_kit.posthoc.spread import mutual_information
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.training.workers import available_cores
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.predicted import Bounds, Predicted, joined
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
@@ -29,8 +29,6 @@ PARTIAL = ".{name}.partial"
 MARK = "\x1e"
 """Begins the lines of that file that are no rows."""
 NO_BOUNDS = Bounds()
-
-Tell = Callable[..., None]
 
 
 @dataclass(frozen=True)

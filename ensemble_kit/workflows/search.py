@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.stores.locks import reading_stores
@@ -28,7 +28,6 @@ from ensemble_kit.tuning.sampling import check_space
 from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.storage import StoragePlace, reachable
 from ensemble_kit.tuning.summary import SearchResult, summarise, write_best, write_tuning
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import Images, draws_of, images_of
 
 STUDIES_DIR = Path("studies")
@@ -123,7 +122,7 @@ def tune(
     plots: bool = False,
     resources: Resources | None = None,
     command: str = "tune",
-    tell: Callable[..., None] = say_nothing,
+    tell: Tell = say_nothing,
 ) -> FinishedSearch:
     """Search the study's space; every trial on the same folds, poor ones stopped early.
 
@@ -165,7 +164,7 @@ def _search(
     request: SearchRequest,
     plan: SearchPlan,
     resources: Resources,
-    tell: Callable[..., None],
+    tell: Tell,
     nested: bool,
     plots: bool,
 ) -> tuple[SearchResult, Nested | None]:

@@ -1,6 +1,6 @@
 """A run proved on data from elsewhere: predicted, evaluated, and set beside its own figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, count
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.class_map import read_class_map, with_classes_of
 from ensemble_kit.data.dataset import load_table
@@ -35,12 +36,9 @@ from ensemble_kit.workflows.external import (
     prevalence_shift,
     recalibration,
 )
-from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.overlap import Overlap, alike_pairs, named_overlap
 from ensemble_kit.workflows.predict import PredictOptions, outputs_of
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
-
-Tell = Callable[..., None]
 
 
 @dataclass(frozen=True, eq=False)
