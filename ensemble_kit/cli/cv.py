@@ -107,7 +107,7 @@ def cv(
         )
         if not plan.weights_there:
             note("the ImageNet weights are not on this machine yet: `cv` fetches them (84 MB)")
-        print_plan(plan.images, plan.study, plan.pixels, plan.stores)
+        print_plan(plan.images, plan.study, plan.pixels, plan.stores, plan.forecast)
         return
     with TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown:
         done = cross_validate(

@@ -14,6 +14,7 @@ from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.stores.pixels import PixelPlan
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import StorePlan
+from ensemble_kit.training.speeds import Forecast, time_text
 
 
 def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
@@ -55,7 +56,9 @@ def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
     results.print(drawn)
 
 
-def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: StorePlan) -> None:
+def print_plan(
+    table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: StorePlan, times: Forecast
+) -> None:
     """What would be computed, what is there, how large and how long."""
     drawn = Table(title=f"plan: {len(table):,} images at {spec.model.image_size} px")
     for name in ("store", "size", "state"):
@@ -68,7 +71,7 @@ def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: Stor
     for sentence in plan.notes:
         results.print(sentence, markup=False)
     results.print(
-        f"frozen layers: {plan.passes:,} images to pass, about {plan.seconds / 60:,.1f} minutes; "
+        f"frozen layers: {plan.passes:,} images to pass, {time_text(plan.seconds)}; "
         f"{size_text(plan.missing_bytes)} to write",
         markup=False,
     )
@@ -77,9 +80,11 @@ def print_plan(table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: Stor
     fine = f", {spec.training.fine_tune_epochs} epochs of the last blocks from {plan.fine_tune}"
     results.print(
         f"then {spec.split.folds} folds × {spec.split.repeats}: {head}"
-        + (fine if plan.fine_tune != "none" else ""),
+        + (fine if plan.fine_tune != "none" else "")
+        + f", {time_text(times.train_seconds)}",
         markup=False,
     )
+    results.print(times.told, markup=False)
     print_not_decoded()
 
 

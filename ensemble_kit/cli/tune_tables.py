@@ -8,6 +8,7 @@ from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import SearchSpec
+from ensemble_kit.training.speeds import BASES, time_text
 from ensemble_kit.tuning.costs import SpaceCost
 from ensemble_kit.tuning.nested import Nested, nested_sentence
 from ensemble_kit.tuning.summary import SearchResult
@@ -23,7 +24,7 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
         drawn.add_column(name, justify="left" if name == "backbone" else "right")
     for size in cost.sizes:
         plan = size.stores
-        missing = f"{plan.passes:,} images, about {plan.seconds / 60:.1f} min"
+        missing = f"{plan.passes:,} images, {time_text(plan.seconds)}"
         drawn.add_row(
             size.backbone,
             f"{size.image_size} px",
@@ -36,10 +37,12 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
     said = dict.fromkeys([*cost.notes, *(s for size in cost.sizes for s in size.stores.notes)])
     for sentence in said:
         results.print(sentence, markup=False)
+    trials, whole = spec.search.trials, cost.trial
     results.print(
-        f"all sizes: {size_text(cost.total_bytes)}, about {cost.seconds / 60:.1f} minutes, each "
-        f"paid when a trial first asks for it; then {spec.search.trials} trials of up to "
-        f"{spec.split.folds} folds",
+        f"all sizes: {size_text(cost.total_bytes)}, {time_text(cost.seconds)}, each paid when a "
+        f"trial first asks for it; then {trials} trials of up to {spec.split.folds} folds, "
+        f"{time_text(trials * whole.train_seconds)} if none is stopped early, "
+        f"{BASES[whole.basis]}",
         markup=False,
     )
 

@@ -8,6 +8,7 @@ from rich.progress import Progress, TextColumn
 from ensemble_kit.progress.console import progress
 from ensemble_kit.progress.listening import PHASE_NAMES, Listener, bar_columns, draws
 from ensemble_kit.study import StudySpec
+from ensemble_kit.training.speeds import time_text
 
 LABEL_WIDTH = 28
 
@@ -48,7 +49,7 @@ class TrainingProgress(Listener):
         for sentence in plan.notes:
             self._line(sentence)
         if plan.keys:
-            there = "all there" if not plan.passes else f"about {plan.seconds:,.0f} s to compute"
+            there = "all there" if not plan.passes else f"{time_text(plan.seconds)} to compute"
             self._line(f"activations: {plan.total_bytes / 1e9:.2f} GB, {plan.views} views, {there}")
 
     def _on_fill(self, total: int) -> None:
@@ -67,6 +68,9 @@ class TrainingProgress(Listener):
     def _on_filled(self, images: int, seconds: float) -> None:
         self._end("fill")
         super()._on_filled(images, seconds)
+
+    def _on_forecast(self, times: Any) -> None:
+        self._line(f"folds: {times.told}")
 
     def _on_fold_started(self, repeat: int, fold: int) -> None:
         if "folds" not in self._tasks:

@@ -97,9 +97,12 @@ def write_study(folder: Path, study: StudySpec) -> str:
 
 
 def read_run_study(folder: Path) -> StudySpec:
-    """The study of a run; the default one where the folder holds none."""
+    """The study of a run; the default one where the folder holds none.
+
+    A setting that did not exist when the run was made has the value that describes what was done.
+    """
     path = folder / STUDY
-    return read_study(path) if path.is_file() else StudySpec()
+    return read_study(path, of_run=True) if path.is_file() else StudySpec()
 
 
 def study_text(folder: Path) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.study.complaints import complaints
+from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
@@ -65,16 +66,6 @@ class ModelSpec(Section):
     )
     unfreeze_depth: int = Field(2, ge=0, le=14, description="blocks trained, from the end; 0: head")
     dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
-
-
-RENAMED = {"predict_views": "test_views"}
-"""Old names of training settings, which are still read."""
-
-
-def with_new_names(pairs: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings under their present names; an old name beside its new one stays, to be refused."""
-    present = {old: new for old, new in RENAMED.items() if new not in pairs}
-    return {present.get(name, name): value for name, value in pairs.items()}
 
 
 class TrainingSpec(Section):
@@ -149,6 +140,13 @@ class TrainingSpec(Section):
     def averaged_views(self, stored: int) -> int:
         """Views of a held-out image that a prediction averages where ``stored`` are there."""
         return min(self.test_views or stored, stored)
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Settings of the head's epochs that were changed though the head is solved."""
+        names = ("head_epochs", "head_lr") if self.head == "probe" else ()
+        fields = type(self).model_fields
+        return tuple(name for name in names if getattr(self, name) != fields[name].default)
 
     @model_validator(mode="after")
     def _views_are_there(self) -> "TrainingSpec":
@@ -310,24 +308,28 @@ def _toml_value(text: str) -> Any:
         return text.strip()
 
 
-def read_study(path: Path) -> StudySpec:
-    """Read and check a study file."""
+def read_study(path: Path, *, of_run: bool = False) -> StudySpec:
+    """Read and check a study file; of_run : see :func:`parse_study`."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror}); name a study file") from None
     except UnicodeDecodeError:
         raise StudyError(f"{path}: not UTF-8 text; a study is a TOML file") from None
-    return parse_study(text, str(path))
+    return parse_study(text, str(path), of_run=of_run)
 
 
-def parse_study(text: str, source: str) -> StudySpec:
-    """Check a study given as TOML text; ``source`` names it in errors."""
+def parse_study(text: str, source: str, *, of_run: bool = False) -> StudySpec:
+    """Check a study given as TOML text; ``source`` names it in errors.
+
+    of_run : it is a run's own record, written with every setting of its time: one that is absent
+    did not exist, and means what was done then, not today's default.
+    """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{source}: not valid TOML: {error}; mend that line") from None
-    return _checked(values, source)
+    return _checked(as_done_then(values) if of_run else values, source)
 
 
 def _checked(values: Mapping[str, Any], source: str) -> StudySpec:

@@ -38,6 +38,8 @@ from ensemble_kit.training.head import Features, score_shift, shifted, solve_hea
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import FoldRows, PhasePlan, pooled_features, predict, run_phase
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
+from ensemble_kit.training.speeds import remember
+from ensemble_kit.training.workers import available_cores
 
 EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
@@ -290,8 +292,25 @@ def _finish(
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
     done.write(job.folder)
+    _remember_rates(job, done)
     EventLog(job.events).emit("fold_done", repeat=job.seed.repeat, fold=job.seed.fold)
     return done
+
+
+def _remember_rates(job: FoldJob, done: FoldDone) -> None:
+    """Keep how fast this fold went, for the forecasts of later plans."""
+    if job.threads != available_cores():
+        return
+    spec, took = job.spec, done.seconds
+    views = job.views if spec.training.head == "probe" else 1
+    images = done.epochs["head"] * len(job.train) * views
+    remember(job.store_dir, spec, "head", images, took["head"])
+    if done.epochs["fine_tune"]:
+        images = done.epochs["fine_tune"] * len(job.train)
+        remember(job.store_dir, spec, "blocks", images, took["fine_tune"])
+    images = len(job.held) * spec.training.averaged_views(job.views)
+    rest = took["all"] - took["head"] - took["fine_tune"]
+    remember(job.store_dir, spec, "rest", images, rest)
 
 
 def _held(job: FoldJob, probabilities: Floats) -> Predictions:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ensemble_kit.core.errors import StoreError
+from ensemble_kit.core.errors import StoreError, some
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.device import configured_backend, multiplies_bfloat16, policy_for
 from ensemble_kit.stores.activations import FOLDER, ActivationKey, ActivationStore
 from ensemble_kit.study import StudySpec
+from ensemble_kit.training.speeds import Basis, rate_of
 
 GB = 1e9
 KINDS: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")
@@ -23,7 +24,7 @@ class StorePlan:
     keys : stores to have; depth 0 holds pooled features. views : dihedral views of each image.
     fine_tune : where the second phase takes its rows from.
     total_bytes, missing_bytes : of all keys. passes : images × views yet to go through the
-    network. seconds : a guess for them. notes : choices a reader should know of.
+    network. seconds : for them, by the rate of ``basis``. notes : choices a reader should know of.
     """
 
     keys: tuple[ActivationKey, ...]
@@ -33,6 +34,7 @@ class StorePlan:
     missing_bytes: int
     passes: int
     seconds: float
+    basis: Basis = "guessed"
     notes: tuple[str, ...] = ()
 
 
@@ -73,7 +75,8 @@ def plan_stores(
     cuts = [d for d in cuts if 0 < d < backbone.n_blocks and (fine_tuning or depths is not None)]
     if wanted_views == 0:
         note = "online augmentation changes every image in every epoch: training end to end"
-        return StorePlan((), 8, "pixels" if fine_tuning else "none", 0, 0, 0, 0.0, (note,))
+        source: Literal["pixels", "none"] = "pixels" if fine_tuning else "none"
+        return StorePlan((), 8, source, 0, 0, 0, 0.0, notes=(note,))
 
     def key(depth: int) -> ActivationKey:
         return ActivationKey(
@@ -91,6 +94,11 @@ def plan_stores(
 
     pooled, cut_keys = key(0), tuple(key(depth) for depth in cuts)
     notes = []
+    if spec.training.idle:
+        notes.append(
+            f"{some(spec.training.idle)}: no effect, since the head is solved; give --head sgd to "
+            "train it by epochs"
+        )
     if kind == "cpu" and spec.training.precision == "bfloat16" and not multiplies_bfloat16():
         notes.append(
             "this processor has no instructions for bfloat16: --precision float32 is faster here"
@@ -133,12 +141,15 @@ def plan_stores(
     complete = total - missing
     _check_disk(store_dir, missing + complete - sum(store.bytes_there() for store in stores))
     passes = pixels.rows * sum(not all(states[v] for states in ready) for v in range(views))
-    speed = backbone.speed * (128 / spec.model.image_size) ** 2
+    rate = rate_of(store_dir, spec, "forward")
     in_store = bool(cut_keys) and spec.model.unfreeze_depth < backbone.n_blocks
     fine_tune: Literal["store", "pixels", "none"] = "none"
     if fine_tuning:
         fine_tune = "store" if in_store else "pixels"
-    return StorePlan(keys, views, fine_tune, total, missing, passes, passes / speed, tuple(notes))
+    return StorePlan(
+        keys, views, fine_tune, total, missing, passes,
+        passes / rate.images_per_second, rate.basis, tuple(notes),
+    )  # fmt: skip
 
 
 def _check_disk(store_dir: Path, missing: int) -> None:

@@ -25,6 +25,7 @@ from ensemble_kit.training.events import EventLog
 from ensemble_kit.training.fold import FoldJob, PixelFile
 from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
+from ensemble_kit.training.speeds import forecast, remember
 from ensemble_kit.training.workers import Workers, available_cores
 
 
@@ -135,6 +136,7 @@ def prepare_study(
         tell("fill", total=plan.passes)
         done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
+    tell("forecast", times=forecast(resources.store_dir, spec, len(table), plan.views, 0))
     return Prepared(
         table, pixels, weights, digest, plan, resources, policy_for(spec.training.precision, kind)
     )
@@ -148,6 +150,7 @@ def fill_task(job: FillJob) -> FillDone:
     cache.staged.restore_base()
     wanted = [open_store(job.store_dir, key) for key in job.keys]
     related = [open_store(job.store_dir, key) for key in _earlier_cuts(job)]
+    filling = time.perf_counter()
     report = fill_stores(
         cache.staged,
         wanted,
@@ -157,6 +160,9 @@ def fill_task(job: FillJob) -> FillDone:
         device=cache.device.kind,
         on_progress=lambda n: log.emit("fill_step", n=n),
     )
+    if job.threads == available_cores():
+        took = time.perf_counter() - filling
+        remember(job.store_dir, job.spec, "forward", report.computed, took)
     return FillDone(report, time.perf_counter() - began)
 
 

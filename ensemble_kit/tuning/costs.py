@@ -9,6 +9,7 @@ from ensemble_kit.stores.pixels import plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import Resources, find_weights, known_weights
+from ensemble_kit.training.speeds import BASES, Forecast, forecast
 from ensemble_kit.tuning.sampling import values_of, with_params
 
 WORKER_BYTES = 1.5e9
@@ -17,13 +18,14 @@ WORKER_BYTES = 1.5e9
 @dataclass(frozen=True)
 class SizeCost:
     """One backbone at one image size: bytes of decoded pixels (0 to come if ready), the plan of
-    its activations with every cut the space can ask for."""
+    its activations with every cut the space can ask for; what all folds of a trial take at each."""
 
     backbone: str
     image_size: int
     pixel_bytes: int
     pixels_ready: bool
     stores: StorePlan
+    trials: tuple[Forecast, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class SpaceCost:
     @property
     def total_bytes(self) -> int:
         return sum(size.pixel_bytes + size.stores.total_bytes for size in self.sizes)
+
+    @property
+    def trial(self) -> Forecast:
+        """All folds of a trial, stores there: the mean over sizes and cuts."""
+        found = [times for size in self.sizes for times in size.trials]
+        basis = max((times.basis for times in found), key=list(BASES).index)
+        return Forecast(0.0, sum(times.train_seconds for times in found) / len(found), basis)
 
     @property
     def seconds(self) -> float:
@@ -98,5 +107,15 @@ def _plans(
             pixels = plan_pixels(table, size, aspect, place, remember=not dry)
             facts = PixelFacts(pixels.digest, len(table))
             stores = plan_stores(point, facts, weights, place, resources.store_limit, depths)
-            found.append(SizeCost(backbone, size, pixels.n_bytes, pixels.ready, stores))
+            trials = tuple(
+                forecast(
+                    place,
+                    with_params(point, {"unfreeze_depth": depth}),
+                    len(table),
+                    stores.views,
+                    0,
+                )
+                for depth in depths
+            )
+            found.append(SizeCost(backbone, size, pixels.n_bytes, pixels.ready, stores, trials))
     return found

@@ -18,6 +18,7 @@ from ensemble_kit.training.preparing import (
     find_weights,
     known_weights,
 )
+from ensemble_kit.training.speeds import Forecast, forecast
 from ensemble_kit.workflows.inputs import Images, draws_of, read_images
 
 
@@ -26,6 +27,7 @@ class CrossValidationPlan:
     """What a cross-validation would compute: nothing is decoded, fetched or written for it.
 
     draws : one ``Folds`` a repeat. weights_there : whether the first weights need no download.
+    forecast : seconds, and whether they rest on rates measured on this machine.
     """
 
     images: ImageTable
@@ -34,6 +36,7 @@ class CrossValidationPlan:
     pixels: PixelPlan
     stores: StorePlan
     weights_there: bool
+    forecast: Forecast
 
 
 def plan_cross_validation(
@@ -58,7 +61,8 @@ def plan_cross_validation(
             study, PixelFacts(pixels.digest, len(table)), find_weights(study)[1] if known else "",
             resources.store_dir, resources.store_limit,
         )  # fmt: skip
-    return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known)
+    times = forecast(resources.store_dir, study, len(table), stores.views, stores.passes)
+    return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known, times)
 
 
 def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble_kit.core.alignment import align_rows, row_numbers
-from ensemble_kit.core.errors import PredictionsError, RunError
+from ensemble_kit.core.errors import PredictionsError, RunError, StudyError
 from ensemble_kit.runs import paths
 from ensemble_kit.runs.ensembles import SetLine, read_sets, write_sets
 from ensemble_kit.runs.evaluation import read_evaluation, write_evaluation
@@ -32,6 +32,7 @@ from ensemble_kit.runs.tables import (
     write_oof,
     write_oof_of_repeat,
 )
+from ensemble_kit.study import read_study
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "run-v1"
 RUNS = ("evaluated", "trained", "ensembled")
@@ -214,3 +215,15 @@ def test_no_reader_of_runs_takes_json_or_csv_apart_itself() -> None:
     found = re.compile(r"json\.loads?\(|csv\.\w*[rR]eader\(|read_csv\(|write_json\(")
     offenders = [str(p) for p in files if found.search(p.read_text(encoding="utf-8"))]
     assert not offenders
+
+
+def test_a_run_whose_study_lacks_later_settings_did_what_was_done_then(tmp_path: Path) -> None:
+    """Runs were written with every setting of their time: an absent one is no default of today."""
+    text = (GOLDEN / "trained" / "study.toml").read_text(encoding="utf-8")
+    lines = [x for x in text.splitlines() if not x.startswith(("head =", "logit_adj", "warmup"))]
+    space = "[search.space.head_lr]\nlow = 0.0003\nhigh = 0.03\nlog = true\n"
+    (tmp_path / "study.toml").write_text("\n".join([*lines, space]), encoding="utf-8")
+    training = read_run_study(tmp_path).training
+    assert (training.head, training.logit_adjustment, training.warmup) == ("sgd", 0.0, 0.0)
+    with pytest.raises(StudyError, match="head_lr has no effect"):
+        read_study(tmp_path / "study.toml")
