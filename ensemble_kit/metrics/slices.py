@@ -12,6 +12,7 @@ AGE_COLUMNS = ("age", "age_approx")
 AGE_EDGES = (30.0, 45.0, 60.0, 75.0)
 AGE_BANDS = ("0-29", "30-44", "45-59", "60-74", "75+")
 UNKNOWN = "unknown"
+ONE, SEVERAL = "one", "several"
 MOST_VALUES = 50
 
 
@@ -32,7 +33,9 @@ def make_slices(table: ImageTable, named: tuple[str, ...] = ()) -> list[Slice]:
     """Slices by the usual columns that the table has, and by every column named.
 
     Ages become bands (0-29, 30-44, 45-59, 60-74, 75+ years); empty values become "unknown". A
-    column with a single value makes no slices.
+    column with a single value makes no slices. Images that are the only one of their lesion (where
+    no lesion is known: of their group) form a slice, and the others: published test sets often
+    hold the former alone, which are easier.
     """
     missing = [name for name in named if name not in table.slices]
     if missing:
@@ -52,7 +55,19 @@ def make_slices(table: ImageTable, named: tuple[str, ...] = ()) -> list[Slice]:
             )
         if 1 < len(distinct) <= MOST_VALUES:
             slices += [Slice(column, str(value), values == value) for value in distinct]
-    return slices
+    return slices + _by_photographs(table)
+
+
+def _by_photographs(table: ImageTable) -> list[Slice]:
+    known = table.lesions != ""
+    column = "images of the lesion" if known.any() else "images of the group"
+    units = table.lesions if known.any() else table.groups
+    known = known if known.any() else np.ones(len(table), np.bool_)
+    _, codes, sizes = np.unique(units, return_inverse=True, return_counts=True)
+    single = sizes[codes] == 1
+    parts = [(ONE, known & single), (SEVERAL, known & ~single), (UNKNOWN, ~known)]
+    found = [Slice(column, value, rows) for value, rows in parts if rows.any()]
+    return found if (known & single).any() and (known & ~single).any() else []
 
 
 def banded(column: str, values: Strings) -> Strings:

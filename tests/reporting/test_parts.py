@@ -19,6 +19,7 @@ from ensemble_kit.reporting.collect.report import build_report
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.thumbnails import make_thumbnail
 from ensemble_kit.reporting.collect.training import flat
+from ensemble_kit.reporting.figures.training import tuning_slice
 from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.page.tables import confusion_rows
 from ensemble_kit.reporting.view.base import Number
@@ -239,13 +240,14 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
     trials = tuple(
         SearchTrial(
             number=i, state="COMPLETE" if i != 2 else "PRUNED", value=1.0 - 0.1 * i, seconds=3,
-            params={"dropout": 0.1 * i, "base": "xception"},
+            params={"dropout": 0.1 * i, "base": "xception", "fine_tune_lr": 10.0 ** (-2 - i)},
         )
         for i in range(4)
     )  # fmt: skip
+    space = {"fine_tune_lr": {"low": 1e-5, "high": 0.01, "step": 0.0, "log": True}}
     TuningRecord(
         name="searched", metric="log_loss", direction="minimize", sampler="tpe", pruner="none",
-        space={}, trials=trials, best=3, front=(3,), importance={"dropout": 0.9, "base": 0.1},
+        space=space, trials=trials, best=3, front=(3,), importance={"dropout": 0.9, "base": 0.1},
         optimism=None, nested=None, note="",
     ).write(run.folder)  # fmt: skip
     view = build_report(run.folder)
@@ -255,6 +257,14 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
     page = render_page(view)
     for drawn in ("training-loss", "training-auc", "tuning-history", "tuning-slice-1"):
         assert f'id="{drawn}"' in page
+    assert view.tuning is not None
+    assert view.tuning.logarithmic == ("fine_tune_lr",)
+    drawn = tuning_slice(view.tuning, "fine_tune_lr")
+    assert "fine_tune_lr, log scale" in drawn
+    across = sorted(float(x) for x in re.findall(r'<circle[^>]* cx="([0-9.]+)"', drawn))
+    steps = np.diff(across)
+    assert np.allclose(steps, steps[0], atol=0.2), "powers of ten are equally far apart"
+    assert "log scale" not in tuning_slice(view.tuning, "dropout")
     (run.folder / "tuning.json").write_text("{}")
     with pytest.raises(RunError, match="tune"):
         build_report(run.folder)

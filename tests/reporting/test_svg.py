@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble_kit.reporting.figures.axes import Plot, nice_ticks
+from ensemble_kit.reporting.figures.axes import Plot, log_ticks, nice_ticks
 from ensemble_kit.reporting.figures.svg import (
     clean,
     drawing,
@@ -77,6 +77,17 @@ def test_ticks_are_round_numbers_and_use_a_true_minus() -> None:
         (pytest.approx(-0.1), "−0.1"), (0.0, "0.0"), (pytest.approx(0.1), "0.1"),
         (pytest.approx(0.2), "0.2"), (pytest.approx(0.3), "0.3"),
     ]  # fmt: skip
+
+
+def test_logarithmic_ticks_stand_at_their_logarithms() -> None:
+    assert log_ticks(2e-5, 2e-3) == [
+        (pytest.approx(math.log10(v)), label)
+        for v, label in ((3e-5, "3e−5"), (1e-4, "1e−4"), (3e-4, "3e−4"), (1e-3, "0.001"))
+    ]
+    assert [label for _, label in log_ticks(1e-6, 1e3)] == [
+        "1e−6", "1e−5", "1e−4", "0.001", "0.01", "0.1", "1", "10", "100", "1000",
+    ]  # fmt: skip
+    assert len(log_ticks(4.0, 5.0)) == 2, "the ends where no round number lies between"
 
 
 def test_a_plot_puts_corners_where_they_belong() -> None:

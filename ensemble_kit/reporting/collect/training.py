@@ -80,6 +80,11 @@ def build_tuning(source: ReportedRun) -> Tuning | None:
         metric=found.metric,
         direction=found.direction.lower(),
         trials=tuple(_trial(trial) for trial in found.trials),
+        logarithmic=tuple(
+            name
+            for name, asked in found.space.items()
+            if isinstance(asked, Mapping) and asked.get("log") is True
+        ),
         importance=found.importance,
         optimism=optimism
         and Number(value=optimism.value, low=optimism.low, high=optimism.high, note=optimism.note),

@@ -21,6 +21,24 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[tuple[float, str
     return [(k * step, _label(k * step, decimals)) for k in range(first, last + 1)]
 
 
+def log_ticks(low: float, high: float, most: int = 4) -> list[tuple[float, str]]:
+    """Ticks 1, 3 · 10^k inside [low, high] (both positive) at their decimal logarithms; powers of
+    ten alone where there are more than ``most``."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    every = [m * 10.0**k for k in decades for m in (1, 3)]
+    inside = [v for v in every if low * 0.999 <= v <= high * 1.001]
+    if len(inside) > most:
+        inside = [v for v in inside if math.isclose(math.log10(v), round(math.log10(v)))]
+    return [(math.log10(v), _short_number(v)) for v in inside or [low, high]]
+
+
+def _short_number(value: float) -> str:
+    """0.001, 30, 3e−5."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    return f"{value:.0e}".replace("e-0", "e−").replace("e+0", "e").replace("e-", "e−")
+
+
 def _label(value: float, decimals: int) -> str:
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")

@@ -1,8 +1,9 @@
 """Training curves by fold; the tuning study's history, slices and importance."""
 
+import math
 from collections.abc import Sequence
 
-from ensemble_kit.reporting.figures.axes import Plot, nice_ticks
+from ensemble_kit.reporting.figures.axes import Plot, log_ticks, nice_ticks
 from ensemble_kit.reporting.figures.svg import drawing, line, short, text
 from ensemble_kit.reporting.view.training import FoldHistory, Trial, Tuning
 
@@ -59,7 +60,7 @@ def tuning_history(study: Tuning) -> str:
 
 
 def tuning_slice(study: Tuning, parameter: str) -> str:
-    """Score of the trials over one parameter."""
+    """Score of the trials over one parameter, on the scale on which it was drawn."""
     points = [
         (t.parameters[parameter], t.value, t.state)
         for t in study.trials
@@ -71,15 +72,20 @@ def tuning_slice(study: Tuning, parameter: str) -> str:
     xs = [float(str(x)) if numeric else at[str(x)] for x, _, _ in points]
     if not xs:
         return ""
+    logarithmic = numeric and parameter in study.logarithmic and min(xs) > 0
+    if logarithmic:
+        xs = [math.log10(x) for x in xs]
     low, high = min(xs), max(xs)
     margin = 0.06 * (high - low) or 0.5
     plot = _score_plot(study.trials, low - margin, high + margin, width=184, height=150)
-    ticks = (
-        nice_ticks(plot.x0, plot.x1, 3)
-        if numeric
-        else [(at[name], short(name, 12)) for name in names]
-    )
-    parts = [plot.frame(ticks, nice_ticks(plot.y0, plot.y1, 4), short(parameter, 28))]
+    if logarithmic:
+        ticks = log_ticks(10**plot.x0, 10**plot.x1)
+    elif numeric:
+        ticks = nice_ticks(plot.x0, plot.x1, 3)
+    else:
+        ticks = [(at[name], short(name, 12)) for name in names]
+    label = short(parameter, 22) + (", log scale" if logarithmic else "")
+    parts = [plot.frame(ticks, nice_ticks(plot.y0, plot.y1, 4), label)]
     for x, (_, y, state) in zip(xs, points, strict=True):
         parts.append(plot.dot(x, y, 3.0, "dot ink" if state == "COMPLETE" else "hollow"))
     return drawing(240, 192, f"{study.metric} of the trials over {parameter}", parts, "panel")

@@ -45,11 +45,13 @@ class Trial(Value):
 
 
 class Tuning(Value):
-    """``direction``: "minimize" or "maximize". ``optimism``: inner minus nested outer score."""
+    """``direction``: "minimize" or "maximize". ``logarithmic``: parameters that were drawn on a
+    logarithmic scale. ``optimism``: inner minus nested outer score."""
 
     metric: str = ""
     direction: str = "minimize"
     trials: tuple[Trial, ...] = ()
+    logarithmic: tuple[str, ...] = ()
     importance: dict[str, float] = Field(default_factory=dict)
     optimism: Number | None = None
     note: str = ""
