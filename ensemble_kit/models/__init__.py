@@ -1,5 +1,6 @@
 """Registry of architectures: how each is built, where its blocks begin, where its weights are."""
 
+import os
 from importlib import import_module
 
 from ensemble_kit.core.errors import StudyError
@@ -7,6 +8,10 @@ from ensemble_kit.models.backbone import Backbone
 from ensemble_kit.study import ModelSpec
 
 __all__ = ["NAMES", "Backbone", "check_model_spec", "find_backbone"]
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+"""What TensorFlow tells of itself is no message to a user. Set here, before any import of the
+framework: whoever uses it has imported this package first."""
 
 _PLACES = {
     "xception": ("ensemble_kit.models.xception", "XCEPTION"),

@@ -38,7 +38,6 @@ def configured_backend() -> str:
 
 def prepare(threads: int) -> Device:
     """Set up the framework in this process, once, before any tensor is made."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _native_messages_hidden():
         import keras
 
