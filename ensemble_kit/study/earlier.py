@@ -7,7 +7,7 @@ RENAMED = {"predict_views": "test_views"}
 """Old names of training settings, which are still read."""
 
 BEFORE: Mapping[str, Mapping[str, Any]] = {
-    "training": {"head": "sgd", "logit_adjustment": 0.0, "warmup": 0.0}
+    "training": {"head": "sgd", "logit_adjustment": 0.0, "warmup": 0.0, "fine_tuned_share": 1.0}
 }
 """What was done where a run's study, written with every setting of its time, lacks these."""
 

@@ -30,6 +30,8 @@ PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
     "batch_size": ("training", "int"),
     "class_weights": ("training", "float"),
     "label_smoothing": ("training", "float"),
+    "fine_tuned_share": ("training", "float"),
+    "logit_adjustment": ("training", "float"),
     "weight_decay": ("training", "float"),
     "schedule": ("training", "category"),
     "head_lr": ("training", "float"),

@@ -89,6 +89,13 @@ class TrainingSpec(Section):
         description="τ: τ log frequency is taken off the class scores; rare classes are found more "
         "often, log loss suffers; costs no time",
     )
+    fine_tuned_share: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="α: the weights kept are α of the fine-tuned ones and 1 - α of those that "
+        "fine-tuning began with, the solved head on the frozen base; costs no time; 1: no mean",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share given to the other classes")
     class_weights: float | Literal["balanced", "none"] = Field(
         "none", description="'balanced', 'none', or a power p in (0, 1]: weight = frequency^-p"

@@ -36,7 +36,15 @@ from ensemble_kit.study import StudySpec, TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.head import Features, score_shift, shifted, solve_head
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
-from ensemble_kit.training.phases import FoldRows, PhasePlan, pooled_features, predict, run_phase
+from ensemble_kit.training.phases import (
+    FoldRows,
+    PhasePlan,
+    average_weights,
+    pooled_features,
+    predict,
+    run_phase,
+    weights_of,
+)
 from ensemble_kit.training.sources import PixelSource, Source, StoredSource
 from ensemble_kit.training.speeds import remember
 from ensemble_kit.training.workers import available_cores
@@ -143,9 +151,11 @@ def train_fold(job: FoldJob) -> FoldDone:
         plan = PhasePlan("fine_tune", job.spec.training.fine_tune_epochs,
                          job.spec.training.fine_tune_lr, job.views, job.spec.training,
                          _best(history))  # fmt: skip
+        began_with = weights_of(model)
         history += run_phase(
             model, source, rows, plan, job.seed, scratch, tensorboard=board, on_epoch=told
         )
+        average_weights(model, began_with, job.spec.training.fine_tuned_share)
     shift = score_shift(job.labels, job.train, len(job.class_names), training)
     cache.staged.shift_scores(shift)
     by_view = [predict(model, source, job.held, view) for view in range(views)]

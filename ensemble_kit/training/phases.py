@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,24 @@ def compile_model(model: Any, spec: TrainingSpec) -> None:
         optimizer = keras.optimizers.Adam()
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing)
     model.compile(optimizer=optimizer, loss=loss)
+
+
+def weights_of(model: Any) -> list[NDArray[Any]]:
+    """A copy of the trainable weights, in the model's order."""
+    return [np.array(variable) for variable in model.trainable_variables]
+
+
+def average_weights(model: Any, start: Sequence[NDArray[Any]], share: float) -> None:
+    """Set the trainable weights to ``share`` of their own and 1 - share of ``start``.
+
+    The straight line between a solved head on a frozen base and what fine-tuning made of it holds
+    models that are less sure of themselves and rank no worse (Wortsman et al., "Robust fine-tuning
+    of zero-shot models", CVPR 2022). start : as :func:`weights_of` gave before training.
+    """
+    if share == 1:
+        return
+    for variable, first in zip(model.trainable_variables, start, strict=True):
+        variable.assign((1 - share) * first + share * np.array(variable))
 
 
 def predict(model: Any, source: Source, rows: Ints, view: int = 0) -> Floats:

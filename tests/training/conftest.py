@@ -57,7 +57,7 @@ def spec() -> StudySpec:
             },
             "training": {
                 "head": "sgd", "early_stopping": "inner", "schedule": "plateau",
-                "logit_adjustment": 0.0, "test_views": 1, "views": 4,
+                "logit_adjustment": 0.0, "fine_tuned_share": 1.0, "test_views": 1, "views": 4,
                 "head_epochs": 2, "fine_tune_epochs": 2, "batch_size": 16, "augment": "none",
                 "store_dtype": "float32", "head_lr": 0.01, "fine_tune_lr": 0.003,
             },

@@ -299,3 +299,20 @@ def test_a_loss_that_diverges_is_said(tmp_path, table, folds, spec):
         with pytest.raises(FloatingPointError, match="lower the learning rate"):
             train_fold(job)
     assert not (job.folder / "done.json").exists()
+
+
+def test_the_weights_kept_lie_between_the_solved_head_and_the_fine_tuned_network(
+    tmp_path, table, folds, spec
+):
+    def trained(name, **training):
+        asked = {"head": "probe", "early_stopping": "none"} | training
+        job = job_of(spec.override({"training": asked}), table, folds, tmp_path / name)
+        train_fold(job)
+        return keras.models.load_model(job.folder / "model.keras").get_weights()
+
+    start = trained("start", fine_tune_epochs=0)
+    end = trained("end", fine_tuned_share=1.0)
+    kept = trained("kept", fine_tuned_share=0.3)
+    assert any(not np.array_equal(a, b) for a, b in zip(start, end, strict=True))
+    for first, last, between in zip(start, end, kept, strict=True):
+        assert np.allclose(between, 0.7 * first + 0.3 * last, atol=1e-6)
