@@ -177,8 +177,9 @@ def simulate(
             if key[0] == "l2_debiased":
                 found = l2_interval(gaps, resampled)
             else:
-                norm = "max" if key[0] == "ecce" else "sum"
-                inverted = folded_interval([(gaps, resampled)], norm=norm)
+                inverted = folded_interval(
+                    [(gaps, resampled)], norm="max" if key[0] == "ecce" else "sum"
+                )
                 found = inverted.low, inverted.high, inverted.p_value
             out[key][number] = (
                 low <= goal[key] <= high, found[0] <= goal[key] <= found[1],

@@ -21,6 +21,9 @@ IDENTITY_VIEW, OLD_IDENTITY_VIEW = "identity_view.csv", "unturned.csv"
 the old name is read in runs made before."""
 TENSORBOARD = "tensorboard"
 
+ISSUES, NEAR_DUPLICATES = "issues.csv", "near_duplicates.csv"
+"""Labels that a run's probabilities speak against, and pairs across groups that look the same."""
+
 EXTERNAL = "external.json"
 """What a validation on other data found."""
 EXPLAIN = "explain"
