@@ -35,11 +35,11 @@ def print_issues(found: "Found") -> None:
     if found.pairs:
         shown = Table("image", "other", box=None, pad_edge=False)
         shown.title, shown.title_justify = "\nimages of different groups that look alike", "left"
+        shown.add_column("points that agree", justify="right")
         shown.add_column("likeness", justify="right")
-        shown.add_column("cosine", justify="right")
         for pair in found.pairs[:SHOWN]:
             names = (escape(text) for text in (pair.first, pair.second))
-            shown.add_row(*names, f"{pair.likeness:.3f}", f"{pair.cosine:.3f}")
+            shown.add_row(*names, f"{pair.points or '–'}", f"{pair.likeness:.3f}")
         results.print(shown)
         if len(found.pairs) > SHOWN:
             results.print(f"and {len(found.pairs) - SHOWN:,} more")

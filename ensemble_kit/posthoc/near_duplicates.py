@@ -23,11 +23,27 @@ Features = NDArray[np.float32]
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """rows : (m, 2) int, the first below the second. cosine, likeness : (m,), by falling
-    likeness."""
+    likeness (of :func:`candidates` by rows)."""
 
     rows: Ints
     cosine: Floats
     likeness: Floats
+
+
+def evened(features: Features) -> Features:
+    """Features in which likeness tells twins from strangers better: square roots, each column at
+    mean 0 and deviation 1, rows of length 1."""
+    values = np.sign(features) * np.sqrt(np.abs(features))
+    values = values - values.mean(axis=0)
+    spread = values.std(axis=0)
+    values = values / np.where(spread > 1e-6 * max(float(spread.max()), 1e-12), spread, 1.0)
+    length = np.sqrt((values**2).sum(axis=1, keepdims=True))
+    return np.asarray(values / np.where(length > 0, length, 1.0), np.float32)
+
+
+def candidates(features: Features, groups: NDArray[Any], each: int) -> Pairs:
+    """Every image with its ``each`` likest of other groups, as pairs, each once."""
+    return near_duplicates(features, groups, len(features) * each, each=each)
 
 
 def near_duplicates(
@@ -35,20 +51,22 @@ def near_duplicates(
     groups: NDArray[Any],
     most: int,
     *,
+    each: int = 20,
     turned: tuple[Features, ...] = (),
     tell: Callable[[int], None] = lambda n: None,
 ) -> Pairs:
     """The ``most`` likeliest pairs across groups.
 
     features : (n, F) unit rows. groups : (n,) names or codes. turned : the same images turned and
-    mirrored, each (n, F); a pair counts with its best view. tell : hears of rows done.
+    mirrored, each (n, F); a pair counts with its best view. each : neighbours of an image that are
+    looked at. tell : hears of rows done.
     """
     n = len(features)
     codes = np.unique(groups, return_inverse=True)[1]
     strangers = min(STRANGERS, max(1, n - 1))
     nearest = np.zeros(n)
     best: list[tuple[Ints, Ints, Floats]] = []
-    keep = max(1, min(n - 1, max(strangers, 20)))
+    keep = max(1, min(n - 1, max(strangers, each)))
     for start in range(0, n, ROWS_AT_ONCE):
         piece = slice(start, min(start + ROWS_AT_ONCE, n))
         cosine = features[piece] @ features.T
@@ -61,7 +79,11 @@ def near_duplicates(
         finite = np.isfinite(ordered)
         sums = np.where(finite, ordered, 0.0).sum(axis=1)
         nearest[piece] = sums / np.maximum(finite.sum(axis=1), 1)
-        rows = np.repeat(np.arange(piece.start, piece.stop), keep)
+        if each < keep:
+            first = np.argsort(-values, axis=1, kind="stable")[:, :each]
+            columns = np.take_along_axis(columns, first, axis=1)
+            values = np.take_along_axis(values, first, axis=1)
+        rows = np.repeat(np.arange(piece.start, piece.stop), columns.shape[1])
         best.append((rows.astype(np.int64), columns.ravel().astype(np.int64), values.ravel()))
         tell(piece.stop - piece.start)
     left, right, cosines = (np.concatenate(part) for part in zip(*best, strict=True))

@@ -13,7 +13,7 @@ from ensemble_kit.runs.paths import ISSUES, NEAR_DUPLICATES
 
 Kind = Literal["label", "near-duplicate"]
 KINDS: tuple[Kind, ...] = ("label", "near-duplicate")
-PAIR_COLUMNS = ("from_img", "to_img", "likeness", "cosine")
+PAIR_COLUMNS = ("from_img", "to_img", "points", "likeness", "cosine")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Issue:
     kind "label": ``given`` is doubted, ``suggested`` the likeliest other class, ``suspicion`` the
     probability that the label is wrong. kind "near-duplicate": ``image`` and ``other`` look the
     same and are in different groups; ``given`` and ``suggested`` are their labels, ``suspicion``
-    the cosine of their features.
+    1 - 2 to the power of -points / 6, or where points were not looked for the cosine of features.
     """
 
     image: str
@@ -36,10 +36,12 @@ class Issue:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images of different groups that look the same."""
+    """Two images of different groups that look the same. points : how many agree in place (0: none,
+    or not looked for). likeness, cosine : of their features."""
 
     first: str
     second: str
+    points: int
     likeness: float
     cosine: float
 

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble_kit.core.errors import RunError, StudyError, count
+from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.posthoc.label_noise import confident_joint, label_noise
-from ensemble_kit.posthoc.near_duplicates import near_duplicates
 from ensemble_kit.runs.folder import Run, find_run, read_run
 from ensemble_kit.runs.issues import Issue, Pair, write_issues
 from ensemble_kit.runs.manifest import record_files
 from ensemble_kit.runs.paths import ISSUES, NEAR_DUPLICATES
 from ensemble_kit.workflows.finished import say_nothing
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
-from ensemble_kit.workflows.run_features import features_of
+from ensemble_kit.workflows.twins import find_twins
 
 PAIRS = 50
 SUSPICION = 0.5
+POINTS_HALVING = 6
+"""Points in place that halve the doubt whether two images are one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +70,22 @@ def find_issues(
     if run.table.n_classes < 2 or not len(run.table):
         raise RunError(f"run {run.name!r} has a single class: there is no other label to suggest")
     doubted, rate, off_diagonal = _labels(run, suspicion)
-    twins, notes = _pairs(run, store_dir, pairs, tell)
+    twins: tuple[Pair, ...] = ()
+    notes: list[str] = []
+    if pairs:
+        twins, said = find_twins(run, store_dir, pairs, tell)
+        notes.append(said)
     classes = np.array(run.table.class_names)[run.table.labels]
     label_of = dict(zip(run.table.image_ids.tolist(), classes.tolist(), strict=True))
     alike = [
-        Issue(p.first, label_of[p.first], label_of[p.second], p.cosine, "near-duplicate", p.second)
+        Issue(
+            p.first,
+            label_of[p.first],
+            label_of[p.second],
+            1 - 2 ** (-p.points / POINTS_HALVING) if p.points else p.cosine,
+            "near-duplicate",
+            p.second,
+        )
         for p in twins
     ]
     issues = (*doubted, *alike)
@@ -99,32 +111,3 @@ def _labels(run: Run, least: float) -> tuple[list[Issue], float, int]:
     ]  # fmt: skip
     off = int(confident_joint(p, table.labels).off_diagonal(table.labels).sum())
     return doubted, found.rate, off
-
-
-def _pairs(
-    run: Run, store_dir: Path, most: int, tell: Callable[..., None]
-) -> tuple[tuple[Pair, ...], list[str]]:
-    if most == 0:
-        return (), []
-    features = features_of(run, store_dir)
-    if not features.sets:
-        return (), [f"near-duplicates were not looked for: {features.source}"]
-    tell("begin", total=sum(len(part.rows) for part in features.sets))
-    ids, groups = run.table.image_ids, run.table.groups
-    found: list[Pair] = []
-    for part in features.sets:
-        if len(part.rows) < 2:
-            continue
-        pairs = near_duplicates(
-            part.views[0], groups[part.rows], most, turned=part.views[1:],
-            tell=lambda n: tell("step", n=n),
-        )  # fmt: skip
-        named = ids[part.rows][pairs.rows]
-        found += [
-            Pair(str(a), str(b), float(like), float(cosine))
-            for (a, b), like, cosine in zip(named, pairs.likeness, pairs.cosine, strict=True)
-        ]
-    found.sort(key=lambda pair: (-pair.likeness, pair.first, pair.second))
-    shown = tuple(found[:most])
-    return shown, [f"near-duplicates: the {count(len(shown), 'likeliest pair')} across groups by "
-                   f"{features.source}; look at each before you hand them on"]  # fmt: skip

@@ -15,7 +15,7 @@ from ensemble_kit.runs.paths import FEATURES, fold_folders
 from ensemble_kit.stores.activations import ActivationKey, ActivationStore, key_in, stores_in
 from ensemble_kit.stores.pixels import plan_pixels
 
-VIEWS_UP_TO = 20_000
+VIEWS_UP_TO = 5_000
 """Images up to which turned and mirrored views are compared too (eight times the work)."""
 Features = NDArray[np.float32]
 
