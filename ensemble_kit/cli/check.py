@@ -1,4 +1,5 @@
-"""`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
+"""`check`: what a data set holds, whether it would spoil a run, and the folds it would make; with
+`--run`, labels and images of a finished run that a person should look at."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +8,14 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import results
+from ensemble_kit.cli.issue_tables import print_issues, print_issues_json
 from ensemble_kit.cli.survey_tables import (
     print_folds,
     print_json,
     print_reading,
     print_survey,
 )
+from ensemble_kit.core.errors import StudyError
 
 
 def check(
@@ -45,6 +48,24 @@ def check(
     quick: Annotated[
         bool, typer.Option("--quick", help="Read image headers only, not every pixel.")
     ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Look at this finished run instead: labels its probabilities speak against and "
+            "near-duplicates across groups, into its issues.csv and near_duplicates.csv.",
+            show_default=False,
+        ),
+    ] = None,
+    suspicion: Annotated[
+        float,
+        typer.Option(help="With --run: list labels that are wrong with at least this probability."),
+    ] = 0.5,
+    pairs: Annotated[
+        int, typer.Option(help="With --run: near-duplicate pairs listed at most.")
+    ] = 50,
+    store: options.StoreDir = Path("store"),
+    runs_dir: options.RunsDir = Path("runs"),
     jobs: options.Jobs = 2,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
@@ -53,6 +74,19 @@ def check(
 ) -> None:
     """Read a data set, say what it holds and refuse what would spoil a run."""
     from ensemble_kit.progress.bars import Bar
+
+    if run is not None:
+        if data is not None or split is not None:
+            raise StudyError("--run looks at a finished run: leave --data and --split out")
+        from ensemble_kit.workflows.issues import find_issues
+
+        with Bar("comparing images", show=not (quiet or no_progress)) as shown:
+            found = find_issues(
+                run, runs_dir=runs_dir, store_dir=store, suspicion=suspicion, pairs=pairs,
+                tell=shown.tell,
+            )  # fmt: skip
+        (print_issues_json if as_json else print_issues)(found)
+        return
     from ensemble_kit.workflows.checking import check as look
 
     changes = options.data_changes(

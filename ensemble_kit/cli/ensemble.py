@@ -83,6 +83,7 @@ def ensemble(
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
     malignant: options.Malignant = options.MALIGNANT,
+    costs: options.Costs = None,
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
@@ -94,6 +95,7 @@ def ensemble(
     """Combine and calibrate out-of-fold predictions; no step here is judged on its own rows."""
     import json
 
+    from ensemble_kit.cli.cost_tables import print_costs
     from ensemble_kit.cli.ensemble_tables import print_study
     from ensemble_kit.progress.remarks import Remarks
     from ensemble_kit.workflows.ensemble import EnsembleSettings
@@ -115,13 +117,18 @@ def ensemble(
         runs_dir=runs_dir,
         seed=seed,
         overwrite=overwrite,
+        costs=costs,
         tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
     if as_json:
         document = {"folder": str(done.run.folder)} | ensemble_record(done.found).plain()
+        if done.costs is not None:
+            document["costs"] = done.costs.plain()
         results.out(json.dumps(document, allow_nan=False))
     else:
         print_study(done.found, done.run.folder)
+        if done.costs is not None:
+            print_costs(done.costs)
 
 
 def _shares(text: str) -> tuple[tuple[str, float], ...]:

@@ -39,6 +39,7 @@ def evaluate(
             "always). Repeatable.",
         ),
     ] = None,
+    costs: options.Costs = None,
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     interval: Annotated[
@@ -88,6 +89,7 @@ def evaluate(
         asked=options.asked_of(scale, normalise, rows_per_image, {} if truth else data.columns),
         reading=data,
         align=align,
+        costs=costs,
         tell=Remarks(quiet=quiet).tell,
     )
     if as_json:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ensemble_kit.cli.console import results
+from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
@@ -43,6 +44,8 @@ def print_evaluated(done: EvaluatedFiles) -> None:
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
             _print(_isic(isic))
+        if item.costs is not None:
+            print_costs(item.costs)
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
         results.print(_sign_and_family(comparison), markup=False)
@@ -66,6 +69,7 @@ def json_text(done: EvaluatedFiles) -> str:
                 "folder": str(item.folder),
                 "rows": [_plain(row) for row in item.evaluation.rows],
             }
+            | ({} if item.costs is None else {"costs": item.costs.plain()})
             for item in done.runs
         ],
         "comparison": None if comparison is None else ComparisonRecord.of(comparison).plain(),

@@ -115,6 +115,16 @@ Malignant = Annotated[
         help="Classes of the malignant-versus-benign view; '' for none.",
     ),
 ]
+Costs = Annotated[
+    Path | None,
+    typer.Option(
+        "--costs",
+        metavar="CSV",
+        help="Costs of actions: a row a class, a column an action ('refer' is a referral). Each "
+        "image gets the action of least expected cost.",
+        show_default=False,
+    ),
+]
 Level = Annotated[float, typer.Option("--level", help="Coverage of the intervals, 0.5 to 1.")]
 Replicates = Annotated[
     int, typer.Option("--replicates", help="Bootstrap replicates; 0 for no intervals.")

@@ -1,4 +1,4 @@
-"""Curves as frozen values: explicit grids, pointwise bands."""
+"""Curves as frozen values: explicit grids, pointwise bands, and simultaneous ones of ROC curves."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from ensemble_kit.metrics.benefit import THRESHOLDS
 from ensemble_kit.metrics.cases import Cases, Figures
 from ensemble_kit.metrics.ranking import GRID
 from ensemble_kit.metrics.reliability import N_BINS, TOP
+from ensemble_kit.metrics.selective import COVERAGES
 from ensemble_kit.metrics.support import Support, support_of
 
 
@@ -19,7 +20,9 @@ class Curve:
     kind : "roc" (x: false positive rate, y: sensitivity), "pr" (x: recall, y: precision),
         "reliability" (x: mean predicted probability of a bin, y: observed share; NaN in an empty
         bin), "decision" and "decision_all" (x: threshold, y: net benefit of the model and of
-        acting on every image, in true positives an image).
+        acting on every image, in true positives an image), "risk" (x: share of images kept, the
+        most certain first, y: share of them that is wrong), "roc_simultaneous" (the ROC curve
+        with a band that aims to hold the whole curve at once).
     class_name : a class, "malignant", "micro", "macro", or "top-1" (reliability).
     scope : "pooled" or "fold k". x, y : (m,). low, high : (m,) pointwise band, or None.
     support : (m,) images in each bin of a reliability curve, else None. edges : (m + 1,) its bin
@@ -59,7 +62,28 @@ def make_curves(
         x, counts, edges = _grid(kind, name, cases, point)
         shown = "reliability" if kind == "observed" else kind
         curves.append(Curve(shown, name, scope, x, values[:, 0], low, high, counts, edges))
+        if kind == "roc" and band is not None and np.isfinite(band).all():
+            low, high = simultaneous_band(band, level)
+            curves.append(Curve("roc_simultaneous", name, scope, x, values[:, 0], low, high))
     return curves
+
+
+def simultaneous_band(replicates: Floats, level: float) -> tuple[Floats, Floats]:
+    """Bounds that hold ``level`` of the (m, R) replicate curves at every point at once.
+
+    The pointwise percentile bounds widened until they do (Davison & Hinkley 1997, section 4.2.4):
+    a replicate's depth is its smallest rank from either end over the points, and the band is cut
+    at the depth that the share 1 - level of replicates does not reach.
+    """
+    n = replicates.shape[1]
+    ordered = np.sort(replicates, axis=1)
+    depth = np.full(n, n)
+    for values, row in zip(replicates, ordered, strict=True):
+        at_most = np.searchsorted(row, values, side="right")
+        at_least = n - np.searchsorted(row, values, side="left")
+        depth = np.minimum(depth, np.minimum(at_most, at_least))
+    cut = int(np.sort(depth)[int(np.floor((1 - level) * n))])
+    return ordered[:, cut - 1], ordered[:, n - cut]
 
 
 def pointwise_band(replicates: Floats, level: float) -> tuple[Floats, Floats]:
@@ -84,6 +108,8 @@ def _grid(
         scores = _scores(name, cases)
         bins = np.clip(np.searchsorted(edges, scores, side="left") - 1, 0, N_BINS - 1)
         return point["predicted", name][:, 0], np.bincount(bins, minlength=N_BINS), edges
+    if kind == "risk":
+        return COVERAGES, None, None
     return (THRESHOLDS if kind.startswith("decision") else GRID), None, None
 
 

@@ -13,7 +13,8 @@ from ensemble_kit.metrics.benefit import NetBenefit
 from ensemble_kit.metrics.cases import Cases, Figures
 from ensemble_kit.metrics.decisions import DecisionFigures
 from ensemble_kit.metrics.ranking import RankingFigures
-from ensemble_kit.metrics.reliability import ReliabilityFigures
+from ensemble_kit.metrics.reliability import TOP, ReliabilityFigures
+from ensemble_kit.metrics.selective import RiskCoverage
 from ensemble_kit.metrics.smooth import SmoothCalibration
 from ensemble_kit.metrics.staircase import Singles
 
@@ -41,7 +42,7 @@ class Scores:
 
 
 class Scorer:
-    """Every score of some cases; with ``curves`` also ROC, PR, reliability and decision curves;
+    """Every score of some cases; with ``curves`` also ROC, PR, reliability, risk, decision curves;
     ``lean`` leaves out what is dear or has no difference: one-vs-one AUC, smooth ECE, calibration
     slope and intercept, gaps."""
 
@@ -53,6 +54,7 @@ class Scorer:
         self.reliability = ReliabilityFigures(cases)
         self.smooth = None if lean else SmoothCalibration(cases)
         self.benefit = NetBenefit(cases) if curves and cases.has_malignant_view else None
+        self.risk = RiskCoverage(cases) if curves else None
 
     def __call__(self, weights: Floats, light: Singles | None = None) -> Scores:
         """Scores under (n_groups, B) weights; ``light`` are the same in float32, if at hand."""
@@ -65,6 +67,8 @@ class Scorer:
         if self.benefit is not None:
             name = self.cases.view_name
             curves["decision", name], curves["decision_all", name] = self.benefit(weights)
+        if self.risk is not None:
+            curves["risk", TOP] = self.risk(weights)
         gaps: Figures = {}
         if self.smooth is not None:
             gaps = self.reliability.gaps(weights) | self.smooth.error.gaps(weights)

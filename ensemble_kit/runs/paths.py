@@ -21,6 +21,12 @@ IDENTITY_VIEW, OLD_IDENTITY_VIEW = "identity_view.csv", "unturned.csv"
 the old name is read in runs made before."""
 TENSORBOARD = "tensorboard"
 
+ISSUES, NEAR_DUPLICATES = "issues.csv", "near_duplicates.csv"
+"""Labels that a run's probabilities speak against, and pairs across groups that look the same."""
+
+COSTS, ACTIONS = "costs.json", "actions.csv"
+"""What the actions of least expected cost cost, and the action of each image."""
+
 EXTERNAL = "external.json"
 """What a validation on other data found."""
 EXPLAIN = "explain"

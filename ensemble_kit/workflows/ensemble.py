@@ -15,9 +15,11 @@ from ensemble_kit.posthoc.conformal.sets import SetSpec
 from ensemble_kit.posthoc.selection.catalogue import AUTO_METHODS, CALIBRATORS, METHODS
 from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
+from ensemble_kit.runs.costs import CostsRecord
 from ensemble_kit.runs.folder import find_run
 from ensemble_kit.study import EvaluationSpec, Study
 from ensemble_kit.study.space import OLD_METRICS
+from ensemble_kit.workflows.costs import OF_CHAIN, judge_costs, read_costs, write_costs
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun
@@ -58,6 +60,7 @@ class EnsembledRun:
 
     run: FinishedRun
     found: EnsembleStudy
+    costs: CostsRecord | None = None
 
 
 def ensemble(
@@ -73,13 +76,15 @@ def ensemble(
     runs_dir: Path = RUNS_DIR,
     seed: int = 0,
     overwrite: bool = False,
+    costs: Path | None = None,
     tell: Tell = say_nothing,
 ) -> EnsembledRun:
     """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows.
 
     members : runs (opened, folders or names below ``runs_dir``) and files of predictions, which
     may also be given as ``predictions``; ``"isic:probe"`` is the linear probe of the run isic.
-    truth, folds_file : of the files. align : keep the images that all members have. Raises
+    truth, folds_file : of the files. align : keep the images that all members have. costs : table
+    of classes and actions (``evaluate_files``). Raises
     PredictionsError, SplitError, StudyError or RunError
     before anything is computed. tell : hears "matched" and "working".
     """
@@ -97,6 +102,7 @@ def ensemble(
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
     table = gathered.table
     check_names_of_view(study.evaluation.malignant, table.class_names)
+    priced = None if costs is None else read_costs(costs, table.class_names)
     target = prevalence_of(settings.prevalence, table.class_names, table.class_counts())
     chain = chain if target is None else ChainSpec(
         chain.method, chain.calibrator, chain.objective, target, chain.sets
@@ -109,7 +115,12 @@ def ensemble(
         gathered, chain, study, seed, lambda sentence: tell("working", sentence=sentence)
     )
     folder = write_ensemble(runs_dir, found, digest)
-    return EnsembledRun(FinishedRun(folder), found)
+    judged = None
+    if priced is not None:
+        p = found.predictions.in_order_of(table.image_ids).probabilities
+        judged = judge_costs(table, p, priced, OF_CHAIN, study.evaluation.level)
+        write_costs(folder, table, p, priced, judged)
+    return EnsembledRun(FinishedRun(folder), found, judged)
 
 
 def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:

@@ -19,7 +19,14 @@ from ensemble_kit.metrics.evaluation import evaluate as evaluate_table
 from ensemble_kit.metrics.isic import with_isic_rows
 from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
+from ensemble_kit.runs.costs import CostsRecord
 from ensemble_kit.study import DataSpec, EvaluationSpec, Study, StudySpec
+from ensemble_kit.workflows.costs import (
+    calibrated_by_folds,
+    judge_costs,
+    read_costs,
+    write_costs,
+)
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
 from ensemble_kit.workflows.matching import Matched, read_matched
@@ -66,6 +73,7 @@ class EvaluatedRun:
     folder: Path
     evaluation: Evaluation
     malignant: tuple[str, ...] = ()
+    costs: CostsRecord | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +100,13 @@ def evaluate_files(
     asked: Asked | None = None,
     reading: DataSpec | None = None,
     align: bool = False,
+    costs: Path | None = None,
     tell: Tell = say_nothing,
 ) -> EvaluatedFiles:
     """A run folder for each table of predictions; several are compared in pairs.
 
-    name : of the run, with several files a prefix; default: each file's name. Raises RunError
+    name : of the run, with several files a prefix; default: each file's name. costs : table of
+    classes and actions, by which each image gets the action of least expected cost. Raises RunError
     where a name is taken by a run of something else, before anything is computed. tell : hears
     "matched" (the tables read) and "evaluating" (the name of each).
     """
@@ -106,6 +116,7 @@ def evaluate_files(
     tell("matched", notes=matched.notes, warnings=matched.warnings)
     check_names_of_view(settings.malignant, matched.table.class_names)
     make_slices(matched.table, settings.slices)
+    priced = None if costs is None else read_costs(costs, matched.table.class_names)
     table, folds = matched.table, matched.folds
     studies = [
         Study(
@@ -131,7 +142,12 @@ def evaluate_files(
             matched.notes, matched.warnings, comparison,
         )  # fmt: skip
         written = write_evaluated(runs_dir, work)
-        runs.append(EvaluatedRun(member_name, written, evaluation, settings.malignant))
+        judged = None
+        if priced is not None:
+            p, fitted = calibrated_by_folds(table, folds, member)
+            judged = judge_costs(table, p, priced, fitted, settings.level)
+            write_costs(written, table, p, priced, judged)
+        runs.append(EvaluatedRun(member_name, written, evaluation, settings.malignant, judged))
     return EvaluatedFiles(matched, tuple(runs), comparison)
 
 

@@ -4,10 +4,17 @@ import numpy as np
 
 from ensemble_kit.metrics.ranking import MACRO, MICRO
 from ensemble_kit.metrics.registry import shown_in
+from ensemble_kit.metrics.reliability import TOP
 from ensemble_kit.reporting.collect.numbers import curve_values
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Number
-from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve, Scores
+from ensemble_kit.reporting.view.performance import (
+    NetBenefit,
+    Performance,
+    RankingCurve,
+    Risk,
+    Scores,
+)
 
 AREAS = {"roc": "roc_auc", "pr": "average_precision"}
 
@@ -39,6 +46,7 @@ def build_performance(source: ReportedRun) -> Performance:
         roc=_curves(source, "roc"),
         pr=_curves(source, "pr"),
         net_benefit=_net_benefit(source),
+        risk=_risk(source),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
     )
 
@@ -82,6 +90,7 @@ def _curves(source: ReportedRun, kind: str) -> tuple[RankingCurve, ...]:
             for k in range(source.run.folds.n_folds)
             if (other := source.curve(kind, name, f"fold {k}"))
         ]
+        whole = source.curve("roc_simultaneous", name) if kind == "roc" else None
         found.append(
             RankingCurve(
                 name=name,
@@ -90,6 +99,8 @@ def _curves(source: ReportedRun, kind: str) -> tuple[RankingCurve, ...]:
                 y=curve_values(curve.y),
                 low=() if curve.low is None else curve_values(curve.low),
                 high=() if curve.high is None else curve_values(curve.high),
+                whole_low=() if whole is None else curve_values(whole.low),
+                whole_high=() if whole is None else curve_values(whole.high),
                 folds=tuple(curve_values(other.y) for other in folds),
                 chance=_prevalence(source, name) if kind == "pr" else None,
             )
@@ -125,4 +136,16 @@ def _net_benefit(source: ReportedRun) -> NetBenefit | None:
         low=() if curve.low is None else curve_values(curve.low, 5),
         high=() if curve.high is None else curve_values(curve.high, 5),
         treat_all=curve_values(everyone.y, 5),
+    )
+
+
+def _risk(source: ReportedRun) -> Risk | None:
+    curve = source.curve("risk", TOP)
+    if curve is None:
+        return None
+    return Risk(
+        coverages=tuple(round(float(x), 4) for x in curve.x),
+        risk=curve_values(curve.y, 5),
+        low=() if curve.low is None else curve_values(curve.low, 5),
+        high=() if curve.high is None else curve_values(curve.high, 5),
     )

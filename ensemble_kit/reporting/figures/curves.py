@@ -3,7 +3,7 @@
 from ensemble_kit.reporting.figures.axes import Plot, nice_ticks, unit_ticks
 from ensemble_kit.reporting.figures.svg import drawing, text
 from ensemble_kit.reporting.view.base import Number
-from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve
+from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve, Risk
 
 
 def interval_words(number: Number, digits: int = 3) -> str:
@@ -57,6 +57,21 @@ def decision_curve(view: NetBenefit) -> str:
     return drawing(488, 256, "Decision curve of the malignant view", parts, "wide")
 
 
+def risk_curve(view: Risk) -> str:
+    """Share of wrong images over the share kept, the most certain first."""
+    known = [v for v in (*view.risk, *view.high) if v is not None]
+    top = max([*known, 0.01]) * 1.1
+    plot = Plot(52, 10, 420, 210, 0.0, 1.0, 0.0, top)
+    parts = [
+        plot.frame(
+            unit_ticks(), nice_ticks(0.0, top), "share of images kept", "share of them wrong"
+        ),
+        plot.band(view.coverages, view.low, view.high, "band ink") if view.low else "",
+        plot.line(view.coverages, view.risk, "line ink"),
+    ]
+    return drawing(488, 256, "Risk–coverage curve", parts, "wide")
+
+
 def _panel(
     curve: RankingCurve, colour: str, label: str, xlabel: str, ylabel: str, *, diagonal: bool
 ) -> str:
@@ -67,6 +82,8 @@ def _panel(
         parts.append(plot.line([0.0, 1.0], [0.0, 1.0], "ref dash"))
     elif curve.chance is not None:
         parts.append(plot.line([0.0, 1.0], [curve.chance, curve.chance], "ref dash"))
+    if curve.whole_low:
+        parts.append(plot.band(curve.x, curve.whole_low, curve.whole_high, f"band {colour}"))
     if curve.low:
         parts.append(plot.band(curve.x, curve.low, curve.high, f"band {colour}"))
     # A ROC curve begins at (0, 0); its grid begins with the sensitivity reached there.

@@ -131,6 +131,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "confusion": lambda kind: tables.confusion_rows(report.performance.confusion, kind),
         "heat": tables.heat,
         "net_benefit_table": tables.net_benefit_table,
+        "risk_table": tables.risk_table,
         "history_table": tables.history_table,
         "cost_table": tables.cost_table,
         "tuning_parameters": tables.tuning_parameters,

@@ -10,7 +10,7 @@ from ensemble_kit.reporting.view.calibration import Reliability
 from ensemble_kit.reporting.view.comparison import Compared, External
 from ensemble_kit.reporting.view.data import ClassInfo, FlowStep
 from ensemble_kit.reporting.view.ensemble import Conformal
-from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve
+from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve, Risk
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
@@ -36,6 +36,9 @@ class Pictures:
 
     def pr(self, curve: RankingCurve) -> Markup:
         return Markup(curves.pr_panel(curve, self._colour(curve.name)))
+
+    def risk(self, view: Risk) -> Markup:
+        return Markup(curves.risk_curve(view))
 
     def decision(self, view: NetBenefit) -> Markup:
         return Markup(curves.decision_curve(view))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from ensemble_kit.reporting.view.base import Cell, Number, Table
 from ensemble_kit.reporting.view.calibration import Measure, Reliability
-from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve, Scores
+from ensemble_kit.reporting.view.performance import NetBenefit, RankingCurve, Risk, Scores
 from ensemble_kit.reporting.view.report import Report
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
 
@@ -62,6 +62,18 @@ def net_benefit_table(view: NetBenefit) -> Table:
         treat = view.treat_all[place] if view.treat_all else None
         rows.append((view.thresholds[place], view.model[place], low, high, treat))
     return Table(columns=("threshold", "model", "low", "high", "treat all"), rows=tuple(rows))
+
+
+def risk_table(view: Risk) -> Table:
+    """Every tenth of the images kept, and what is referred."""
+    rows: list[tuple[Cell, ...]] = []
+    for place, kept in enumerate(view.coverages):
+        if round(100 * kept) % 10 and kept != 0.95:
+            continue
+        low = view.low[place] if view.low else None
+        high = view.high[place] if view.high else None
+        rows.append((kept, round(1 - kept, 4), view.risk[place], low, high))
+    return Table(columns=("kept", "referred", "wrong among kept", "low", "high"), rows=tuple(rows))
 
 
 def measures_by_class(measures: Sequence[Measure]) -> dict[str, dict[str, Measure]]:

@@ -15,7 +15,8 @@ class Scores(Value):
 class RankingCurve(Value):
     """y over x with a group-bootstrap band and the folds' own curves on the same grid.
 
-    A y of None is not defined there. ``area``: what the curve sums up to (AUC, AP).
+    A y of None is not defined there. ``whole_low``, ``whole_high``: the band that aims to hold the
+    whole curve at once. ``area``: what the curve sums up to (AUC, AP).
     """
 
     name: str
@@ -24,6 +25,8 @@ class RankingCurve(Value):
     y: tuple[float | None, ...]
     low: tuple[float | None, ...] = ()
     high: tuple[float | None, ...] = ()
+    whole_low: tuple[float | None, ...] = ()
+    whole_high: tuple[float | None, ...] = ()
     folds: tuple[tuple[float | None, ...], ...] = ()
     chance: float | None = None
 
@@ -38,6 +41,15 @@ class NetBenefit(Value):
     treat_all: tuple[float | None, ...] = ()
 
 
+class Risk(Value):
+    """Risk–coverage curve: share of wrong images among the share kept, the most certain first."""
+
+    coverages: tuple[float, ...]
+    risk: tuple[float | None, ...]
+    low: tuple[float | None, ...] = ()
+    high: tuple[float | None, ...] = ()
+
+
 class Performance(Value):
     """``confusion[i][j]``: images of true class i predicted as j, in the order of ``classes``."""
 
@@ -49,4 +61,5 @@ class Performance(Value):
     roc: tuple[RankingCurve, ...] = ()
     pr: tuple[RankingCurve, ...] = ()
     net_benefit: NetBenefit | None = None
+    risk: Risk | None = None
     confusion: tuple[tuple[int, ...], ...]

@@ -1,0 +1,136 @@
+"""Near-duplicates across a run's groups: candidates by features, proved by points that agree."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.core.errors import DataError, count
+from ensemble_kit.core.listening import Tell
+from ensemble_kit.core.records import ImageTable, Ints
+from ensemble_kit.data.decode import decode_bytes
+from ensemble_kit.data.references import read_image
+from ensemble_kit.posthoc.near_duplicates import Features, candidates, evened, near_duplicates
+from ensemble_kit.posthoc.registration import (
+    Points,
+    available,
+    find_points,
+    shared_points,
+    spectrum,
+)
+from ensemble_kit.runs.folder import Run
+from ensemble_kit.runs.issues import Pair
+from ensemble_kit.workflows.run_features import FeatureSet, features_of
+
+SIDE, THUMBNAIL = 320, 64
+EACH = 10
+"""Candidates of an image that are compared point by point."""
+AT_MOST = 20_000
+THREADS = 2
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[Pair, ...], str]:
+    """The ``most`` likeliest pairs, best first, and how they were found, in a sentence."""
+    features = features_of(run, store_dir)
+    if not features.sets:
+        return (), f"near-duplicates were not looked for: {features.source}"
+    how, why = f"by {features.source}", ""
+    if not available():
+        why = "point by point they are compared where OpenCV is installed (extra “duplicates”)"
+    elif len(run.table) > AT_MOST:
+        why = f"more than {AT_MOST:,} images are not compared point by point"
+    elif not (run.table.paths != "").all():
+        why = "the run knows no files, so they were not compared point by point"
+    found: list[Pair] = []
+    pictures = None
+    if not why:
+        tell("begin", total=2 * len(run.table))
+        try:
+            pictures = _pictures(run.table, tell)
+            how += ", then point by point"
+        except (DataError, OSError) as error:
+            why = f"not compared point by point, for want of a file: {error}"
+    for part in features.sets:
+        if len(part.rows) < 2:
+            continue
+        if pictures is None:
+            found += _by_features(run.table, part, most)
+        else:
+            found += _by_points(run.table, part, *pictures, tell)
+    found.sort(key=lambda pair: (-pair.points, -pair.likeness, pair.first, pair.second))
+    shown = tuple(found[:most])
+    said = (
+        f"near-duplicates: the {count(len(shown), 'likeliest pair')} across groups {how}; look at "
+        "each before you hand them on"
+    )
+    return shown, f"{said}; {why}" if why else said
+
+
+def _by_features(table: ImageTable, part: FeatureSet, most: int) -> list[Pair]:
+    pairs = near_duplicates(part.views[0], table.groups[part.rows], most, turned=part.views[1:])
+    return _named(table, part, pairs.rows, [0] * len(pairs.rows), pairs.likeness, pairs.cosine)
+
+
+def _by_points(
+    table: ImageTable, part: FeatureSet, points: Sequence[Points], spectra: Features,
+    tell: Tell,
+) -> list[Pair]:  # fmt: skip
+    rows = part.rows
+    both = np.concatenate([evened(part.views[0]), _standard(spectra[rows])], axis=1)
+    pairs = candidates(np.asarray(both, np.float32), table.groups[rows], EACH)
+    total, done = len(pairs.rows), 0
+    agree = np.zeros(total, np.int64)
+
+    def compare(place: int) -> int:
+        a, b = pairs.rows[place].tolist()
+        return shared_points(points[rows[a]], points[rows[b]])
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        for place, number in enumerate(threads.map(compare, range(total))):
+            agree[place] = number
+            if (place + 1) * len(rows) // total > done:
+                tell("step", n=(place + 1) * len(rows) // total - done)
+                done = (place + 1) * len(rows) // total
+    kept = np.flatnonzero(agree > 0)
+    return _named(table, part, pairs.rows[kept], agree[kept].tolist(),
+                  pairs.likeness[kept], pairs.cosine[kept] / 2)  # fmt: skip
+
+
+def _named(
+    table: ImageTable, part: FeatureSet, rows: Ints, points: Sequence[int],
+    likeness: NDArray[np.float64], cosine: NDArray[np.float64],
+) -> list[Pair]:  # fmt: skip
+    named = table.image_ids[part.rows][rows]
+    numbers = zip(named, points, likeness, cosine, strict=True)
+    return [
+        Pair(str(a), str(b), int(agree), float(like), float(near))
+        for (a, b), agree, like, near in numbers
+    ]
+
+
+def _pictures(table: ImageTable, tell: Tell) -> tuple[list[Points], Features]:
+    def look(path: str) -> tuple[Points, NDArray[np.float32]]:
+        data = read_image(table.root, path)
+        pixels = decode_bytes(data, SIDE, "stretch", path) @ GREY
+        step = SIDE // THUMBNAIL
+        small = pixels.reshape(THUMBNAIL, step, THUMBNAIL, step).mean(axis=(1, 3))
+        return find_points(np.clip(pixels, 0, 255).astype(np.uint8)), spectrum(small)
+
+    points, spectra = [], []
+    with ThreadPoolExecutor(THREADS) as threads:
+        for found, of_image in threads.map(look, table.paths.tolist()):
+            points.append(found)
+            spectra.append(of_image)
+            tell("step", n=1)
+    return points, np.stack(spectra)
+
+
+def _standard(values: Features) -> Features:
+    """Columns at mean 0 and deviation 1, rows of length 1."""
+    values = values - values.mean(axis=0)
+    values = values / np.maximum(values.std(axis=0), 1e-6)
+    length = np.sqrt((values**2).sum(axis=1, keepdims=True))
+    return np.asarray(values / np.maximum(length, 1e-12), np.float32)
