@@ -30,7 +30,6 @@ PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
     "batch_size": ("training", "int"),
     "class_weights": ("training", "float"),
     "label_smoothing": ("training", "float"),
-    "fine_tuned_share": ("training", "float"),
     "logit_adjustment": ("training", "float"),
     "weight_decay": ("training", "float"),
     "schedule": ("training", "category"),
@@ -38,6 +37,7 @@ PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
     "head_epochs": ("training", "int"),
     "fine_tune_epochs": ("training", "int"),
     "fine_tune_lr": ("training", "float"),
+    "fine_tuned_share": ("training", "float"),
 }
 """Settings that can be searched: their section of the study and what they are. Those that decide
 whether another applies (unfreeze_depth, augment, fine_tune_epochs) come before it."""

@@ -113,7 +113,7 @@ def _applies(name: str, settings: Mapping[str, Any]) -> bool:
     fine_tuned = settings["unfreeze_depth"] > 0
     if name == "fine_tune_epochs":
         return bool(fine_tuned)
-    if name == "fine_tune_lr":
+    if name in ("fine_tune_lr", "fine_tuned_share"):
         return bool(fine_tuned and settings["fine_tune_epochs"] > 0)
     if name == "views":
         return bool(settings["augment"] == "dihedral")
