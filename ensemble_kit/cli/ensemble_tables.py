@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
@@ -19,15 +20,17 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     print_ = results.print
     print_(f"chosen: {final.choice.reason}", markup=False)
     if len(final.chain.chains) > 1:
-        print_(_candidates(work))
+        tables.show(_candidates(work))
     else:
         print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
-    print_(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
-    print_(_gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)"))
-    print_(_members(work))
-    print_(_optimism(work))
-    print_(_sets(work))
+    tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
+    tables.show(
+        _gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)")
+    )
+    tables.show(_members(work))
+    tables.show(_optimism(work))
+    tables.show(_sets(work))
     print_(f"run folder: {folder}", markup=False)
 
 
@@ -138,11 +141,7 @@ def _sets(work: EnsembleStudy) -> Table:
 
 
 def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for other in others:
-        table.add_column(other, justify="right", no_wrap=False, overflow="fold")
-    return table
+    return tables.table(first, *others, title=title)
 
 
 def _value(estimate: Estimate) -> str:

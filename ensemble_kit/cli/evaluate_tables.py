@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results
 from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
@@ -20,7 +20,6 @@ from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
-WIDTH = 150
 POOLING = 0.03
 """Distance of pooled AUC from the mean of folds that is worth a note."""
 
@@ -35,21 +34,21 @@ def print_evaluated(done: EvaluatedFiles) -> None:
     )
     view = view_of(table, done.runs)
     for item in done.runs:
-        _print(_overall(item))
-        _print(_by_class(item))
+        tables.show(_overall(item))
+        tables.show(_by_class(item))
         if view:
             results.print(view, markup=False)
         for line in _not_estimable(item):
             results.print(line, markup=False)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
-            _print(_isic(isic))
+            tables.show(_isic(isic))
         if item.costs is not None:
             print_costs(item.costs)
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
         results.print(_sign_and_family(comparison), markup=False)
-        _print(_differences(comparison))
+        tables.show(_differences(comparison))
         for line in _tests(comparison):
             results.print(line, markup=False)
 
@@ -78,31 +77,21 @@ def json_text(done: EvaluatedFiles) -> str:
 
 
 def with_interval(estimate: Estimate, digits: int = 3) -> str:
-    """``0.812 (0.790–0.833)``; "not estimable" where there is no value."""
+    """``0.812 [0.790 0.833]``; "not estimable" where there is no value."""
     if estimate.value is None:
         return "not estimable"
     value = f"{estimate.value:.{digits}f}"
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
-
-
-def _print(table: Table) -> None:
-    """Never squeezed: a terminal too narrow, or a file, gets whole lines."""
-    width = max(results.width, WIDTH)
-    terminal = results.is_terminal
-    Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
+    return f"{value} [{estimate.low:.{digits}f} {estimate.high:.{digits}f}]"
 
 
 def _overall(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
     folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
     level = evaluation.rows[0].estimate.level
-    table = Table(title=item.name, title_justify="left", box=None, pad_edge=False)
-    table.add_column("figure")
-    table.add_column(f"pooled ({level:.0%} interval)")
-    if folds:
-        table.add_column("mean of folds")
+    heads = ["figure", f"pooled ({level:.0%} interval)", *(["mean of folds"] if folds else [])]
+    table = tables.table(*heads, title=item.name, numbers=False)
     for metric in shown_in("evaluate"):
         if not _has(evaluation, metric):
             continue
@@ -115,18 +104,15 @@ def _overall(item: EvaluatedRun) -> Table:
 
 def _by_class(item: EvaluatedRun) -> Table:
     evaluation = item.evaluation
-    table = Table(box=None, pad_edge=False)
-    table.add_column("class")
-    table.add_column("images", justify="right")
     by_class = shown_in("evaluate by class")
-    for metric in by_class:
-        table.add_column(metric)
+    table = tables.table("class", "images", *by_class)
     names = [*evaluation.class_names]
     view = view_name(names)
     if _has(evaluation, "roc_auc", view) and view not in names:
         names.append(view)
     for name in names:
-        cells = [with_interval(evaluation.figure(metric, name), 2) for metric in by_class]
+        found = [evaluation.figure(metric, name) for metric in by_class]
+        cells = [with_interval(figure, 2).replace(" [", "\n[") for figure in found]
         support = ""
         if name in evaluation.class_names:
             support = f"{evaluation.figure('support', name).value:,.0f}"
@@ -166,9 +152,7 @@ def _not_estimable(item: EvaluatedRun) -> list[str]:
 
 
 def _isic(rows: list[Row]) -> Table:
-    table = Table(title="ISIC scorer's conventions", title_justify="left", box=None, pad_edge=False)
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    table = tables.table("figure", "value", title="ISIC scorer's conventions")
     for row in rows:
         if not row.class_name:
             value = row.estimate.value
@@ -187,9 +171,8 @@ def _sign_and_family(comparison: Comparison) -> str:
 
 
 def _differences(comparison: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("A − B", "figure", "class", "difference", "p", "p (Holm)"):
-        table.add_column(heading)
+    heads = ("A − B", "figure", "class", "difference", "p", "p (Holm)")
+    table = tables.table(*heads, numbers=False)
     for d in comparison.differences:
         pair = Text(f"{d.first} − {d.second}")
         shown = [with_interval(d.estimate, 4), _p(d.p_value), _p(d.adjusted)]

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.errors import count
 from ensemble_kit.stores.maintenance import Pruned, Stored, Verified
@@ -19,11 +18,8 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
         listed = [_facts(stored) for stored in stores]
         _print_json({"store": str(place), "bytes": total, "stores": listed})
         return
-    drawn = Table()
-    for name in ("store", "what", "state", "size", "last use (UTC)"):
-        drawn.add_column(
-            name, justify="right" if name == "size" else "left", no_wrap=name != "what"
-        )
+    drawn = tables.table("store", "what", "state", "size", "last use (UTC)", numbers=False)
+    drawn.columns[1].ratio = 1
     for stored in stores:
         state = f"{stored.state}, in use" if stored.busy else stored.state
         used = datetime.fromtimestamp(stored.used, UTC).strftime("%Y-%m-%d %H:%M")
@@ -32,7 +28,7 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
     if not stores:
         print_no_stores(place)
         return
-    results.print(drawn)
+    tables.show(drawn)
     results.print(f"{place}: {count(len(stores), 'store')}, {size_text(total)}", markup=False)
 
 

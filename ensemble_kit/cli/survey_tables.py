@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import note, results
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def print_survey(
         images, lesions, groups = numbers
         classes.add_row(_plain(item.name), images, share, lesions, groups)
     results.print()
-    results.print(classes)
+    tables.show(classes)
 
 
 def _sizes(group_sizes: dict[int, int]) -> str:
@@ -88,7 +89,7 @@ def print_folds(table: "ImageTable", folds: "Folds") -> None:
         shown.add_row(_plain(name), *(f"{number:,}" for number in row))
     shown.add_row("images", *(f"{number:,}" for number in counts.sum(axis=1).tolist()))
     results.print()
-    results.print(shown)
+    tables.show(shown)
 
 
 def _plain(text: str) -> Any:

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
 from ensemble_kit.metrics.evaluation import Evaluation
@@ -20,24 +18,27 @@ from ensemble_kit.training.speeds import Forecast, time_text
 def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
     """Pooled and per-fold figures, then each class."""
     level = f"{evaluation.figure('accuracy').level:.0%}"
-    drawn = Table(title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups")
-    drawn.add_column("figure")
-    drawn.add_column(f"pooled, {level} by groups")
-    for k in range(folds.n_folds):
-        drawn.add_column(f"fold {k}", justify="right")
+    drawn = tables.table(
+        "", "pooled", f"{level} interval", *(f"fold {k}" for k in range(folds.n_folds)),
+        title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups; intervals "
+        "resample groups",
+    )  # fmt: skip
     for metric in shown_in("headline"):
         by_fold = [evaluation.figure(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
-        pooled = _with_interval(evaluation.figure(metric))
-        drawn.add_row(label_of(metric), pooled, *(_value(estimate) for estimate in by_fold))
-    results.print(drawn)
-    classes, by_class = Table(), shown_in("cv by class")
-    for name in ("class", "images", *map(label_of, by_class)):
-        classes.add_column(name, justify="left" if name == "class" else "right")
+        pooled = evaluation.figure(metric)
+        drawn.add_row(
+            label_of(metric), _value(pooled), _interval(pooled),
+            *(_value(estimate) for estimate in by_fold),
+        )  # fmt: skip
+    tables.show(drawn)
+    by_class = shown_in("cv by class")
+    classes = tables.table("class", "images", *map(label_of, by_class))
     counts = table.class_counts()
     for code, name in enumerate(table.class_names):
         figures = [evaluation.figure(metric, name) for metric in by_class]
-        classes.add_row(name, f"{counts[code]:,}", *(_with_interval(f) for f in figures))
-    results.print(classes)
+        cells = (f"{_value(f)}\n{_interval(f)}".strip() for f in figures)
+        classes.add_row(name, f"{counts[code]:,}", *cells)
+    tables.show(classes)
     results.print(f"run: {folder}", markup=False)
 
 
@@ -45,29 +46,30 @@ def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
     """The network beside the linear probe on its own frozen features."""
     if not rows:
         return
-    drawn = Table(title="network against its own frozen features")
-    for name in ("figure", "network", "linear probe", f"network − probe, {rows[0]['level']:.0%}"):
-        drawn.add_column(name, justify="left" if name == "figure" else "right")
+    drawn = tables.table(
+        "", "network", "linear probe", "difference", f"{rows[0]['level']:.0%} interval",
+        title="network against its own frozen features",
+    )  # fmt: skip
     for row in rows:
-        ends = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-        gap = "–" if row["difference"] is None else f"{row['difference']:+.3f}{ends}"
+        ends = "" if row["low"] is None else f"[{row['low']:+.3f} {row['high']:+.3f}]"
+        gap = "–" if row["difference"] is None else f"{row['difference']:+.3f}"
         label = label_of(row["metric"])
-        drawn.add_row(label, f"{row['network']:.3f}", f"{row['probe']:.3f}", Text(gap))
-    results.print(drawn)
+        drawn.add_row(label, f"{row['network']:.3f}", f"{row['probe']:.3f}", gap, ends)
+    tables.show(drawn)
 
 
 def print_plan(
     table: ImageTable, spec: StudySpec, pixels: PixelPlan, plan: StorePlan, times: Forecast
 ) -> None:
     """What would be computed, what is there, how large and how long."""
-    drawn = Table(title=f"plan: {len(table):,} images at {spec.model.image_size} px")
-    for name in ("store", "size", "state"):
-        drawn.add_column(name)
+    drawn = tables.table(
+        "store", "size", "state", title=f"plan: {len(table):,} images at {spec.model.image_size} px"
+    )
     drawn.add_row("pixels", size_text(pixels.n_bytes), "there" if pixels.ready else "to decode")
     for key in plan.keys:
         what = "pooled features" if key.depth == 0 else f"activations before the last {key.depth}"
         drawn.add_row(f"{what} × {plan.views} views", size_text(key.total_bytes(plan.views)), "")
-    results.print(drawn)
+    tables.show(drawn)
     for sentence in plan.notes:
         results.print(sentence, markup=False)
     results.print(
@@ -99,12 +101,13 @@ def _value(estimate: Estimate) -> str:
     return "–" if estimate.value is None else f"{estimate.value:.3f}"
 
 
-def _with_interval(estimate: Estimate) -> str:
+def _interval(estimate: Estimate) -> str:
+    """``[0.872 0.914]``; empty without one, "not estimable" without a value."""
     if estimate.value is None:
         return "not estimable"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        return ""
+    return f"[{estimate.low:.3f} {estimate.high:.3f}]"
 
 
 def print_repeats(folder: Path) -> None:
@@ -117,10 +120,10 @@ def print_repeats(folder: Path) -> None:
         return
     scores = pd.read_csv(folder / REPEATS)
     n = len(scores.columns) - len(("metric", "mean", "sd", "average"))
-    table = Table(title=f"over {n} draws of the folds", title_justify="left", title_style="",
-                  box=None, pad_edge=False)  # fmt: skip
-    for head in ("", "mean", "standard deviation", f"average of {n} models (an ensemble)"):
-        table.add_column(head, justify="left" if not head else "right")
+    table = tables.table(
+        "", "mean", "standard deviation", f"average of {n} models (an ensemble)",
+        title=f"over {n} draws of the folds",
+    )  # fmt: skip
     for row in scores.itertuples(index=False):
         table.add_row(str(row.metric), f"{row.mean:.4f}", f"{row.sd:.4f}", f"{row.average:.4f}")
-    results.print(table)
+    tables.show(table)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
@@ -13,18 +12,17 @@ from ensemble_kit.tuning.costs import SpaceCost
 from ensemble_kit.tuning.nested import Nested, nested_sentence
 from ensemble_kit.tuning.summary import SearchResult
 
-PIPE_WIDTH = 200
-
 
 def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
     """Which sizes and cuts the space can ask for, with bytes and minutes."""
     cuts = ", ".join(str(depth) for depth in cost.depths)
-    drawn = Table(title=f"plan: {images:,} images, {spec.split.folds} folds, depths {cuts}")
-    for name in ("backbone", "size", "pixels", "activations", "views", "still to compute"):
-        drawn.add_column(name, justify="left" if name == "backbone" else "right")
+    drawn = tables.table(
+        "backbone", "size", "pixels", "activations", "views", "still to compute",
+        title=f"plan: {images:,} images, {spec.split.folds} folds, depths {cuts}",
+    )  # fmt: skip
     for size in cost.sizes:
         plan = size.stores
-        missing = f"{plan.passes:,} images, {time_text(plan.seconds)}"
+        missing = f"{plan.passes:,} images,\n{time_text(plan.seconds)}"
         drawn.add_row(
             size.backbone,
             f"{size.image_size} px",
@@ -33,7 +31,7 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
             str(plan.views) if plan.keys else "–",
             missing if plan.passes else "nothing",
         )
-    results.print(drawn)
+    tables.show(drawn)
     said = dict.fromkeys([*cost.notes, *(s for size in cost.sizes for s in size.stores.notes)])
     for sentence in said:
         results.print(sentence, markup=False)
@@ -49,7 +47,7 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
 
 def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     """The trials, what was chosen, and what to do with it."""
-    _print_wide(trial_table(result.trials, search, f"search {result.name}"))
+    tables.show(trial_table(result.trials, search, f"search {result.name}"))
     states = [trial.state for trial in result.trials]
     after = sorted({t.pruned_after for t in result.trials if t.pruned_after is not None})
     pruned = ", ".join(
@@ -74,15 +72,6 @@ def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     )
     results.print(f"best study: {path}", markup=False)
     results.print(f"next: python cli.py cv --study {path}", markup=False)
-
-
-def _print_wide(table: Table) -> None:
-    """In full where stdout is no terminal, which has no width of its own."""
-    kept = results.width
-    if not results.is_terminal:
-        results.width = max(kept, PIPE_WIDTH)
-    results.print(table)
-    results.width = kept
 
 
 def print_nested(nested: Nested, search: SearchSpec) -> None:
