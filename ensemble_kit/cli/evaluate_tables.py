@@ -35,6 +35,7 @@ def print_evaluated(done: EvaluatedFiles) -> None:
     view = view_of(table, done.runs)
     for item in done.runs:
         tables.show(_overall(item))
+        results.print()
         tables.show(_by_class(item))
         if view:
             results.print(view, markup=False)

@@ -31,6 +31,7 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
             *(_value(estimate) for estimate in by_fold),
         )  # fmt: skip
     tables.show(drawn)
+    results.print()
     by_class = shown_in("cv by class")
     classes = tables.table("class", "images", *map(label_of, by_class))
     counts = table.class_counts()
