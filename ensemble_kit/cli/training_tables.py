@@ -102,8 +102,9 @@ def _with_interval(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def print_repeats(folder: Path) -> None:
-    """Figures over the repeats of a run, where its folds were drawn several times."""
+def print_repeats(folder: Path, corrected: Mapping[str, Mapping[str, Any]]) -> None:
+    """Figures over the repeats of a run, where its folds were drawn several times. corrected : by
+    metric, an estimate whose interval counts training."""
     import pandas as pd
 
     from ensemble_kit.runs.paths import REPEATS
@@ -119,3 +120,6 @@ def print_repeats(folder: Path) -> None:
     for row in scores.itertuples(index=False):
         table.add_row(str(row.metric), f"{row.mean:.4f}", f"{row.sd:.4f}", f"{row.average:.4f}")
     results.print(table)
+    for metric, values in corrected.items():
+        interval = _with_interval(Estimate(**values))
+        results.print(f"{label_of(metric)}, training counted: {interval}", markup=False)
