@@ -53,6 +53,21 @@ def cv(
     label_level: options.LabelLevel = None,
     map_labels: options.MapLabels = None,
     min_groups: options.MinGroups = None,
+    fractions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE,…",
+            help="Learning curve: train on these shares of the groups too, as in 0.25,0.5,1.",
+            show_default=False,
+        ),
+    ] = None,
+    leak_audit: Annotated[
+        bool,
+        typer.Option(
+            "--leak-audit",
+            help="Also train with folds by image, to show by how much such folds flatter.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
@@ -78,7 +93,9 @@ def cv(
         print_repeats,
         print_result,
     )
+    from ensemble_kit.cli.variant_tables import print_variants
     from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.splits.fractions import parse_fractions
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate
     from ensemble_kit.workflows.cv_plan import plan_cross_validation
@@ -100,6 +117,7 @@ def cv(
     spec = options.study_of(study, changes, settings)
     if tensorboard:
         _check_tensorboard()
+    shares = () if fractions is None else parse_fractions(fractions)
     resources = Resources(store, store_limit * 1e9, jobs, tensorboard)
     if dry_run:
         plan = plan_cross_validation(
@@ -112,10 +130,13 @@ def cv(
     with TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown:
         done = cross_validate(
             None, spec, name=run, runs_dir=runs_dir, resources=resources, overwrite=overwrite,
-            studies_dir=study.parent if study else None, tell=shown.tell,
+            studies_dir=study.parent if study else None, fractions=shares, leak_audit=leak_audit,
+            tell=shown.tell,
         )  # fmt: skip
     print_result(done.folder, done.record.table, done.record.folds, done.evaluation)
-    print_repeats(done.folder)
+    print_repeats(done.folder, done.manifest.facts.get("corrected", {}))
+    if fractions is not None or leak_audit:
+        print_variants(done.folder)
     print_against_probe(done.manifest.facts.get("against_probe", []))
     for warning in done.warnings:
         note(f"warning: {warning}")

@@ -15,6 +15,7 @@ from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
+from ensemble_kit.metrics.planning import plan_by_class
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.runs.comparisons import ComparisonRecord
@@ -39,6 +40,7 @@ def print_evaluated(done: EvaluatedFiles) -> None:
         tables.show(_by_class(item))
         if view:
             results.print(view, markup=False)
+        tables.show(_planned(item))
         for line in _not_estimable(item):
             results.print(line, markup=False)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
@@ -52,6 +54,22 @@ def print_evaluated(done: EvaluatedFiles) -> None:
         tables.show(_differences(comparison))
         for line in _tests(comparison):
             results.print(line, markup=False)
+
+
+def _planned(item: EvaluatedRun) -> Table:
+    """Groups that an interval of 0.1 would need, class by class."""
+    lines = plan_by_class(item.evaluation, (0.1,))
+    metrics = dict.fromkeys(line.metric for line in lines)
+    title = "groups for an interval 0.1 wide (now there)"
+    table = tables.table("class", *metrics, title=title)
+    for name in item.evaluation.class_names:
+        cells = [
+            f"{'–' if line.needed[0] is None else format(line.needed[0], ',')} ({line.n_groups:,})"
+            for line in lines
+            if line.class_name == name
+        ]
+        table.add_row(Text(name), *cells)
+    return table
 
 
 def json_text(done: EvaluatedFiles) -> str:

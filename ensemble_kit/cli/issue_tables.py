@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results
 
 if TYPE_CHECKING:
@@ -12,19 +13,17 @@ SHOWN = 10
 
 def print_issues(found: "Found") -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from ensemble_kit.core.errors import count
 
     labels, n = found.labels, len(found.run.table)
     if labels:
-        shown = Table("image", "given", "suggested", box=None, pad_edge=False)
-        shown.title, shown.title_justify = "labels to look at", "left"
-        shown.add_column("P(wrong)", justify="right")
+        shown = tables.table(
+            "image", "given", "suggested", "P(wrong)", title="labels to look at", numbers=False
+        )
         for issue in labels[:SHOWN]:
-            names = (escape(text) for text in (issue.image, issue.given, issue.suggested))
-            shown.add_row(*names, f"{issue.suspicion:.2f}")
-        results.print(shown)
+            shown.add_row(issue.image, issue.given, issue.suggested, f"{issue.suspicion:.2f}")
+        tables.show(shown)
         if len(labels) > SHOWN:
             results.print(f"and {len(labels) - SHOWN:,} more")
     results.print(
@@ -33,14 +32,14 @@ def print_issues(found: "Found") -> None:
         "another class"
     )
     if found.pairs:
-        shown = Table("image", "other", box=None, pad_edge=False)
-        shown.title, shown.title_justify = "\nimages of different groups that look alike", "left"
-        shown.add_column("points that agree", justify="right")
-        shown.add_column("likeness", justify="right")
+        shown = tables.table(
+            "image", "other", "points that agree", "likeness", numbers=False,
+            title="\nimages of different groups that look alike",
+        )  # fmt: skip
         for pair in found.pairs[:SHOWN]:
-            names = (escape(text) for text in (pair.first, pair.second))
-            shown.add_row(*names, f"{pair.points or '–'}", f"{pair.likeness:.3f}")
-        results.print(shown)
+            agree = f"{pair.points or '–'}"
+            shown.add_row(pair.first, pair.second, agree, f"{pair.likeness:.3f}")
+        tables.show(shown)
         if len(found.pairs) > SHOWN:
             results.print(f"and {len(found.pairs) - SHOWN:,} more")
     for note in found.notes:

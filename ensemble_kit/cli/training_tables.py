@@ -111,8 +111,9 @@ def _interval(estimate: Estimate) -> str:
     return f"[{estimate.low:.3f} {estimate.high:.3f}]"
 
 
-def print_repeats(folder: Path) -> None:
-    """Figures over the repeats of a run, where its folds were drawn several times."""
+def print_repeats(folder: Path, corrected: Mapping[str, Mapping[str, Any]]) -> None:
+    """Figures over the repeats of a run, where its folds were drawn several times. corrected : by
+    metric, an estimate whose interval counts training."""
     import pandas as pd
 
     from ensemble_kit.runs.paths import REPEATS
@@ -128,3 +129,7 @@ def print_repeats(folder: Path) -> None:
     for row in scores.itertuples(index=False):
         table.add_row(str(row.metric), f"{row.mean:.4f}", f"{row.sd:.4f}", f"{row.average:.4f}")
     tables.show(table)
+    for metric, values in corrected.items():
+        estimate = Estimate(**values)
+        told = f"{_value(estimate)} {_interval(estimate)}"
+        results.print(f"{label_of(metric)}, training counted: {told}", markup=False)

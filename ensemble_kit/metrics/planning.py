@@ -1,8 +1,25 @@
 """Precision planning: how many groups an interval of a wanted width would need."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.evaluation import Evaluation
+
+PLANNED = ("recall", "roc_auc")
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """A figure of a class. n_groups : that it rests on now. needed : groups for each width, None
+    where it has no interval to plan by."""
+
+    class_name: str
+    metric: str
+    n_groups: int
+    now: Estimate
+    needed: tuple[int | None, ...]
 
 
 def groups_needed(found: Estimate, width: float) -> int | None:
@@ -17,3 +34,17 @@ def groups_needed(found: Estimate, width: float) -> int | None:
     if found.low is None or found.high is None or found.n_groups < 1:
         return None
     return max(5, math.ceil(found.n_groups * ((found.high - found.low) / width) ** 2 - 1e-9))
+
+
+def plan_by_class(evaluation: Evaluation, widths: Sequence[float]) -> tuple[PlanLine, ...]:
+    """Recall and AUC of each class, and the groups that intervals of these widths would need."""
+    lines = []
+    for name in evaluation.class_names:
+        for metric in PLANNED:
+            try:
+                now = evaluation.figure(metric, name)
+            except KeyError:
+                continue
+            needed = tuple(groups_needed(now, width) for width in widths)
+            lines.append(PlanLine(name, metric, now.n_groups, now, needed))
+    return tuple(lines)

@@ -22,7 +22,8 @@ class RiskCoverage:
 
     def __init__(self, cases: Cases) -> None:
         certainty = cases.probabilities.max(axis=1, initial=0.0)
-        edges = np.unique(np.quantile(certainty, np.arange(1, CELLS) / CELLS)) if len(cases) else []
+        inner = np.arange(1, CELLS) / CELLS if len(cases) else np.empty(0)
+        edges = np.unique(np.quantile(certainty, inner)) if len(cases) else inner
         cells = len(edges) - np.searchsorted(edges, certainty, side="right")
         self.n_cells = len(edges) + 1
         wrong = (cases.predicted != cases.labels).astype(np.float64)

@@ -81,4 +81,4 @@ def spectrum(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _rooted(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
     values = descriptors.astype(np.float32)
-    return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1.0))
+    return np.asarray(np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), 1.0)))

@@ -27,6 +27,9 @@ ISSUES, NEAR_DUPLICATES = "issues.csv", "near_duplicates.csv"
 COSTS, ACTIONS = "costs.json", "actions.csv"
 """What the actions of least expected cost cost, and the action of each image."""
 
+VARIANTS = "variants.json"
+"""Figures of the study trained on fractions of the data, and with folds by image."""
+
 EXTERNAL = "external.json"
 """What a validation on other data found."""
 EXPLAIN = "explain"
@@ -38,6 +41,11 @@ MANIFESTS = f"[!.]*/{MANIFEST}"
 def fold_folder(folder: Path, repeat: int, fold: int) -> Path:
     """``fold_0`` … of the first draw of folds, ``repeat_1/fold_0`` … of the next."""
     return (folder if repeat == 0 else folder / repeat_name(repeat)) / f"fold_{fold}"
+
+
+def variant_folder(folder: Path, name: str) -> Path:
+    """Where a variant of a run keeps its folds."""
+    return folder / "variants" / name
 
 
 def fold_folders(folder: Path) -> list[tuple[int, Path]]:

@@ -56,8 +56,14 @@ from ensemble_kit.workflows.inputs import (
     run_folder,
 )
 from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
-from ensemble_kit.workflows.repeats import repeats_note, write_repeats
+from ensemble_kit.workflows.repeats import corrected_figures, repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
+from ensemble_kit.workflows.variants import (
+    Variant,
+    judge_variants,
+    train_variants,
+    variants_of,
+)
 
 STOPPING_NOTES = {
     "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
@@ -78,6 +84,8 @@ def cross_validate(
     resources: Resources | None = None,
     overwrite: bool = False,
     studies_dir: Path | None = None,
+    fractions: tuple[float, ...] = (),
+    leak_audit: bool = False,
     tell: Tell = say_nothing,
 ) -> FinishedRun:
     """Train every fold that is not finished, judge the out-of-fold rows, complete the run folder.
@@ -85,8 +93,9 @@ def cross_validate(
     images : a table, what ``load_images`` reads, or None for the study's data. folds : given
     folds, one draw or one for each repeat; default: drawn by the study. name : of the folder below
     ``runs_dir``; default: the study's name, or backbone and data. studies_dir : where the record
-    of the search that chose the study is kept, to go beside the run. tell : receives ``kind`` and
-    facts of each step and event.
+    of the search that chose the study is kept, to go beside the run. fractions : shares below 1
+    of the groups to train on too, for a learning curve. leak_audit : also train with folds by
+    image, to show by how much they flatter. tell : receives ``kind`` and facts of each step.
 
     The same call resumes a run that was interrupted; a finished fold is never trained again. A run
     folder of another study, data set or split is refused (RunError). The folder is made once
@@ -99,15 +108,23 @@ def cross_validate(
     folder = run_folder(runs_dir, name or default_run_name(study, table))
     study, draws = draws_of(table, study, folds)
     check_first(table, draws, study)
-    tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
-    repeats = _train_run(table, draws, study, folder, resources, tell, overwrite, reading)
+    variants = variants_of(table, draws[0], fractions, leak_audit, study.split.seed)
+    more = len(variants) * draws[0].n_folds
+    tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws) + more)
+    repeats, trained = _train_run(
+        table, draws, study, folder, resources, tell, overwrite, reading, variants
+    )
     tell("evaluating")
-    _complete(folder, table, draws, repeats[0], study)
+    _complete(folder, table, draws, repeats, study)
+    if trained:
+        seed = study.split.seed
+        record = judge_variants(table, draws[0], repeats[0], trained, study.evaluation, seed)
+        record_files(folder, [record.write(folder)])
     if studies_dir is not None and study.tuned_by:
         from ensemble_kit.tuning.summary import take_record
 
-        if record := take_record(studies_dir, study, folder):
-            record_files(folder, [record])
+        if taken := take_record(studies_dir, study, folder):
+            record_files(folder, [taken])
     return FinishedRun(folder)
 
 
@@ -120,9 +137,10 @@ def _train_run(
     tell: Tell,
     overwrite: bool,
     reading: Mapping[str, object],
-) -> tuple[Predictions, ...]:
+    variants: tuple[Variant, ...],
+) -> tuple[tuple[Predictions, ...], list[tuple[Variant, Predictions]]]:
     """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
-    repeats, each one's and their average; the out-of-fold rows by repeat."""
+    repeats, each one's and their average; the out-of-fold rows by repeat, and by variant."""
     began = time.perf_counter()
     for draw in draws:
         check_folds(table, draw)
@@ -143,6 +161,7 @@ def _train_run(
             remove_run(folder)
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
+        trained = train_variants(prepared, spec, variants, folder, workers, tell)
     repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
     names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
@@ -154,17 +173,19 @@ def _train_run(
     facts["pixel_bits"] = prepared.pixels.bits
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
-    return repeats
+    return repeats, trained
 
 
 def _complete(
-    folder: Path, table: ImageTable, draws: list[Folds], predictions: Predictions, spec: StudySpec
-) -> None:
+    folder: Path, table: ImageTable, draws: list[Folds], repeats: Sequence[Predictions],
+    spec: StudySpec,
+) -> None:  # fmt: skip
     """Evaluate the out-of-fold rows, write the numbers and declare the run complete.
 
     What a repeated command may change without training (intervals, slices, corrected metadata) is
     written anew, and a report made before is removed.
     """
+    predictions = repeats[0]
     write_text(folder / STUDY, spec.to_toml())
     write_images(folder, table)
     (folder / REPORT).unlink(missing_ok=True)
@@ -172,6 +193,8 @@ def _complete(
     names = write_evaluation(folder, evaluation)
     manifest = read_manifest(folder)
     facts, warnings = manifest.facts, _warnings(manifest, table, spec)
+    if len(draws) > 1:
+        facts = facts | {"corrected": corrected_figures(table, draws, repeats, spec.evaluation)}
     if PROBE in manifest.files:
         probe = read_probe(folder).in_order_of(table.image_ids)
         rows = against_probe(table, predictions, probe, spec.evaluation, spec.split.seed)

@@ -6,17 +6,21 @@ table of its own.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.records import Ints, Predictions
+from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
 from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.losses import point_scores
+from ensemble_kit.metrics.repeats import repeated_scores
 from ensemble_kit.runs.paths import OOF_AVERAGE, REPEATS, repeat_name
 from ensemble_kit.runs.tables import write_oof_of_repeat
+from ensemble_kit.study import EvaluationSpec
 
 
 def score_repeats(labels: Ints, repeats: Sequence[Predictions]) -> pd.DataFrame:
@@ -51,6 +55,16 @@ def write_repeats(folder: Path, labels: Ints, repeats: Sequence[Predictions]) ->
     write_text(folder / OOF_AVERAGE, predictions_csv(average_of(repeats)))
     write_text(folder / REPEATS, score_repeats(labels, repeats).to_csv(index=False))
     return [*names, OOF_AVERAGE, REPEATS]
+
+
+def corrected_figures(
+    table: ImageTable, draws: Sequence[Folds], repeats: Sequence[Predictions], spec: EvaluationSpec
+) -> dict[str, dict[str, Any]]:
+    """Log loss and accuracy with the interval that counts training too (Nadeau & Bengio 2003), as
+    the manifest's facts keep them; see :func:`ensemble_kit.metrics.repeats.repeated_scores`."""
+    probabilities = [repeat.in_order_of(table.image_ids).probabilities for repeat in repeats]
+    found = repeated_scores(table.labels, draws, probabilities, spec.level)
+    return {metric: asdict(estimate) for metric, estimate in found.items()}
 
 
 def repeats_note(n_repeats: int) -> str:

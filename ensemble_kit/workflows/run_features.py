@@ -84,8 +84,8 @@ def _stored(run: Run, store_dir: Path) -> tuple[Features, ...] | None:
             continue
         if key.depth == 0 and key.pixels == plan.digest and key.rows == len(run.table):
             fitting.append((key.backbone != study.model.backbone, str(folder), key))
-    for _, folder, key in sorted(fitting, key=lambda item: item[:2]):
-        found = _read_views(ActivationStore(Path(folder), key), key)
+    for _, place, key in sorted(fitting, key=lambda item: item[:2]):
+        found = _read_views(ActivationStore(Path(place), key), key)
         if found:
             return found
     return None

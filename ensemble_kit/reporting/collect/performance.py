@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ensemble_kit.core.records import Floats
 from ensemble_kit.metrics.ranking import MACRO, MICRO
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.reliability import TOP
@@ -97,15 +98,19 @@ def _curves(source: ReportedRun, kind: str) -> tuple[RankingCurve, ...]:
                 area=_area(source, kind, name),
                 x=tuple(round(float(x), 4) for x in curve.x),
                 y=curve_values(curve.y),
-                low=() if curve.low is None else curve_values(curve.low),
-                high=() if curve.high is None else curve_values(curve.high),
-                whole_low=() if whole is None else curve_values(whole.low),
-                whole_high=() if whole is None else curve_values(whole.high),
+                low=_band_end(curve.low),
+                high=_band_end(curve.high),
+                whole_low=_band_end(None if whole is None else whole.low),
+                whole_high=_band_end(None if whole is None else whole.high),
                 folds=tuple(curve_values(other.y) for other in folds),
                 chance=_prevalence(source, name) if kind == "pr" else None,
             )
         )
     return tuple(found)
+
+
+def _band_end(values: Floats | None) -> tuple[float | None, ...]:
+    return () if values is None else curve_values(values)
 
 
 def _area(source: ReportedRun, kind: str, name: str) -> Number:

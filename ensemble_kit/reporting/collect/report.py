@@ -22,6 +22,7 @@ from ensemble_kit.reporting.collect.performance import build_performance
 from ensemble_kit.reporting.collect.provenance import build_provenance
 from ensemble_kit.reporting.collect.slices import build_slices
 from ensemble_kit.reporting.collect.source import ReportedRun
+from ensemble_kit.reporting.collect.supplements import build_supplements
 from ensemble_kit.reporting.collect.training import build_training, build_tuning
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
@@ -64,6 +65,7 @@ def build_report(
         provenance=build_provenance(source),
         compared=build_comparisons(source, others),
         external=build_external(source, away) if away else None,
+        supplements=build_supplements(source),
         metrics=metrics_table(source.rows.all),
     )
     made = report.provenance.model_copy(update={"checklist": fill_checklist(report)})

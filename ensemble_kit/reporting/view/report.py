@@ -10,6 +10,7 @@ from ensemble_kit.reporting.view.images import Gallery
 from ensemble_kit.reporting.view.performance import Performance
 from ensemble_kit.reporting.view.provenance import Provenance
 from ensemble_kit.reporting.view.slices import Slices
+from ensemble_kit.reporting.view.supplement import Supplement
 from ensemble_kit.reporting.view.training import Training, Tuning
 
 REPORT_VERSION = 2
@@ -37,4 +38,5 @@ class Report(Value):
     provenance: Provenance
     compared: tuple[Compared, ...] = ()
     external: External | None = None
+    supplements: tuple[Supplement, ...] = ()
     metrics: MetricsTable = MetricsTable()

@@ -1,0 +1,50 @@
+"""What `cv` prints of variants: the learning curve and the leak audit."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from ensemble_kit.cli import tables
+from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.runs.variants import VariantLine, VariantsRecord
+
+
+def print_variants(folder: Path) -> None:
+    """The figures on each share of the groups, and what folds by image would have shown."""
+    found = VariantsRecord.find(folder)
+    if found is None:
+        return
+    lines = found.fractions()
+    metrics = list(lines[-1].figures)
+    if len(lines) > 1:
+        tables.show(_curve(lines, metrics))
+    leak = found.leak()
+    if leak is not None:
+        shown = tables.table(
+            "figure", "by image", "by image − by group",
+            title="leak audit: folds by image minus folds by group",
+        )  # fmt: skip
+        for metric in metrics:
+            value, gap = _words(leak.figures[metric]), _words(leak.minus_run[metric], "+")
+            shown.add_row(label_of(metric), value, gap)
+        tables.show(shown)
+
+
+def _curve(lines: tuple[VariantLine, ...], metrics: list[str]) -> Table:
+    shown = tables.table(
+        "share", "groups", "images", *map(label_of, metrics),
+        title="learning curve: trained on a share of the groups",
+    )  # fmt: skip
+    for line in lines:
+        figures = (_words(line.figures[metric]) for metric in metrics)
+        shown.add_row(f"{line.share:g}", f"{line.n_groups:,.0f}", f"{line.n_images:,.0f}", *figures)
+    return shown
+
+
+def _words(number: Estimate, sign: str = "") -> str:
+    if number.value is None:
+        return "–"
+    if number.low is None or number.high is None:
+        return f"{number.value:{sign}.3f}"
+    return f"{number.value:{sign}.3f}\n[{number.low:{sign}.3f} {number.high:{sign}.3f}]"
