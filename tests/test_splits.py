@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
 from ensemble_kit.core.errors import SplitError
 from ensemble_kit.core.records import Folds, ImageTable, Strings
@@ -17,6 +18,7 @@ from ensemble_kit.splits import (
     make_folds,
     read_folds_file,
 )
+from ensemble_kit.splits.drawing import stratified_group_folds
 from ensemble_kit.splits.folds_file import read_image_list
 from ensemble_kit.splits.making import fold_class_counts
 
@@ -81,6 +83,29 @@ def test_a_hold_out_never_parts_a_group_nor_empties_a_class(
     assert not set(table.groups[rows[held]]) & set(table.groups[rows[~held]])
     assert set(table.labels[rows[~held]]) == set(table.labels[rows])
     assert (held == hold_out_groups(table, rows, share, seed)).all()
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@settings(deadline=None, max_examples=80)
+@given(
+    st.integers(2, 11), st.integers(2, 7), st.integers(10, 250), st.booleans(),
+    st.integers(0, 2**31 - 1),
+)  # fmt: skip
+def test_folds_are_those_of_scikit_learn(
+    n_classes: int, n_folds: int, n: int, pure: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    groups = np.unique(rng.integers(0, n, n), return_inverse=True)[1]
+    drawn = rng.integers(0, n_classes, n)
+    labels = np.unique(drawn[groups] if pure else drawn, return_inverse=True)[1]
+    assume(labels.max() > 0 and groups.max() >= n_folds)
+    assume(np.bincount(labels).max() >= n_folds)
+    wanted = np.full(n, -1)
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for k, (_, rows) in enumerate(splitter.split(wanted, labels, groups)):
+        wanted[rows] = k
+    found = stratified_group_folds(labels.astype(np.int64), groups.astype(np.int64), n_folds, seed)
+    assert found.tolist() == wanted.tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

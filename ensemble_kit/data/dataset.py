@@ -102,7 +102,7 @@ def load_data(
     layout = find_layout(draw_sample(sample_dir) if str(path) == SAMPLE else Path(path))
     rows = layout.read(layout, How(spec.columns, spec.label_level))
     source = str(layout.table)
-    check_ids(rows.frame["image_id"].tolist(), source)
+    check_ids(rows.frame["image_id"], source)
     frame, notes = tidy(rows.frame)
     notes = [*rows.notes, *notes]
     frame["dx"] = without_blanks(frame["dx"].str.lower())
@@ -126,11 +126,7 @@ def load_data(
         notes += said
     order = frame["image_id"].to_numpy(dtype=object).argsort(kind="stable")
     frame = frame.iloc[order].reset_index(drop=True)
-    columns = {
-        str(name): np.asarray(frame[name].to_numpy(dtype=object), dtype=np.str_)
-        for name in frame.columns
-        if name != "_row"
-    }
+    columns = {str(name): _strings(frame[name]) for name in frame.columns if name != "_row"}
     ids, dx = columns["image_id"], columns["dx"]
     files = np.full(len(ids), "", np.str_) if paths is None else np.asarray(paths, np.str_)[order]
     pairs, said, warnings = _pairs(spec, ids)
@@ -169,6 +165,14 @@ def load_data(
     return DataSet(
         table, layout.name, rows.told, tuple(dict.fromkeys(notes)), tuple(warnings), rank, same
     )
+
+
+def _strings(column: "pd.Series[str]") -> Strings:
+    """The cells as an array of str; by their distinct values, which are mostly few."""
+    if column.is_unique:
+        return np.asarray(column.to_numpy(dtype=object), dtype=np.str_)
+    codes, values = pd.factorize(column)
+    return np.asarray(values.to_numpy(dtype=object), dtype=np.str_)[codes]
 
 
 def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], list[str]]:
@@ -212,11 +216,11 @@ def _group_warnings(table: ImageTable) -> list[str]:
     if table.n_groups == len(table):
         return ["no groups are known: every image counts as independent"]
     sizes = np.bincount(table.group_codes)
-    names = np.unique(table.groups)
     large = np.flatnonzero((sizes > LARGE_SHARE * len(table)) & (sizes >= LARGE_LEAST))
     large = large[np.argsort(-sizes[large], kind="stable")]
     if not len(large):
         return []
+    names = np.unique(table.groups)
     said = some(f"{names[k]} ({count(int(sizes[k]), 'image')}, {sizes[k] / len(table):.0%})"
                 for k in large)  # fmt: skip
     verb = "holds" if len(large) == 1 else "hold"

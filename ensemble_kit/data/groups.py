@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -33,8 +34,9 @@ def union_groups(
         if names is None:
             continue
         rows = np.flatnonzero(names != "")
-        _, first, codes = np.unique(names[rows], return_index=True, return_inverse=True)
+        codes = pd.factorize(names[rows].astype(object))[0]
         if len(rows):
+            first = np.unique(codes, return_index=True)[1]
             edges.append(np.column_stack([rows, rows[first][codes]]))
     links = np.concatenate(edges)
     graph = coo_array((np.ones(len(links), np.int8), (links[:, 0], links[:, 1])), shape=(n, n))
@@ -112,12 +114,13 @@ def _named(component: Ints, named: Mapping[str, Strings]) -> Strings:
     n_components = int(component.max(initial=-1)) + 1
     names = np.full(n_components, "", dtype=object)
     kinds = np.full(n_components, "", dtype=object)
-    for kind, ids in named.items():
-        rows = np.flatnonzero(ids != "")
-        rows = rows[np.argsort(ids[rows], kind="stable")[::-1]]
-        names[component[rows]] = ids[rows]
-        kinds[component[rows]] = kind
-    unique, counts = np.unique(names.astype(str), return_counts=True)
-    clash = np.isin(names.astype(str), unique[counts > 1])
+    for kind, ids in reversed(list(named.items())):
+        rows = np.flatnonzero((ids != "") & (kinds[component] == ""))
+        codes, values = pd.factorize(ids[rows].astype(object), sort=True)
+        least = np.full(n_components, len(values), np.int64)
+        np.minimum.at(least, component[rows], codes)
+        there = least < len(values)
+        names[there], kinds[there] = values[least[there]], kind
+    clash = pd.Series(names).duplicated(keep=False).to_numpy()
     names[clash] = [f"{k}:{v}" for k, v in zip(kinds[clash], names[clash], strict=True)]
     return np.asarray(names[component], dtype=np.str_)

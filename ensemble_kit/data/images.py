@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from ensemble_kit.core.errors import DataError, count, some
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
@@ -14,6 +16,14 @@ ASIDE = ("mask", "segmentation", "annotation")
 DEPTH = 2
 LONGEST = 255
 PLAIN = re.compile(r"[^/\\\x00-\x1f\x7f]+")
+USUAL = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+"""What nearly all ids are made of; the others are looked at one by one."""
+ENDING = rf"(?i)\.(?:{'|'.join(end[1:] for end in EXTENSIONS)})$"
+
+
+def stems(cells: "pd.Series[str]") -> "pd.Series[str]":
+    """:func:`strip_extension` of every cell."""
+    return cells.str.replace(ENDING, "", regex=True)
 
 
 def strip_extension(name: str) -> str:
@@ -32,14 +42,10 @@ def check_ids(ids: Iterable[str], source: str) -> None:
 
     An id may hold no slash, backslash, ``..``, NUL or other control character.
     """
-    seen: set[str] = set()
-    unsafe, twice = [], []
-    for name in ids:
-        if not _is_plain(name):
-            unsafe.append(repr(name))
-        elif name in seen:
-            twice.append(name)
-        seen.add(name)
+    names = pd.Series(ids if isinstance(ids, pd.Series) else list(ids), dtype="str")
+    odd = names[~(names.str.fullmatch(USUAL) & (names.str.len() <= LONGEST // 4))]
+    unsafe = [repr(name) for name in odd.tolist() if not _is_plain(name)]
+    twice = [] if names.is_unique else names[names.duplicated()].tolist()
     if unsafe:
         raise DataError(
             f"{source}: image id {some(unsafe)} cannot be used: an id is a plain file name "

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
@@ -29,8 +30,7 @@ def tidy(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def lesions_within_patients(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Lesion numbers that stand in several patients are counted within a patient."""
     known = frame[(frame["lesion_id"] != "") & (frame["patient_id"] != "")]
-    patients = known.groupby("lesion_id")["patient_id"].nunique()
-    shared = patients.index[patients > 1]
+    shared = _torn(known, "patient_id")
     if not len(shared):
         return frame, []
     rows = frame["lesion_id"].isin(shared) & (frame["patient_id"] != "")
@@ -45,8 +45,7 @@ def lesions_within_patients(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str
 def check_lesions(frame: pd.DataFrame, source: str) -> None:
     """Raise DataError where a lesion has more than one diagnosis."""
     known = frame[frame["lesion_id"] != ""]
-    kinds = known.groupby("lesion_id")["dx"].nunique()
-    torn = kinds.index[kinds > 1]
+    torn = _torn(known, "dx")
     if len(torn):
         names = known[known["lesion_id"].isin(torn)].groupby("lesion_id")["dx"].unique()
         pairs = [f"{lesion} ({' and '.join(sorted(dxs))})" for lesion, dxs in names.items()]
@@ -56,11 +55,18 @@ def check_lesions(frame: pd.DataFrame, source: str) -> None:
         )
 
 
+def _torn(known: pd.DataFrame, column: str) -> list[str]:
+    """Lesions with more than one value of a column, sorted."""
+    pairs = known[["lesion_id", column]].drop_duplicates()["lesion_id"]
+    return sorted(pairs[pairs.duplicated()].unique().tolist())
+
+
 def ages(frame: pd.DataFrame, source: str) -> tuple["pd.Series[str]", list[str]]:
     """Ages in years, ``""`` or a plain number; ``80.0`` becomes ``80``, ``90+`` becomes ``90``."""
     text = frame["age"]
-    read = {str(value): _age(str(value)) for value in text.unique()}
-    wrong = text[text.map(lambda value: read[value] is None)]
+    codes, values = pd.factorize(text)
+    read = {str(value): _age(str(value)) for value in values}
+    wrong = text[text.isin([value for value, age in read.items() if age is None])]
     if len(wrong):
         ids = frame["image_id"][wrong.index]
         rows = [f"{a!r} ({i})" for a, i in zip(wrong, ids, strict=True)]
@@ -73,7 +79,8 @@ def ages(frame: pd.DataFrame, source: str) -> tuple["pd.Series[str]", list[str]]
     if odd:
         n = int(text.isin(odd).sum())
         notes.append(f"age: {some(odd)} ({count(n, 'image')}) read as de-identified old age")
-    return text.map(read).astype("str"), notes
+    years = np.array([read[str(value)] or "" for value in values], dtype=object)
+    return pd.Series(years[codes], index=text.index, dtype="str"), notes
 
 
 def _is_year(text: str) -> bool:

@@ -1,8 +1,5 @@
 """How tables say "not known", in any case of letters."""
 
-import re
-from collections.abc import Iterable
-
 import pandas as pd
 
 from ensemble_kit.core.errors import count
@@ -30,9 +27,8 @@ def without_missing(values: "pd.Series[str]", numbers: bool = False) -> "pd.Seri
 
     numbers : whether -1, -99 … (also as -1.0) are such ways: in ids and ages.
     """
-    unique = pd.Series(values.unique(), dtype=object)
-    gone = unique[[_is_missing(str(value), numbers) for value in unique]]
-    return values.mask(values.isin(set(gone)), "")
+    gone = _missing(values, numbers)
+    return values.mask(gone, "") if gone.any() else values
 
 
 def without_blanks(values: "pd.Series[str]") -> "pd.Series[str]":
@@ -42,24 +38,20 @@ def without_blanks(values: "pd.Series[str]") -> "pd.Series[str]":
 
 def said(column: str, values: "pd.Series[str]", numbers: bool = False) -> list[str]:
     """A sentence if the column spells "not known" in another way than leaving the cell empty."""
-    tally = values.value_counts()
-    found = {
-        str(value): int(times)
-        for value, times in tally.items()
-        if str(value) and _is_missing(str(value), numbers)
-    }
+    tally = values[_missing(values, numbers) & (values != "")].value_counts()
+    found = {str(value): int(times) for value, times in tally.items()}
     if not found:
         return []
     what = ", ".join(f"{value!r} ({count(times, 'image')})" for value, times in found.items())
     return [f"{column}: {what} taken for not known"]
 
 
-def _is_missing(value: str, numbers: bool) -> bool:
-    plain = value.strip().lower()
-    if numbers and re.sub(r"\.0+$", "", plain) in NUMBERS:
-        return True
-    return plain in MISSING
-
-
-def any_missing(values: Iterable[str]) -> bool:
-    return any(_is_missing(value, False) for value in values)
+def _missing(values: "pd.Series[str]", numbers: bool) -> "pd.Series[bool]":
+    """Whether each value says "not known"."""
+    plain = values.str.strip().str.lower()
+    gone = plain.isin(MISSING)
+    if numbers:
+        negative = plain.str.startswith("-")
+        if negative.any():
+            gone |= negative & plain.str.replace(r"\.0+$", "", regex=True).isin(NUMBERS)
+    return gone

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import ImageTable, Strings
@@ -145,7 +146,11 @@ def _look(root: str, reference: str, quick: bool) -> _Look:
 
 
 def _n_known(names: Strings) -> int:
-    return len(np.unique(names[names != ""]))
+    return _distinct(names[names != ""])
+
+
+def _distinct(names: Strings) -> int:
+    return len(pd.unique(names.astype(object)))
 
 
 def _class_count(table: ImageTable, c: int) -> ClassCount:
@@ -154,5 +159,5 @@ def _class_count(table: ImageTable, c: int) -> ClassCount:
         table.class_names[c],
         int(rows.sum()),
         _n_known(table.lesions[rows]),
-        len(np.unique(table.groups[rows])),
+        len(np.unique(table.group_codes[rows])),
     )

@@ -33,8 +33,9 @@ def check_folds(table: ImageTable, folds: Folds) -> None:
 
 def crossing(table: ImageTable, side: Ints) -> Bools:
     """(n,) mask of the images whose group is on more than one side; side : (n,) int."""
-    order = np.unique(np.column_stack([table.group_codes, side]), axis=0)
-    sides = np.bincount(order[:, 0], minlength=table.n_groups)
+    n_sides = int(side.max(initial=-1)) + 2
+    pairs = np.unique(table.group_codes * n_sides + side + 1)
+    sides = np.bincount(pairs // n_sides, minlength=table.n_groups)
     return np.asarray(sides[table.group_codes] > 1)
 
 

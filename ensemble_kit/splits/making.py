@@ -1,11 +1,11 @@
 """Drawing folds: stratified by class, never parting a group."""
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ensemble_kit.core.errors import SplitError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.splits.checking import check_folds
+from ensemble_kit.splits.drawing import stratified_group_folds
 
 TRIES = 100
 """Seeds tried for one draw; draw ``r`` starts at ``seed + r * TRIES``."""
@@ -14,9 +14,9 @@ TRIES = 100
 def make_folds(table: ImageTable, n_folds: int, seed: int = 0, repeats: int = 1) -> list[Folds]:
     """Draw ``repeats`` independent sets of ``n_folds`` folds over the table's groups.
 
-    scikit-learn's StratifiedGroupKFold with shuffled groups; seeds are tried in order until every
-    class is in the training and in the held-out part of every fold. ``Folds.seed`` is the seed
-    that did it. Raises SplitError where no draw can do it.
+    The folds of scikit-learn's StratifiedGroupKFold with shuffled groups; seeds are tried in order
+    until every class is in the training and in the held-out part of every fold. ``Folds.seed`` is
+    the seed that did it. Raises SplitError where no draw can do it.
     """
     _check_feasible(table, n_folds)
     return [_draw(table, n_folds, seed + repeat * TRIES) for repeat in range(repeats)]
@@ -32,10 +32,7 @@ def fold_class_counts(table: ImageTable, folds: Folds) -> Ints:
 def _draw(table: ImageTable, n_folds: int, first_seed: int) -> Folds:
     absent: dict[str, int] = {}
     for seed in range(first_seed, first_seed + TRIES):
-        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-        fold = np.full(len(table), -1, np.int64)
-        for k, (_, rows) in enumerate(splitter.split(fold, table.labels, table.group_codes)):
-            fold[rows] = k
+        fold = stratified_group_folds(table.labels, table.group_codes, n_folds, seed)
         folds = Folds(table.image_ids, table.groups, fold, n_folds, seed)
         counts = fold_class_counts(table, folds)
         lacking = (counts == 0).any(axis=0) | (counts == table.class_counts()).any(axis=0)
@@ -53,8 +50,8 @@ def _draw(table: ImageTable, n_folds: int, first_seed: int) -> Folds:
 def _check_feasible(table: ImageTable, n_folds: int) -> None:
     if n_folds < 2:
         raise SplitError(f"{n_folds} folds: cross-validation needs at least 2; give --folds 5")
-    pairs = np.unique(np.column_stack([table.labels, table.group_codes]), axis=0)
-    groups = np.bincount(pairs[:, 0], minlength=table.n_classes)
+    pairs = np.unique(table.group_codes * table.n_classes + table.labels)
+    groups = np.bincount(pairs % table.n_classes, minlength=table.n_classes)
     few = [
         f"{table.class_names[c]} ({count(int(groups[c]), 'group')}, "
         f"{count(int(table.class_counts()[c]), 'image')})"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.data import columns as cols
-from ensemble_kit.data.images import is_safe_path, strip_extension
+from ensemble_kit.data.images import is_safe_path, stems
 from ensemble_kit.data.labels import disagreeing
 from ensemble_kit.data.layouts.base import How, Rows
 from ensemble_kit.data.tables import read_table
@@ -180,20 +180,16 @@ def _with_ids(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         r"\\.*\.\w{3,4}$", regex=True
     )
     if not foldered.any():
-        return frame.assign(image_id=_stems(cells)), []
+        return frame.assign(image_id=stems(cells)), []
     paths = cells.str.replace("\\", "/", regex=False).str.removeprefix("./").where(foldered, cells)
     safe = paths.map(is_safe_path) & foldered
-    stems = _stems(paths.where(~safe, paths.str.rpartition("/")[2]))
-    if stems.duplicated().any():
-        stems = stems.where(~safe, _stems(paths).str.replace("/", "-", regex=False))
+    names = stems(paths.where(~safe, paths.str.rpartition("/")[2]))
+    if names.duplicated().any():
+        names = names.where(~safe, stems(paths).str.replace("/", "-", regex=False))
         note = "image: names repeat in several folders, so the folders are part of the ids"
     else:
         note = "image: its cells are paths; the file's name is the id"
-    return frame.assign(image_id=stems, hint=paths.where(safe, "")), [note]
-
-
-def _stems(cells: "pd.Series[str]") -> "pd.Series[str]":
-    return cells.map(strip_extension)
+    return frame.assign(image_id=names, hint=paths.where(safe, "")), [note]
 
 
 def _from_one_hot(frame: pd.DataFrame, key: str, path: Path) -> tuple[pd.DataFrame, list[str]]:
