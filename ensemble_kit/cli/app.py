@@ -16,6 +16,7 @@ from ensemble_kit.cli.evaluate import evaluate
 from ensemble_kit.cli.explain import explain
 from ensemble_kit.cli.export import export
 from ensemble_kit.cli.fetch import fetch
+from ensemble_kit.cli.panels import PanelledCommand
 from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
 from ensemble_kit.cli.store import store
@@ -31,17 +32,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(check)
-app.command()(cv)
-app.command()(ensemble)
-app.command()(evaluate)
-app.command()(explain)
-app.command()(export)
-app.command()(fetch)
-app.command()(predict)
-app.command()(report)
-app.command()(tune)
-app.command()(validate)
+app.command(cls=PanelledCommand)(check)
+app.command(cls=PanelledCommand)(cv)
+app.command(cls=PanelledCommand)(ensemble)
+app.command(cls=PanelledCommand)(evaluate)
+app.command(cls=PanelledCommand)(explain)
+app.command(cls=PanelledCommand)(export)
+app.command(cls=PanelledCommand)(fetch)
+app.command(cls=PanelledCommand)(predict)
+app.command(cls=PanelledCommand)(report)
+app.command(cls=PanelledCommand)(tune)
+app.command(cls=PanelledCommand)(validate)
 app.add_typer(store, name="store")
 
 

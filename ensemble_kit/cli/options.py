@@ -14,7 +14,7 @@ from ensemble_kit.study.vocabulary import read_vocabulary
 if TYPE_CHECKING:
     from ensemble_kit.data.prediction_rows import Asked
 
-STUDY_DEFAULT = "Default: the study's, else"
+STUDY_DEFAULT = "(study, or"
 
 Data = Annotated[
     str | None,
@@ -135,7 +135,10 @@ Overwrite = Annotated[
 StudyFile = Annotated[
     Path | None,
     typer.Option(
-        "--study", metavar="FILE.toml", help="Study file; options given beside it override it."
+        "--study",
+        metavar="FILE.toml",
+        help="Study file. Options given beside it override it; where neither says anything, the "
+        "default after 'or' holds.",
     ),
 ]
 RunsDir = Annotated[
@@ -172,7 +175,7 @@ def setting(section: str, key: str) -> Any:
     said = field.description or key
     return typer.Option(
         metavar=METAVARS.get(key, choices or None),
-        help=f"{said[0].upper()}{said[1:]}. {STUDY_DEFAULT} {default}.",
+        help=f"{said[0].upper()}{said[1:]}. {STUDY_DEFAULT} {default})",
         show_default=False,
     )
 

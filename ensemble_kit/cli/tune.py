@@ -27,7 +27,7 @@ def tune(
     data: options.Data = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Trials, the study's defaults first; {STUDY_DEFAULT} 20."),
+        typer.Option(min=1, help=f"Trials, the study's defaults first; {STUDY_DEFAULT} 20)"),
     ] = None,
     timeout: Annotated[
         float | None,
@@ -37,16 +37,16 @@ def tune(
     weights: Annotated[str | None, options.setting("model", "weights")] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help=f"log_loss, roc_auc_ovr or balanced_accuracy; {STUDY_DEFAULT} log_loss."),
+        typer.Option(help=f"log_loss, roc_auc_ovr or balanced_accuracy; {STUDY_DEFAULT} log_loss)"),
     ] = None,
     sampler: Annotated[
-        str | None, typer.Option(help=f"tpe, gp (needs torch) or random; {STUDY_DEFAULT} tpe.")
+        str | None, typer.Option(help=f"tpe, gp (needs torch) or random; {STUDY_DEFAULT} tpe)")
     ] = None,
     pruner: Annotated[
         str | None,
         typer.Option(
             help="By folds: paired (stop what is worse, or not worth its folds); by epochs, "
-            f"Optuna's: median, halving, hyperband; or none; {STUDY_DEFAULT} paired."
+            f"Optuna's: median, halving, hyperband; or none; {STUDY_DEFAULT} paired)"
         ),
     ] = None,
     min_gain: Annotated[
@@ -54,7 +54,7 @@ def tune(
         typer.Option(
             help="A trial with little chance of beating the best by this many standard errors of "
             f"the best's figure is stopped; negative: only what is proven worse; {STUDY_DEFAULT} "
-            "0.1.",
+            "0.1)",
         ),
     ] = None,
     cost: Annotated[

@@ -92,3 +92,30 @@ def test_every_cell_stands_whole_in_one_line(width, cells, rows):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_table_without_rows_or_columns(terminal):
     assert "only" in printed(table("only"), 80, terminal)
+
+
+@pytest.mark.parametrize("command", ["cv", "tune", "evaluate"])
+def test_a_long_help_is_parted_and_says_its_defaults(command):
+    from typer.testing import CliRunner
+
+    from ensemble_kit.cli.app import app
+
+    text = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "100"}).output
+    panels = re.findall(r"─ ([A-Z][a-z ]+?) ─", text)
+    assert panels[0] == "Options"
+    assert {"Data and labels", "Output"} <= set(panels)
+    if command == "cv":
+        flat = re.sub(r"[\s│]+", " ", text)
+        assert "Number of folds. (study, or 5)" in flat
+        assert "cv --data DIR --dry-run" in text
+
+
+def test_every_name_in_a_panel_is_an_option_of_some_command():
+    import typer
+
+    from ensemble_kit.cli.app import app
+    from ensemble_kit.cli.panels import PANELS
+
+    commands = typer.main.get_command(app).commands.values()
+    known = {parameter.name for command in commands for parameter in command.params}
+    assert {name for names in PANELS.values() for name in names} <= known
