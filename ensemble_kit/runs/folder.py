@@ -7,7 +7,7 @@ from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
-from ensemble_kit.runs.paths import FOLDS, IMAGES, MANIFESTS, OOF, PROBE, STUDY
+from ensemble_kit.runs.paths import EDITABLE, FOLDS, IMAGES, MANIFESTS, METRICS, OOF, PROBE, STUDY
 from ensemble_kit.runs.tables import read_folds, read_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec, read_study
@@ -48,14 +48,17 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a finished run; check that its files are those its manifest recorded, and that no
-    group crosses a fold of a cross-validation."""
+    """Read a finished run; check that its files are those its manifest recorded (all but those
+    that are there to be edited, and what lies in folders; absent figures are computed anew), and that no group crosses a fold of a
+    cross-validation."""
     manifest = read_manifest(folder)
     if manifest.status != "complete":
         raise RunError(
             f"run {manifest.name!r} is not finished: give the same command again to resume it"
         )
-    _check_files(folder, manifest, (FOLDS, IMAGES, OOF))
+    recorded = [name for name in manifest.files if "/" not in name and name not in EDITABLE]
+    recorded = [name for name in recorded if name != METRICS or (folder / name).is_file()]
+    _check_files(folder, manifest, tuple(dict.fromkeys((FOLDS, IMAGES, OOF, *recorded))))
     table, folds = read_folds(folder, manifest.class_names, manifest.data_root)
     if manifest.kind == "cv":
         for draw in folds:

@@ -24,6 +24,9 @@ TENSORBOARD = "tensorboard"
 ISSUES, NEAR_DUPLICATES = "issues.csv", "near_duplicates.csv"
 """Labels that a run's probabilities speak against, and pairs across groups that look the same."""
 
+EDITABLE = (ISSUES, NEAR_DUPLICATES)
+"""Written to be gone through by a person, so that a changed one is no sign of damage."""
+
 COSTS, ACTIONS = "costs.json", "actions.csv"
 """What the actions of least expected cost cost, and the action of each image."""
 

@@ -227,3 +227,23 @@ def test_a_run_whose_study_lacks_later_settings_did_what_was_done_then(tmp_path:
     assert (training.head, training.logit_adjustment, training.warmup) == ("sgd", 0.0, 0.0)
     with pytest.raises(StudyError, match="head_lr has no effect"):
         read_study(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.csv", "curves.json", "oof.csv", "folds.csv", "study.toml"]
+)
+@pytest.mark.parametrize("run", RUNS)
+def test_a_forged_or_missing_file_is_refused_by_name(tmp_path: Path, run: str, name: str) -> None:
+    folder = Path(shutil.copytree(GOLDEN / run, tmp_path / run))
+    path = folder / name
+    if name not in read_run(folder).manifest.files:
+        pytest.skip("this kind of run records no such file")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(RunError, match=f"{re.escape(name)} is not the file the run wrote"):
+        read_run(folder)
+    path.unlink()
+    if name == "metrics.csv":
+        read_run(folder)  # figures that are not there are computed anew
+    else:
+        with pytest.raises(RunError, match=f"{re.escape(name)} is missing"):
+            read_run(folder)
