@@ -48,9 +48,12 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a finished run; check that its files are those its manifest recorded (all but those
-    that are there to be edited, and what lies in folders; absent figures are computed anew), and that no group crosses a fold of a
-    cross-validation."""
+    """Read a finished run.
+
+    Its files are those its manifest recorded: all but those that are there to be edited and what
+    lies in folders; absent figures are computed anew. No group crosses a fold of a
+    cross-validation. Raises RunError.
+    """
     manifest = read_manifest(folder)
     if manifest.status != "complete":
         raise RunError(
