@@ -47,7 +47,9 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
     and no header. Raises DataError for a file that cannot be read, holds a NUL, is empty, has no
     rows, two columns of one name or rows of different lengths.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if path.is_dir():
+        raise DataError(f"{path}: a folder is no table; give one file")
+    if path.exists() and not path.is_file():
         raise DataError(f"{path}: a pipe, device or socket is no table; give a regular file")
     reader = BINARY.get(path.suffix.lower())
     if reader:
