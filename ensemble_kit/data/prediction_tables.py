@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
-from ensemble_kit.core.records import Ints, Predictions, Strings
+from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
 from ensemble_kit.data.images import id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
@@ -30,6 +30,7 @@ class PredictionTable:
 
     labels : (n,) str class names, ``""`` where unknown, or None. fold : (n,) int, or None.
     lesions, patients : (n,) str, ``""`` where unknown. slices : further columns -> (n,) str.
+    raw : (n, C) scores as they stood before --normalise divided them, else None.
     notes : what was done to the table, in sentences. warnings : what a reader must see first.
     """
 
@@ -40,6 +41,7 @@ class PredictionTable:
     lesions: Strings | None = None
     patients: Strings | None = None
     slices: dict[str, Strings] = field(default_factory=dict)
+    raw: Floats | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -88,7 +90,9 @@ def read_prediction_table(
     values, more, warnings = probabilities_of(scores, names, asked, path)
     notes += more
     first = np.arange(len(names))
+    raw = scores.values if asked.normalise and asked.scale == "probabilities" else None
     if asked.several == "mean" and len(set(names)) < len(names):
+        raw = None if raw is None else averaged(raw, names, labels, path)[0]
         values, first, note = averaged(values, names, labels, path)
         notes.append(note)
     image_ids = np.array(names, dtype=np.str_)[first]
@@ -121,6 +125,7 @@ def read_prediction_table(
         lesions=lesions,
         patients=patients,
         slices={name: text[column] for column, name in slice_names(text).items()},
+        raw=raw,
         notes=tuple(notes),
         warnings=tuple(warnings),
     )
