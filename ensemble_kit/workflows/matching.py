@@ -11,7 +11,7 @@ from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import DataSet, load_data
-from ensemble_kit.data.groups import union_groups
+from ensemble_kit.data.groups import independence, union_groups
 from ensemble_kit.data.metadata import lesions_within_patients
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
@@ -235,9 +235,7 @@ def _from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[st
     patients = empty if patients is None else patients
     lesions = _within_patients(lesions, patients)
     groups = union_groups(first.image_ids, lesions, patients)
-    warnings = []
-    if len(np.unique(groups)) == len(groups):
-        warnings.append("no groups are known: every image counts as independent")
+    warnings = [line for line in independence(lesions, patients, groups) if line]
     codes = _codes(labels, first, given[0].source)
     slices: dict[str, Strings] = {}
     for other in given:
