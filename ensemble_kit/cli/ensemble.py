@@ -25,12 +25,18 @@ def ensemble(
         typer.Option(
             metavar="CSV",
             help="Out-of-fold probabilities made elsewhere (an image column, a column a class, "
-            "label, lesion_id, fold …). Repeatable.",
+            "label, lesion_id, fold …), as `evaluate` takes them. Repeatable.",
             show_default=False,
         ),
     ] = None,
     truth: options.Truth = None,
     folds_file: options.PredictionsFolds = None,
+    columns: options.Columns = None,
+    label_level: options.LabelLevel = None,
+    map_labels: options.MapLabels = None,
+    scale: options.From = "probabilities",
+    normalise: options.Normalise = False,
+    rows_per_image: options.RowsPerImage = "one",
     align: options.Align = False,
     method: Annotated[
         str,
@@ -102,12 +108,16 @@ def ensemble(
     from ensemble_kit.workflows.ensemble import ensemble as combine
     from ensemble_kit.workflows.ensemble_files import ensemble_record
 
+    changes = options.data_changes(None, None, columns, None, label_level, map_labels, None)
+    data = options.study_of(None, {"data": changes}).data
     done = combine(
         runs or [],
         predictions=predictions or [],
         truth=truth,
         folds_file=folds_file,
         align=align,
+        asked=options.asked_of(scale, normalise, rows_per_image, {} if truth else data.columns),
+        reading=data,
         settings=EnsembleSettings(
             method, calibrate, objective, _shares(prevalence),
             set_level, set_score, set_scope, set_unit,

@@ -20,7 +20,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lesion_id": ("lesion_id", "lesion", "lesionid", "lesion_number"),
     "patient_id": (
         "patient_id", "patient", "patientid", "subject_id", "subject", "pid", "case_id", "person",
-        "person_id", "participant_id",
+        "person_id", "participant_id", "mrn", "patient_number", "patient_no", "patient_name",
+        "subjectid", "participant",
     ),
     "age": ("age", "age_approx", "patient_age", "age_years"),
     "sex": ("sex", "gender", "patient_sex"),

@@ -10,9 +10,9 @@ import pandas as pd
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
-from ensemble_kit.data.groups import pattern_groups, read_pairs, union_groups
+from ensemble_kit.data.groups import independence, pattern_groups, read_pairs, union_groups
 from ensemble_kit.data.identical import Identical, find_identical
-from ensemble_kit.data.images import EXTENSIONS, check_ids, look_for_images, paths_of
+from ensemble_kit.data.images import EXTENSIONS, check_ids, find_wanted, look_for_images, paths_of
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
 from ensemble_kit.data.metadata import ages, check_lesions, lesions_within_patients, tidy
@@ -106,6 +106,7 @@ def load_data(
     frame, notes = tidy(rows.frame)
     notes = [*rows.notes, *notes]
     frame["dx"] = without_blanks(frame["dx"].str.lower())
+    frame["dx"] = frame["dx"].str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
     frame["_row"] = np.arange(len(frame))
     if spec.map_labels:
         frame["dx"], said = map_labels(frame["dx"], Path(spec.map_labels))
@@ -157,7 +158,9 @@ def load_data(
         slices={n: column[keep] for n, column in columns.items() if n not in INSIDE},
         root=str(layout.root),
     )
-    warnings += [*_group_warnings(table), *_label_warnings(same)]
+    single, said_alone = independence(table.lesions, table.patients, table.groups)
+    warnings += [*filter(None, [single]), *_group_warnings(table), *_label_warnings(same)]
+    notes += filter(None, [said_alone])
     if same:
         listed = some(" = ".join(item.image_ids) for item in same)
         notes.append(f"the same image under several ids, kept in one group: {listed}")
@@ -186,6 +189,8 @@ def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], lis
         return paths, []
     found, notes = look_for_images(root)
     wanted = [name for name, path in zip(ids, paths, strict=True) if not path]
+    found, more = find_wanted(wanted, found, root)
+    notes = [*notes, *more]
     rest = iter(paths_of(wanted, found, root, source))
     return [path or next(rest) for path in paths], notes
 
@@ -212,9 +217,7 @@ def _pairs(spec: DataSpec, ids: Strings) -> tuple[Ints | None, list[str], list[s
 
 
 def _group_warnings(table: ImageTable) -> list[str]:
-    """No groups at all, or one that holds a large share of the images."""
-    if table.n_groups == len(table):
-        return ["no groups are known: every image counts as independent"]
+    """Groups that hold a large share of the images."""
     sizes = np.bincount(table.group_codes)
     large = np.flatnonzero((sizes > LARGE_SHARE * len(table)) & (sizes >= LARGE_LEAST))
     large = large[np.argsort(-sizes[large], kind="stable")]

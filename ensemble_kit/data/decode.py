@@ -18,6 +18,7 @@ from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.depth import PNG as _PNG
 from ensemble_kit.data.depth import TIFF
 from ensemble_kit.data.dicom import dicom_size, is_dicom, read_dicom
+from ensemble_kit.data.references import read_file
 
 Pixels = NDArray[np.uint8]
 Aspect = Literal["crop", "pad", "stretch"]
@@ -108,7 +109,7 @@ def decode(path: Path, size: int, aspect: Aspect, bits: int = 16) -> Pixels:
     Raises DataError for an image that is missing, damaged, truncated or too large.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {MEND}") from None
     try:
@@ -174,14 +175,35 @@ def _to_rgb(image: Image.Image, bits: int, name: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def _upright(image: Image.Image, data: bytes) -> Image.Image:
+def upright_size(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of an encoded image as it is to be seen. Raises DataError."""
+    header = read_header(data, name)
+    turned = _turn(data) in (5, 6, 7, 8)
+    return (header.height, header.width) if turned else (header.width, header.height)
+
+
+def whole_picture(data: bytes, side: int, name: str, bits: int = 16) -> Image.Image:
+    """The whole image, upright RGB, its longer side ``side`` pixels. Raises DataError."""
+    width, height = upright_size(data, name)
+    scale = side / max(width, height)
+    square = Image.fromarray(decode_bytes(data, side, "stretch", name, bits))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return square.resize(size, Image.Resampling.BICUBIC)
+
+
+def _turn(data: bytes) -> int:
+    """The EXIF orientation, 1 where there is none."""
     if b"Exif\0\0" not in data[:65536] and b"eXIf" not in data:
-        return image
+        return 1
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "WEBP")) as opened:
-            turn = opened.getexif().get(_ORIENTATION, 1)
-    except _DAMAGED:
-        return image
+            return int(opened.getexif().get(_ORIENTATION, 1))
+    except (*_DAMAGED, TypeError):
+        return 1
+
+
+def _upright(image: Image.Image, data: bytes) -> Image.Image:
+    turn = _turn(data)
     turns = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,

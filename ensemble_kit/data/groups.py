@@ -44,6 +44,24 @@ def union_groups(
     return _named(component, {kind: ids for kind, ids in kinds.items() if ids is not None})
 
 
+def independence(
+    lesions: Strings, patients: Strings, groups: Strings, whole: str = "images"
+) -> tuple[str, str]:
+    """A warning where every image is a group of its own and no id says so, and a note where some
+    images have neither patient nor lesion; ``""`` otherwise."""
+    known = (lesions != "") | (patients != "")
+    alone = int((~known).sum())
+    if not known.any():
+        single = len(pd.unique(groups.astype(object))) == len(groups)
+        return ("no groups are known: every image counts as independent" if single else ""), ""
+    if not alone:
+        return "", ""
+    return "", (
+        f"{alone:,} of {len(known):,} {whole} have neither patient nor lesion: each of them counts "
+        "as independent unless something else groups it"
+    )
+
+
 def read_pairs(path: Path, image_ids: Strings) -> tuple[Ints, list[str], list[str]]:
     """(m, 2) int rows of near-duplicate pairs, with notes and warnings: a table with two columns of
     image ids or file names, with or without a header line.

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import Ints, Strings
 from ensemble_kit.data.references import container_of, read_image
 from ensemble_kit.data.sources import content_digest
+
+MOST = 50_000
+"""Entries of an HDF5, npz or parquet file that are compared: each has to be read."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,20 @@ def find_identical(
 ) -> tuple[tuple[Identical, ...], Ints | None]:
     """Sets of images whose files have the same bytes, and (m, 2) int rows that belong together.
 
-    Only files of the same size are read. Entries of containers are not compared here.
+    Only files of the same size are read; entries of containers are all read, up to ``MOST``.
     """
     by_size: dict[int, list[int]] = defaultdict(list)
     for row, path in enumerate(paths.tolist()):
-        if path and not container_of(path):
+        if path and container_of(path):
+            by_size[-1].append(row)
+        elif path:
             try:
                 by_size[(root / path).stat().st_size].append(row)
             except OSError:
                 continue
     by_digest: dict[str, list[int]] = defaultdict(list)
-    for rows in by_size.values():
-        if len(rows) > 1:
+    for size, rows in by_size.items():
+        if len(rows) > 1 and (size >= 0 or len(rows) <= MOST):
             for row, digest in _digests(root, paths, rows):
                 by_digest[digest].append(row)
     sets = [rows for rows in by_digest.values() if len(rows) > 1]
@@ -53,5 +59,5 @@ def _digests(root: Path, paths: Strings, rows: list[int]) -> Iterable[tuple[int,
     for row in rows:
         try:
             yield row, content_digest(read_image(root, str(paths[row])))
-        except OSError:
+        except (OSError, DataError):
             continue

@@ -13,7 +13,7 @@ from ensemble_kit.core.errors import DataError, count, some
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
 ASIDE = ("mask", "segmentation", "annotation")
 """Folders whose names begin so hold no pictures of the data set where others do."""
-DEPTH = 2
+DEPTH, DEEPEST = 2, 8
 LONGEST = 255
 PLAIN = re.compile(r"[^/\\\x00-\x1f\x7f]+")
 USUAL = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
@@ -93,6 +93,45 @@ def look_for_images(root: Path) -> tuple[dict[str, str], list[str]]:
     return found, [f"the folder {name}/ is left out: masks or annotations" for name in aside]
 
 
+def find_wanted(
+    wanted: Iterable[str], found: Mapping[str, str], root: Path
+) -> tuple[dict[str, str], list[str]]:
+    """``found`` with the names it lacks that lie deeper, or differ in the case of letters alone."""
+    more, notes = dict(found), []
+    missing = {name for name in wanted if name not in more}
+    if missing:
+        deep: dict[str, list[str]] = {}
+        for relative in sorted(_image_files(root, DEEPEST)):
+            stem = strip_extension(PurePosixPath(relative).name)
+            if stem in missing and not _is_aside(relative):
+                deep.setdefault(stem, []).append(relative)
+        torn = [
+            files for files in deep.values() if not all(_same(root, files[0], f) for f in files)
+        ]
+        if torn:
+            raise DataError(
+                f"{root}: {some(' and '.join(files[:2]) for files in torn)} are different images "
+                "of one name; keep one of each, or give a table whose image column has the folder"
+            )
+        if deep:
+            notes.append(f"{count(len(deep), 'image')} found more than two folders deep")
+        more |= {stem: files[0] for stem, files in deep.items()}
+        missing -= set(deep)
+    lower: dict[str, list[str]] = {}
+    for name in more if missing else ():
+        lower.setdefault(name.lower(), []).append(name)
+    alike = {
+        name: lower[name.lower()][0]
+        for name in sorted(missing)
+        if len(lower.get(name.lower(), ())) == 1
+    }
+    if alike and not set(alike.values()) & set(wanted) and len(set(alike.values())) == len(alike):
+        listed = some((f"{a} = {b}" for a, b in alike.items()), 3)
+        notes.append(f"image: ids differ from file names in case only: {listed}")
+        more |= {name: more[other] for name, other in alike.items()}
+    return more, notes
+
+
 def image_names(root: Path) -> set[str]:
     """Stems of the image files below ``root``, without those of masks."""
     files = [f for f in _image_files(root) if not _is_aside(f)]
@@ -146,11 +185,11 @@ def _is_plain(name: str) -> bool:
     return len(name) <= LONGEST // 4 or len(name.encode()) <= LONGEST
 
 
-def _image_files(root: Path) -> list[str]:
+def _image_files(root: Path, depth: int = DEPTH) -> list[str]:
     files = []
     for folder, folders, names in os.walk(root, followlinks=True):
         relative = Path(folder).relative_to(root)
-        if len(relative.parts) >= DEPTH:
+        if len(relative.parts) >= depth:
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
-from ensemble_kit.core.records import Ints, Predictions, Strings
+from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
 from ensemble_kit.data.images import id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
 from ensemble_kit.data.missing import said, without_blanks, without_missing
 from ensemble_kit.data.prediction_columns import class_scores
 from ensemble_kit.data.prediction_rows import Asked, averaged, probabilities_of
-from ensemble_kit.data.tables import TableRead, read_table
+from ensemble_kit.data.tables import read_table
 
 IDS = (*ALIASES["image_id"], "name", "ids", "image_ids")
 LABELS = ("dx", "label", "diagnosis", "diagnostic", "truth", "true_label", "ground_truth", "target",
@@ -30,6 +30,7 @@ class PredictionTable:
 
     labels : (n,) str class names, ``""`` where unknown, or None. fold : (n,) int, or None.
     lesions, patients : (n,) str, ``""`` where unknown. slices : further columns -> (n,) str.
+    raw : (n, C) scores as they stood before --normalise divided them, else None.
     notes : what was done to the table, in sentences. warnings : what a reader must see first.
     """
 
@@ -40,6 +41,7 @@ class PredictionTable:
     lesions: Strings | None = None
     patients: Strings | None = None
     slices: dict[str, Strings] = field(default_factory=dict)
+    raw: Floats | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -64,11 +66,14 @@ def read_prediction_table(
         table = read_table(path)
     except DataError as error:
         raise PredictionsError(str(error)) from None
-    frame, notes = _with_points(table), list(table.notes)
+    frame, notes = table.frame, list(table.notes)
     _check_header(frame, path)
     key = _image_column(frame, asked, path, bool(ids))
     names, more = _ids(frame, key, ids, path)
     notes += more
+    if key and ids:
+        names, more = _spelled_as(names, ids, path)
+        notes += more
     known = _known_columns(frame, key, asked)
     labels = _labels_text(frame, known)
     truth = list(classes) or _names_of(labels)
@@ -88,7 +93,9 @@ def read_prediction_table(
     values, more, warnings = probabilities_of(scores, names, asked, path)
     notes += more
     first = np.arange(len(names))
+    raw = scores.values if asked.normalise and asked.scale == "probabilities" else None
     if asked.several == "mean" and len(set(names)) < len(names):
+        raw = None if raw is None else averaged(raw, names, labels, path)[0]
         values, first, note = averaged(values, names, labels, path)
         notes.append(note)
     image_ids = np.array(names, dtype=np.str_)[first]
@@ -121,6 +128,7 @@ def read_prediction_table(
         lesions=lesions,
         patients=patients,
         slices={name: text[column] for column, name in slice_names(text).items()},
+        raw=raw,
         notes=tuple(notes),
         warnings=tuple(warnings),
     )
@@ -133,10 +141,11 @@ def as_classes(labels: Strings, predictions: Predictions, source: str) -> tuple[
     unknown = sorted({str(name) for name in labels if name and name.lower() not in spelled})
     if not unknown:
         return np.array([spelled.get(name.lower(), "") for name in labels], dtype=np.str_), []
-    whole = [_whole(name) for name in unknown]
-    if all(number is not None and 0 <= number < len(names) for number in whole):
+    whole = [number for name in unknown if (number := _whole(name)) is not None]
+    base = int(bool(whole) and min(whole) > 0 and max(whole) == len(names))
+    if len(whole) == len(unknown) and all(0 <= n - base < len(names) for n in whole):
         by_number = {
-            str(v): names[n] for v in np.unique(labels) if (n := _whole(str(v))) is not None
+            str(v): names[n - base] for v in np.unique(labels) if (n := _whole(str(v))) is not None
         }
         said_pairs = some((f"{v} = {name}" for v, name in sorted(by_number.items())), 20)
         note = f"labels are numbers, taken for the class columns in their order: {said_pairs}"
@@ -149,17 +158,6 @@ def as_classes(labels: Strings, predictions: Predictions, source: str) -> tuple[
 
 def _whole(text: str) -> int | None:
     return int(float(text)) if is_fold(text, 10_000) else None
-
-
-def _with_points(table: TableRead) -> pd.DataFrame:
-    """Numbers written 0,5 with a point, where cells are parted by semicolons."""
-    if not table.decimal_comma:
-        return table.frame
-    frame = table.frame.copy()
-    for name in frame.columns:
-        if frame[name].str.fullmatch(r"-?\d+(,\d+)?([eE]-?\d+)?").all():
-            frame[name] = frame[name].str.replace(",", ".", regex=False)
-    return frame
 
 
 def _check_header(frame: pd.DataFrame, path: Path) -> None:
@@ -229,6 +227,19 @@ def _ids(
             "the ids"
         ]
     return bare, [f"{path.name}: {key}: its cells are paths; the file's name is the id"]
+
+
+def _spelled_as(names: list[str], ids: Sequence[str], path: Path) -> tuple[list[str], list[str]]:
+    """Ids that differ from the truth's in the case of letters alone, as the truth has them."""
+    there = set(ids)
+    lower = {name.lower(): name for name in ids}
+    if all(name in there for name in names) or len(lower) < len(there):
+        return names, []
+    spelled = [name if name in there else lower.get(name.lower(), name) for name in names]
+    changed = [f"{a} = {b}" for a, b in zip(names, spelled, strict=True) if a != b]
+    if not changed or len(set(spelled)) < len(set(names)):
+        return names, []
+    return spelled, [f"{path.name}: ids differ from the truth's in case only: {some(changed, 3)}"]
 
 
 def _known_columns(frame: pd.DataFrame, key: str, asked: Asked) -> dict[str, str]:

@@ -5,7 +5,10 @@ A reference is text relative to the data set's root: ``images/a.jpg``, ``train.h
 lossless PNG, so the same pixels have one digest however they lie.
 """
 
+import errno
 import io
+import os
+import stat
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -32,10 +35,10 @@ def read_image(root: Path | str, reference: str) -> bytes:
     """The encoded image. Raises OSError where a file cannot be read, DataError for an entry."""
     inside = container_of(reference)
     if not inside:
-        return (Path(root) / reference).read_bytes()
+        return read_file(Path(root) / reference)
     path = Path(root) / inside
     parts = reference.split(MARK)[1:]
-    found = path.stat()
+    found = _regular(path)
     with _LOCK:
         if path.suffix.lower() in (".h5", ".hdf5"):
             return _hdf5_entry(str(path), found.st_mtime_ns, MARK.join(parts))
@@ -43,6 +46,21 @@ def read_image(root: Path | str, reference: str) -> bytes:
             array = _npz_array(str(path), found.st_mtime_ns, parts[0])
             return as_png(array[int(parts[1])])
         return _parquet_cell(str(path), found.st_mtime_ns, parts[0], int(parts[1]))
+
+
+def read_file(path: Path, most: int = -1) -> bytes:
+    """The first ``most`` bytes of a regular file, all by default. A pipe, device, socket or folder
+    is an OSError, not waited for."""
+    _regular(path)
+    with path.open("rb") as file:
+        return file.read(most)
+
+
+def _regular(path: Path) -> os.stat_result:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "a pipe, device, socket or folder, no regular file", str(path))
+    return found
 
 
 def identity(root: Path | str, reference: str) -> tuple[int, ...]:

@@ -1,25 +1,27 @@
 """What a data set holds, counted: numbers for `check` and for the report's flow diagram."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import decode_bytes, read_header
 from ensemble_kit.data.depth import TIFF, bits_used
 from ensemble_kit.data.images import image_names, strip_extension
-from ensemble_kit.data.references import container_of, read_image
+from ensemble_kit.data.references import container_of, read_file, read_image
 
 HEADER_BYTES = 1 << 20
 LOOK = 32
 DARK = 8.0
 """Mean of 255 below which an image is almost black."""
+PIECE = 256
 FLAT = 1
 """Largest range of levels of an image of one colour."""
 
@@ -110,6 +112,31 @@ def survey(
     )
 
 
+def dull_warnings(constant: Sequence[str], dark: Sequence[str]) -> list[str]:
+    """Sentences on images of one colour and almost black ones."""
+    said = []
+    for names, what in ((constant, "of one colour"), (dark, "almost black")):
+        if names:
+            verb = "is" if len(names) == 1 else "are"
+            said.append(f"{count(len(names), 'image')} {verb} {what}: {some(names, 5)}")
+    return said
+
+
+def look_at_pixels(ids: Strings, pixels: NDArray[np.uint8]) -> list[str]:
+    """:func:`dull_warnings` of decoded images, (n, S, S, 3) uint8, read in pieces."""
+    constant: list[str] = []
+    dark: list[str] = []
+    for start in range(0, len(ids), PIECE):
+        part = np.asarray(pixels[start : start + PIECE]).reshape(
+            len(ids[start : start + PIECE]), -1
+        )
+        flat = part.max(axis=1).astype(int) - part.min(axis=1) <= FLAT
+        black = ~flat & (part.mean(axis=1) < DARK)
+        constant += ids[start : start + PIECE][flat].tolist()
+        dark += ids[start : start + PIECE][black].tolist()
+    return dull_warnings(constant, dark)
+
+
 @dataclass(frozen=True)
 class _Look:
     """size : "width×height" of a readable image; complaint : what is wrong with another."""
@@ -125,10 +152,9 @@ def _look(root: str, reference: str, quick: bool) -> _Look:
     name = reference.rpartition("/")[2]
     try:
         if quick and not container_of(reference):
-            with (Path(root) / reference).open("rb") as file:
-                data = file.read(HEADER_BYTES)
-                if data.startswith((*TIFF, b"BM")):
-                    data += file.read()
+            data = read_file(Path(root) / reference, HEADER_BYTES)
+            if data.startswith((*TIFF, b"BM")):
+                data = read_file(Path(root) / reference)
         else:
             data = read_image(root, reference)
         header = read_header(data, name)

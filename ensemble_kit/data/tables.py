@@ -19,6 +19,7 @@ from ensemble_kit.data.binary_tables import read_npz, read_parquet
 SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
 BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DECIMAL = r"[-+]?\d*(?:,\d+)?(?:[eE][-+]?\d+)?"
 LOOK = 50
 """Lines by which the separator is told."""
 
@@ -26,12 +27,11 @@ LOOK = 50
 @dataclass(frozen=True, eq=False)
 class TableRead:
     """frame : every cell a stripped str, ``""`` where there is none. notes : what was supposed.
-    decimal_comma : whether numbers may be written 0,5. headed : False where the first line was
+    headed : False where the first line was
     data and the columns are called column_1, column_2 …"""
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
-    decimal_comma: bool = False
     headed: bool = True
 
 
@@ -47,7 +47,9 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
     and no header. Raises DataError for a file that cannot be read, holds a NUL, is empty, has no
     rows, two columns of one name or rows of different lengths.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
+    if path.is_dir():
+        raise DataError(f"{path}: a folder is no table; give one file")
+    if path.exists() and not path.is_file():
         raise DataError(f"{path}: a pipe, device or socket is no table; give a regular file")
     reader = BINARY.get(path.suffix.lower())
     if reader:
@@ -59,7 +61,9 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
             f"{path}: the file is empty, but a table has a header line and a row for each image; "
             "give the whole file"
         )
-    separator = _separator(text)
+    text, said, more = _without_preamble(path, text)
+    notes += more
+    separator = said or _separator(text)
     if separator != ",":
         notes.append(f"{path.name}: its cells are parted by {SEPARATORS[separator]}s")
     frame = _parse(path, text, separator)
@@ -73,7 +77,31 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
         notes.append(
             f"{path.name}: no header line ({first[0]} is an image): its first line is data"
         )
-    return _finished(path, frame, notes, separator == ";", headed)
+    if separator == ";":
+        frame, more = _with_points(path, frame)
+        notes += more
+    return _finished(path, frame, notes, headed)
+
+
+def _without_preamble(path: Path, text: str) -> tuple[str, str, list[str]]:
+    """The text without Excel's line ``sep=;`` and lines of comment before the header, the
+    separator that was named, and notes."""
+    separator, lines, notes = "", 0, []
+    while True:
+        first, _, rest = text.partition("\n")
+        line = first.strip(" ")
+        if line[:4].lower() == "sep=" and line[4:5] in SEPARATORS and rest:
+            separator = line[4:5]
+        elif line.startswith("#") and rest:
+            lines += 1
+        else:
+            break
+        text = rest
+    if lines:
+        notes.append(
+            f"{path.name}: {count(lines, 'line')} of comment (#) before the header left out"
+        )
+    return text, separator, notes
 
 
 def _stem(cell: str) -> str:
@@ -219,9 +247,7 @@ def _widths(path: Path, text: str, separator: str) -> list[tuple[int, int]]:
     return widths
 
 
-def _finished(
-    path: Path, frame: pd.DataFrame, notes: list[str], comma: bool = False, headed: bool = True
-) -> TableRead:
+def _finished(path: Path, frame: pd.DataFrame, notes: list[str], headed: bool = True) -> TableRead:
     """Blank rows and nameless blank columns of a spreadsheet, and pandas' index, left out."""
     if len(frame):
         filled = (frame != "").any(axis=1)
@@ -253,7 +279,24 @@ def _finished(
             f"{path}: a header with no rows below it, but a table has a row for each image; "
             "give the whole file"
         )
-    return TableRead(frame, tuple(notes), comma, headed)
+    return TableRead(frame, tuple(notes), headed)
+
+
+def _with_points(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Columns of numbers written 0,5 with a point, where cells are parted by semicolons."""
+    made = {}
+    for place in range(frame.shape[1]):
+        cells = frame.iloc[:, place]
+        filled = cells[cells != ""]
+        if filled.str.contains(",", regex=False).any() and filled.str.fullmatch(DECIMAL).all():
+            made[place] = cells.str.replace(",", ".", regex=False)
+    if not made:
+        return frame, []
+    columns = [made.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])]
+    out = pd.concat(columns, axis=1)
+    out.columns = frame.columns
+    named = some(str(frame.columns[place]) for place in made)
+    return out, [f"{path.name}: numbers with a comma (0,5) read as 0.5 in {named}"]
 
 
 def _is_number(text: str) -> bool:

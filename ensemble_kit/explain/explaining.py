@@ -100,7 +100,9 @@ def _explain_piece(
     classes = np.array([run.table.class_names.index(e.class_name) for e in entries.values()])
     maps = grad_cam(features, model.kernel, classes)
     for row, entry, heat in zip(rows.tolist(), entries.values(), maps, strict=True):
-        picture = draw_overlay(inputs.files[row], heat, inputs.model.aspect)
+        picture = draw_overlay(
+            inputs.encoded(row), heat, inputs.model.aspect, entry.image, inputs.bits
+        )
         write_bytes(run.folder / overlay(entry.file), picture)
     silent = maps.max(axis=(1, 2)) == 0
     return [e.image for e, none in zip(entries.values(), silent, strict=True) if none]

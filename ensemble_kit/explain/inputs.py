@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import Ints
-from ensemble_kit.data.decode import decode
+from ensemble_kit.data.decode import decode_bytes
 from ensemble_kit.data.images import find_images
+from ensemble_kit.data.references import container_of, read_image
 from ensemble_kit.runs.folder import Run
 from ensemble_kit.stores.activations import ActivationStore, key_in, open_store, stores_in
 from ensemble_kit.study import ModelSpec
@@ -20,13 +21,16 @@ from ensemble_kit.study import ModelSpec
 class Inputs:
     """The images of a run as its models take them.
 
-    files : image files by row of the run. store : activations at a cut that no fold trained
-    before; None: pixels are decoded from the files.
+    files : reference of each image below ``root``, by row of the run. store : activations at a cut
+    that no fold trained before; None: pixels are decoded from the files. bits : of 16-bit grey
+    pictures, as the run read them.
     """
 
-    files: dict[int, Path]
+    root: Path
+    files: dict[int, str]
     model: ModelSpec
     store: ActivationStore | None
+    bits: int = 16
 
     @property
     def depth(self) -> int | None:
@@ -38,7 +42,21 @@ class Inputs:
         if self.store:
             return self.store.read_exact(rows)
         size, aspect = self.model.image_size, self.model.aspect
-        return np.stack([decode(self.files[row], size, aspect) for row in rows.tolist()])
+        return np.stack(
+            [
+                decode_bytes(self.encoded(row), size, aspect, self.files[row], self.bits)
+                for row in rows.tolist()
+            ]
+        )
+
+    def encoded(self, row: int) -> bytes:
+        """The bytes of an image. Raises DataError."""
+        try:
+            return read_image(self.root, self.files[row])
+        except OSError as error:
+            raise DataError(
+                f"{self.root / self.files[row]}: cannot be read ({error.strerror}); restore it"
+            ) from None
 
 
 def find_inputs(
@@ -48,7 +66,9 @@ def find_inputs(
 
     Raises DataError naming the images without a file.
     """
-    return Inputs(_files(run, rows, images_dir), model, find_activations(run, model, store_dir))
+    root, files = _files(run, rows, images_dir)
+    bits = int(run.manifest.facts.get("pixel_bits", 16))
+    return Inputs(root, files, model, find_activations(run, model, store_dir), bits)
 
 
 def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationStore | None:
@@ -78,7 +98,7 @@ def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationS
     return None
 
 
-def _files(run: Run, rows: Ints, images_dir: Path | None) -> dict[int, Path]:
+def _files(run: Run, rows: Ints, images_dir: Path | None) -> tuple[Path, dict[int, str]]:
     table = run.table
     if images_dir is None:
         root = Path(table.root)
@@ -86,11 +106,15 @@ def _files(run: Run, rows: Ints, images_dir: Path | None) -> dict[int, Path]:
     else:
         root, known = images_dir, find_images(images_dir)
     names = {row: str(table.image_ids[row]) for row in rows.tolist()}
-    files = {row: root / known[name] for row, name in names.items() if known.get(name)}
-    absent = [name for row, name in names.items() if row not in files or not files[row].is_file()]
+    files = {row: known[name] for row, name in names.items() if known.get(name)}
+    absent = [
+        name
+        for row, name in names.items()
+        if row not in files or not (root / (container_of(files[row]) or files[row])).is_file()
+    ]
     if absent:
         raise DataError(
             f"no file of {some(absent)} in {root if str(root) != '.' else 'the run'}: a heat map "
             "is drawn over its image; give the folder of the images with --data"
         )
-    return files
+    return root, files

@@ -1,59 +1,42 @@
 """A heat map laid over its image, as a small PNG."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.records import Floats
-from ensemble_kit.data.decode import Aspect, decode
+from ensemble_kit.data.decode import Aspect, whole_picture
 
 SIDE = 160
 COLOURS = 256
 COVER = (0.1, 0.6)
 UNSEEN = 0.45
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
-def draw_overlay(path: Path, heat: Floats, aspect: Aspect) -> bytes:
+def draw_overlay(data: bytes, heat: Floats, aspect: Aspect, name: str, bits: int = 16) -> bytes:
     """PNG of the whole image, its longer side 160 pixels, with the heat map where it belongs.
 
     heat : (h, w) in [0, 1] over the square that the model saw; enlarged bilinearly, drawn in
     viridis (even lightness steps, safe for colour-blind eyes), the more opaque the higher.
+    data : the encoded image, ``name`` for errors; bits : of 16-bit grey pictures, see decode.
     aspect : how the square was cut from the image; what the model never saw is grey and dark.
     Raises DataError where the image cannot be read.
     """
     from matplotlib import colormaps
 
-    size = _size_within(path, SIDE)
-    square = Image.fromarray(decode(path, SIDE, "stretch"))
-    photo = np.asarray(square.resize(size, Image.Resampling.BICUBIC), np.float64) / 255
-    warmth, seen = _placed(heat, size, aspect)
+    picture = whole_picture(data, SIDE, name, bits)
+    photo = np.asarray(picture, np.float64) / 255
+    warmth, seen = _placed(heat, picture.size, aspect)
     colours = colormaps["viridis"](warmth)[..., :3]
     cover = (COVER[0] + (COVER[1] - COVER[0]) * warmth)[..., None]
     grey = photo.mean(axis=2, keepdims=True) * UNSEEN
     drawn = np.where(seen[..., None], photo * (1 - cover) + colours * cover, grey)
-    picture = Image.fromarray(np.round(drawn * 255).astype(np.uint8))
+    laid = Image.fromarray(np.round(drawn * 255).astype(np.uint8))
     content = io.BytesIO()
-    picture.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(content, "PNG", optimize=True)
+    laid.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(content, "PNG", optimize=True)
     return content.getvalue()
-
-
-def _size_within(path: Path, side: int) -> tuple[int, int]:
-    """Width and height of the upright image, reduced or enlarged to fit a square."""
-    try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) in _TURNED
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); restore the file") from None
-    if turned:
-        width, height = height, width
-    scale = side / max(width, height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _placed(

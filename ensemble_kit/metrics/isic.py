@@ -46,10 +46,15 @@ def isic_scores(cases: Cases) -> IsicScores:
 
 
 def with_isic_rows(
-    evaluation: Evaluation, table: ImageTable, predictions: Predictions
+    evaluation: Evaluation, table: ImageTable, predictions: Predictions, raw: Floats | None = None
 ) -> Evaluation:
-    """The evaluation with further pooled rows ``isic_…`` (values alone, without intervals)."""
-    scores = isic_scores(make_cases(table, predictions))
+    """The evaluation with further pooled rows ``isic_…`` (values alone, without intervals).
+
+    raw : (n, C) scores that need not sum to 1, as the scorer would be given them; default: the
+    probabilities.
+    """
+    cases = make_cases(table, predictions)
+    scores = isic_scores(cases if raw is None else replace(cases, probabilities=raw))
     named = [("", "isic_balanced_accuracy", scores.balanced_accuracy)]
     named += [("", f"isic_macro_{key}", value) for key, value in scores.macro_average.items()]
     for name, figures in scores.per_category.items():

@@ -16,7 +16,7 @@ from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import SAMPLE, DataSet
 from ensemble_kit.data.decode import MEND_ALL
 from ensemble_kit.data.depth import depth_note
-from ensemble_kit.data.survey import Survey, survey
+from ensemble_kit.data.survey import Survey, dull_warnings, survey
 from ensemble_kit.splits import audit_split, make_folds, read_folds_file
 from ensemble_kit.splits.folds_file import read_image_list
 from ensemble_kit.study import DataSpec
@@ -84,11 +84,7 @@ def check(
 def _seen(found: Survey) -> list[str]:
     """What looking at the pixels showed, as warnings."""
     seen = [depth_note(found.bits)] if found.bits != 16 else []
-    for names, what in ((found.constant, "of one colour"), (found.dark, "almost black")):
-        if names:
-            verb = "is" if len(names) == 1 else "are"
-            seen.append(f"{count(len(names), 'image')} {verb} {what}: {some(names, 5)}")
-    return seen
+    return [*seen, *dull_warnings(found.constant, found.dark)]
 
 
 def _unreadable(found: Survey) -> DataError | None:

@@ -17,6 +17,7 @@ from ensemble_kit.core.errors import some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
+from ensemble_kit.data.survey import look_at_pixels
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
@@ -171,6 +172,7 @@ def _train_run(
     facts = read_manifest(folder).facts | _facts(prepared, spec, done)
     facts |= {"reading": dict(reading)} if reading else {}
     facts["pixel_bits"] = prepared.pixels.bits
+    facts["pixel_warnings"] = look_at_pixels(table.image_ids, prepared.pixels.array)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
     record_files(folder, names, facts=facts, device=_device(folder, done))
     return repeats, trained
@@ -221,6 +223,7 @@ def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[s
     warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
     if manifest.facts.get("pixel_bits", 16) != 16:
         warnings.append(depth_note(manifest.facts["pixel_bits"]))
+    warnings += [str(line) for line in manifest.facts.get("pixel_warnings", ())]
     if spec.training.early_stopping == "validation":
         warnings.append(STOPPING_NOTES["validation"])
     if spec.tuned_on == table.digest:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Ints
+from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
 from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
@@ -17,7 +18,7 @@ from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.costs import CostsRecord
 from ensemble_kit.runs.folder import find_run
-from ensemble_kit.study import EvaluationSpec, Study
+from ensemble_kit.study import DataSpec, EvaluationSpec, Study
 from ensemble_kit.study.space import OLD_METRICS
 from ensemble_kit.workflows.costs import OF_CHAIN, judge_costs, read_costs, write_costs
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
@@ -70,6 +71,8 @@ def ensemble(
     truth: Path | None = None,
     folds_file: Path | None = None,
     align: bool = False,
+    asked: Asked | None = None,
+    reading: DataSpec | None = None,
     settings: EnsembleSettings | None = None,
     evaluation: EvaluationSpec | None = None,
     name: str = "ensemble",
@@ -83,8 +86,9 @@ def ensemble(
 
     members : runs (opened, folders or names below ``runs_dir``) and files of predictions, which
     may also be given as ``predictions``; ``"isic:probe"`` is the linear probe of the run isic.
-    truth, folds_file : of the files. align : keep the images that all members have. costs : table
-    of classes and actions (``evaluate_files``). Raises
+    truth, folds_file, asked, reading : of the files, as ``evaluate_files`` takes them.
+    align : keep the images that all members have. costs : table of classes and actions
+    (``evaluate_files``). Raises
     PredictionsError, SplitError, StudyError or RunError
     before anything is computed. tell : hears "matched" and "working".
     """
@@ -98,7 +102,9 @@ def ensemble(
         split={"seed": seed},
         evaluation=(evaluation or EvaluationSpec()).model_dump(),
     )
-    gathered = gather(folders, [*files, *predictions], truth, folds_file, align, seed, of_probes)
+    gathered = gather(
+        folders, [*files, *predictions], truth, folds_file, align, seed, of_probes, asked, reading
+    )
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
     table = gathered.table
     check_names_of_view(study.evaluation.malignant, table.class_names)

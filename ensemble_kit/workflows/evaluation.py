@@ -132,11 +132,13 @@ def evaluate_files(
     if len(matched.members) > 1:
         comparison = compare(table, folds, matched.members, settings, seed)
     runs = []
-    for study, (member_name, member) in zip(studies, matched.members, strict=True):
+    for study, (member_name, member), raw in zip(
+        studies, matched.members, matched.raw, strict=True
+    ):
         tell("evaluating", name=member_name, replicates=settings.replicates)
         evaluation = evaluate_table(table, folds, member, settings, seed, method=method)
         if isic_conventions:
-            evaluation = with_isic_rows(evaluation, table, member)
+            evaluation = with_isic_rows(evaluation, table, member, raw)
         work = Evaluated(
             study, table, folds, member, evaluation, seed,
             matched.notes, matched.warnings, comparison,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.errors import PredictionsError, count, some
-from ensemble_kit.core.records import ImageTable, Ints, Predictions, Strings
+from ensemble_kit.core.records import Floats, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.prediction_tables import PredictionTable
 
 TABLES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".npz")
@@ -71,6 +71,7 @@ def join_folds(
         lesions=_all(given, "lesions"),
         patients=_all(given, "patients"),
         slices=slices,
+        raw=_raw(given, first),
     )
     note = f"{some(names)} have no image in common: joined as {len(given)} folds of one model"
     return whole, _shared_start(names), note
@@ -98,8 +99,9 @@ def aligned(
 
 def without_idle(
     members: tuple[tuple[str, Predictions], ...], table: ImageTable
-) -> tuple[tuple[tuple[str, Predictions], ...], ImageTable, list[str]]:
-    """Classes that no image has and no member gives any probability: left out, and said."""
+) -> tuple[tuple[tuple[str, Predictions], ...], ImageTable, list[str], list[str]]:
+    """Classes that no image has and no member gives any probability: left out, with a note; of
+    those with some probability a warning."""
     counts = table.class_counts()
     idle = [
         c
@@ -109,15 +111,16 @@ def without_idle(
     never = [
         table.class_names[c] for c in range(table.n_classes) if not counts[c] and c not in idle
     ]
-    notes = []
+    notes: list[str] = []
+    warnings = []
     if never:
-        notes.append(
+        warnings.append(
             f"no image is {some(never)}: means over classes are not estimable; to leave the "
             "class out, "
             "drop its column and give --normalise"
         )
     if not idle or table.n_classes - len(idle) < 2:
-        return members, table, notes
+        return members, table, notes, warnings
     keep = [c for c in range(table.n_classes) if c not in idle]
     names = tuple(table.class_names[c] for c in keep)
     gone = some(table.class_names[c] for c in idle)
@@ -127,7 +130,7 @@ def without_idle(
     fewer = tuple(
         (name, Predictions(p.image_ids, names, p.probabilities[:, keep])) for name, p in members
     )
-    return fewer, replace(table, labels=place[table.labels], class_names=names), notes
+    return fewer, replace(table, labels=place[table.labels], class_names=names), notes, warnings
 
 
 def _shared_start(names: Sequence[str]) -> str:
@@ -142,8 +145,17 @@ def _shared_start(names: Sequence[str]) -> str:
 
 
 def _ordered(table: PredictionTable, names: tuple[str, ...]) -> np.ndarray:
+    return table.predictions.probabilities[:, _places(table, names)]
+
+
+def _places(table: PredictionTable, names: tuple[str, ...]) -> list[int]:
     place = {name.lower(): k for k, name in enumerate(table.predictions.class_names)}
-    return table.predictions.probabilities[:, [place[name.lower()] for name in names]]
+    return [place[name.lower()] for name in names]
+
+
+def _raw(given: Sequence[PredictionTable], names: tuple[str, ...]) -> Floats | None:
+    parts = [t.raw[:, _places(t, names)] for t in given if t.raw is not None]
+    return np.concatenate(parts) if len(parts) == len(given) else None
 
 
 def _all(given: Sequence[PredictionTable], what: str) -> Strings | None:
@@ -165,4 +177,5 @@ def _take(table: PredictionTable, rows: Ints) -> PredictionTable:
         lesions=part(table.lesions),
         patients=part(table.patients),
         slices={name: column[rows] for name, column in table.slices.items()},
+        raw=part(table.raw),
     )

@@ -9,9 +9,9 @@ import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
-from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
-from ensemble_kit.data.dataset import load_data
-from ensemble_kit.data.groups import union_groups
+from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
+from ensemble_kit.data.dataset import DataSet, load_data
+from ensemble_kit.data.groups import independence, union_groups
 from ensemble_kit.data.metadata import lesions_within_patients
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
@@ -25,7 +25,8 @@ from ensemble_kit.workflows.joining import aligned, expand, join_folds, without_
 class Matched:
     """One truth and every set of predictions, all with the same images in the same order.
 
-    folds : ``n_folds`` is 1 where none are known. notes : what was done, in sentences.
+    folds : ``n_folds`` is 1 where none are known. raw : (n, C) scores of each member as they stood
+    before --normalise divided them, else None. notes : what was done, in sentences.
     warnings : sentences a reader must see first.
     """
 
@@ -34,6 +35,21 @@ class Matched:
     members: tuple[tuple[str, Predictions], ...]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    raw: tuple[Floats | None, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Tables of predictions as read, with their names, and the data set that is their truth.
+
+    tables : files that are the folds of one model are one table. truth : where ``known`` came from.
+    """
+
+    tables: tuple[PredictionTable, ...]
+    names: tuple[str, ...]
+    known: DataSet | None = None
+    truth: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_matched(
@@ -45,13 +61,21 @@ def read_matched(
     align: bool = False,
     data: DataSpec | None = None,
 ) -> Matched:
-    """Read predictions of the same images and classes with their truth.
+    """:func:`read_given` and :func:`match`: predictions of the same images with their truth."""
+    return match(read_given(paths, truth, asked, data), folds_file, align=align)
 
-    The truth (labels, groups, metadata) comes from ``truth``, anything ``check --data`` can read,
-    read as ``data`` says, else from the label, lesion, patient and metadata columns of the
-    prediction files; folds from ``folds_file``, else from a column ``fold``. A folder stands for
-    its tables; files without an image in common are the folds of one model. align : keep the
-    images that all have. Raises PredictionsError, SplitError or DataError.
+
+def read_given(
+    paths: Sequence[Path],
+    truth: Path | None = None,
+    asked: Asked | None = None,
+    data: DataSpec | None = None,
+) -> Given:
+    """Read tables of predictions and, if it is given, their truth.
+
+    The truth is anything ``check --data`` can read, read as ``data`` says. A folder stands for its
+    tables; files without an image in common are the folds of one model. Raises PredictionsError or
+    DataError.
     """
     asked, data = asked or Asked(), data or DataSpec()
     if truth is None:
@@ -60,31 +84,49 @@ def read_matched(
     known = load_data(truth, data, require_images=False, contents=False) if truth else None
     classes = known.table.class_names if known else ()
     ids = known.table.image_ids[known.file_order].tolist() if known else ()
-    given = [read_prediction_table(path, asked, classes=classes, ids=ids) for path in paths]
+    tables = [read_prediction_table(path, asked, classes=classes, ids=ids) for path in paths]
     names = _names(paths)
-    notes = [note for table in given for note in table.notes]
-    warnings = [line for table in given for line in table.warnings]
-    joined = join_folds(given, names)
+    joined = join_folds(tables, names)
     if joined:
-        given, names = [joined[0]], [joined[1]]
-        notes.append(joined[2])
+        read = [note for table in tables for note in table.notes]
+        return Given((joined[0],), (joined[1],), known, truth, (*read, joined[2]))
+    return Given(tuple(tables), tuple(names), known, truth)
+
+
+def match(given: Given, folds_file: Path | None = None, *, align: bool = False) -> Matched:
+    """The tables with one truth: the data set given, else their own label, lesion, patient and
+    metadata columns; folds from ``folds_file``, else from a column ``fold``.
+
+    align : keep the images that all have. Raises PredictionsError or SplitError.
+    """
+    tables, known = list(given.tables), given.known
+    notes = [*(note for table in tables for note in table.notes), *given.notes]
+    warnings = [line for table in tables for line in table.warnings]
     if align:
-        given, more = aligned(given, known.table.image_ids if known else None)
+        tables, more = aligned(tables, known.table.image_ids if known else None)
         notes += more
-    first = given[0]
-    members = tuple((name, _like(first, other)) for name, other in zip(names, given, strict=True))
-    if known is not None and truth is not None:
-        table, more = _from_truth(truth, known.table, first.predictions)
+    first = tables[0]
+    members = tuple(
+        (name, _like(first, other)) for name, other in zip(given.names, tables, strict=True)
+    )
+    if known is not None and given.truth is not None:
+        table, more = _from_truth(given.truth, known.table, first.predictions)
         notes += [known.told, *known.notes, *more]
+        warnings += known.warnings
     else:
-        table, more = _from_columns(given)
-    warnings += more if known is None else list(known.warnings)
-    members, table, more = without_idle(members, table)
+        table, more = _from_columns(tables)
+        warnings += more
+    members, table, more, never = without_idle(members, table)
     notes += more
-    folds, more = _folds(given, table, folds_file)
-    warnings = [text for path in paths for text in warnings_of_file(path)] + more + warnings
+    folds, more = _folds(tables, table, folds_file)
+    inherited = [text for one in tables for text in warnings_of_file(Path(one.source))]
     return Matched(
-        table, folds, members, tuple(dict.fromkeys(notes)), tuple(dict.fromkeys(warnings))
+        table,
+        folds,
+        members,
+        tuple(dict.fromkeys(notes)),
+        tuple(dict.fromkeys([*inherited, *more, *never, *warnings])),
+        tuple(_raw(one, table) for one in tables),
     )
 
 
@@ -140,6 +182,15 @@ def _like(first: PredictionTable, other: PredictionTable) -> Predictions:
     )
 
 
+def _raw(given: PredictionTable, table: ImageTable) -> Floats | None:
+    """The scores before they were divided, rows and columns as the table has them."""
+    if given.raw is None:
+        return None
+    place = {name.lower(): k for k, name in enumerate(given.predictions.class_names)}
+    rows = align_rows(given.predictions.image_ids, table.image_ids)
+    return given.raw[rows][:, [place[name.lower()] for name in table.class_names]]
+
+
 def _from_truth(
     path: Path, truth: ImageTable, predictions: Predictions
 ) -> tuple[ImageTable, list[str]]:
@@ -184,9 +235,7 @@ def _from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[st
     patients = empty if patients is None else patients
     lesions = _within_patients(lesions, patients)
     groups = union_groups(first.image_ids, lesions, patients)
-    warnings = []
-    if len(np.unique(groups)) == len(groups):
-        warnings.append("no groups are known: every image counts as independent")
+    warnings = [line for line in independence(lesions, patients, groups) if line]
     codes = _codes(labels, first, given[0].source)
     slices: dict[str, Strings] = {}
     for other in given:

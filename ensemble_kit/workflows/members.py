@@ -9,13 +9,20 @@ import numpy as np
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Bools, Folds, ImageTable, Predictions
-from ensemble_kit.data.prediction_tables import read_prediction_table
+from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.runs.folder import read_probe, read_run
 from ensemble_kit.runs.paths import PROBE, oof_of_repeat
 from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
-from ensemble_kit.workflows.matching import inherited_warning, read_matched, warnings_of_file
+from ensemble_kit.study import DataSpec
+from ensemble_kit.workflows.matching import (
+    Given,
+    inherited_warning,
+    match,
+    read_given,
+    warnings_of_file,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +77,13 @@ def gather(
     align: bool = False,
     seed: int = 0,
     probes: Sequence[Path] = (),
+    asked: Asked | None = None,
+    data: DataSpec | None = None,
 ) -> Gathered:
     """Read members from run folders and prediction files.
 
+    truth, folds_file, asked, data : of the files, as ``evaluate`` takes them
+    (:func:`~ensemble_kit.workflows.matching.read_given`).
     probes : run folders whose linear probe on the frozen features is a member too.
 
     Images, labels and classes must agree; ``align`` keeps the images that all have. Different
@@ -81,11 +92,13 @@ def gather(
     """
     sources = [source for folder in runs for source in _from_run(folder)]
     sources += [_from_probe(folder) for folder in probes]
-    sources += [_from_file(path, truth, folds_file) for path in predictions]
+    given = read_given(predictions, truth, asked, data) if predictions else Given((), ())
+    sources += [_from_table(given, place, folds_file, align) for place in range(len(given.tables))]
     if not sources:
         raise PredictionsError("an ensemble needs members: name runs or give --predictions files")
     sources = _named_apart(sources)
-    notes = [note for source in sources for note in source.notes]
+    read = [*given.notes, *(note for source in sources for note in source.notes)]
+    notes = list(dict.fromkeys(read))
     for source in sources:
         _check_classes(source, sources[0])
     sources, more = _same_images(sources, align)
@@ -134,15 +147,17 @@ def _from_probe(folder: Path) -> Member:
     return Member(f"{run.name}:probe", origin, predictions, run.table, run.folds)
 
 
-def _from_file(path: Path, truth: Path | None, folds_file: Path | None) -> Member:
-    given = read_prediction_table(path)
-    if given.labels is None and truth is None:
-        warnings = warnings_of_file(path)
-        return Member(path.stem, str(path), given.predictions, notes=given.notes, warnings=warnings)
-    matched = read_matched([path], truth, folds_file)
+def _from_table(given: Given, place: int, folds_file: Path | None, align: bool) -> Member:
+    """One table of predictions; without labels or truth of its own it follows the other members."""
+    table, name = given.tables[place], given.names[place]
+    if table.labels is None and given.known is None:
+        warnings = (*warnings_of_file(Path(table.source)), *table.warnings)
+        return Member(name, table.source, table.predictions, notes=table.notes, warnings=warnings)
+    alone = replace(given, tables=(table,), names=(name,))
+    matched = match(alone, folds_file, align=align and given.known is not None)
     predictions = matched.members[0][1]
     return Member(
-        path.stem, str(path), predictions, matched.table, matched.folds, matched.notes,
+        name, table.source, predictions, matched.table, matched.folds, matched.notes,
         matched.warnings,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from ensemble_kit.explain.overlay import draw_overlay
 
 
 def drawn(path: Path, heat: np.ndarray, aspect: str) -> np.ndarray:
-    with Image.open(io.BytesIO(draw_overlay(path, heat, aspect))) as image:  # type: ignore[arg-type]
+    with Image.open(io.BytesIO(draw_overlay(path.read_bytes(), heat, aspect, path.name))) as image:  # type: ignore[arg-type]
         assert image.format == "PNG"
         return np.asarray(image.convert("RGB"), float)
 
@@ -69,7 +69,9 @@ def test_a_turned_photograph_stands_upright(tmp_path: Path) -> None:
 def test_the_same_input_gives_the_same_bytes_and_little_of_them(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
-    first, second = (draw_overlay(tmp_path / "a.png", CORNER, "crop") for _ in range(2))
+    first, second = (
+        draw_overlay((tmp_path / "a.png").read_bytes(), CORNER, "crop", "a") for _ in range(2)
+    )
     assert first == second
     assert len(first) < 25_000
 
@@ -77,4 +79,4 @@ def test_the_same_input_gives_the_same_bytes_and_little_of_them(tmp_path: Path) 
 def test_a_damaged_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8nothing")
     with pytest.raises(DataError, match=r"a\.jpg"):
-        draw_overlay(tmp_path / "a.jpg", CORNER, "crop")
+        draw_overlay((tmp_path / "a.jpg").read_bytes(), CORNER, "crop", "a.jpg")

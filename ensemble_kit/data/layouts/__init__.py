@@ -47,6 +47,8 @@ def find_layout(path: Path) -> Layout:
         place = Place(path.parent, path)
     elif path.is_dir():
         place = Place(path)
+    elif path.exists():
+        raise DataError(f"{path} is a pipe, device or socket, neither folder nor file: {HOW}")
     else:
         raise DataError(f"{path} does not exist: {HOW}")
     for recognise in REGISTRY.values():

@@ -14,7 +14,7 @@ ENDINGS = (".h5", ".hdf5")
 def recognise(place: Place) -> Layout | None:
     """A table beside exactly one HDF5 file of a like name (train-metadata, train-image), or the
     only one of each."""
-    files = [p for p in sorted(place.root.iterdir()) if p.suffix.lower() in ENDINGS]
+    files = [p for p in sorted(place.root.iterdir()) if p.suffix.lower() in ENDINGS and p.is_file()]
     if not files:
         return None
     tables = [place.named] if place.named else list(place.tables)

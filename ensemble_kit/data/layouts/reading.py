@@ -1,5 +1,6 @@
 """From a table's own columns to the canonical ones."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def canonical(
         roles = ",".join(f"{cols.WORDS[name]}=…" for name in missing)
         raise DataError(
             f"{path}: no column {wanted}; it has {some(frame.columns, 30)}: name the column with "
-            f"--columns {roles}, or give ISIC's ground truth with one column a class"
+            f"--columns {roles}, add a header line if the first line is data, or give ISIC's "
+            "ground truth with one column a class"
         )
     made: dict[str, pd.Series[str]] = {}
     taken: set[str] = set()
@@ -183,13 +185,37 @@ def _with_ids(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return frame.assign(image_id=stems(cells)), []
     paths = cells.str.replace("\\", "/", regex=False).str.removeprefix("./").where(foldered, cells)
     safe = paths.map(is_safe_path) & foldered
-    names = stems(paths.where(~safe, paths.str.rpartition("/")[2]))
+    absolute = paths.map(_is_absolute)
+    elsewhere = absolute if absolute.all() else ~foldered & False
+    names = stems(paths.where(~(safe | elsewhere), paths.str.rpartition("/")[2]))
     if names.duplicated().any():
         names = names.where(~safe, stems(paths).str.replace("/", "-", regex=False))
         note = "image: names repeat in several folders, so the folders are part of the ids"
+    elif elsewhere.any():
+        note = "image: its cells are paths of another place; the file's name alone is used"
     else:
         note = "image: its cells are paths; the file's name is the id"
     return frame.assign(image_id=names, hint=paths.where(safe, "")), [note]
+
+
+def _is_absolute(path: str) -> bool:
+    """``/home/a/b.jpg`` or ``C:/b.jpg``, as another machine wrote it; only its name is used."""
+    parts = path.split("/")
+    return (parts[0] == "" or re.fullmatch("[A-Za-z]:", parts[0]) is not None) and ".." not in parts
+
+
+def _one_hot_block(frame: "pd.DataFrame", hot: list[str]) -> list[str]:
+    """The longest run of neighbouring columns with exactly one 1 in every row, if there is one."""
+    ones = np.column_stack([frame[name].str.lower().isin(TRUE).to_numpy() for name in hot])
+    sums = np.concatenate([np.zeros((len(ones), 1), int), ones.cumsum(axis=1)], axis=1)
+    runs = [
+        (end - start, start, end)
+        for start in range(len(hot))
+        for end in range(start + 2, len(hot) + 1)
+        if end - start < len(hot) and (sums[:, end] - sums[:, start] == 1).all()
+    ]
+    longest = [run for run in runs if run[0] == max(runs)[0]]
+    return hot[longest[0][1] : longest[0][2]] if len(longest) == 1 and longest[0][0] > 2 else []
 
 
 def _from_one_hot(frame: pd.DataFrame, key: str, path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -206,6 +232,9 @@ def _from_one_hot(frame: pd.DataFrame, key: str, path: Path) -> tuple[pd.DataFra
         return frame, []
     ones = np.column_stack([lower[name].isin(TRUE).to_numpy() for name in hot])
     wrong = frame[key][ones.sum(axis=1) != 1]
+    if len(wrong) and len(hot) <= 60 and (block := _one_hot_block(frame, hot)):
+        hot, wrong = block, wrong[:0]
+        ones = np.column_stack([lower[name].isin(TRUE).to_numpy() for name in hot])
     if len(wrong):
         raise DataError(
             f"{path}: no column of labels, and {some(wrong)} must have exactly one 1 and otherwise "

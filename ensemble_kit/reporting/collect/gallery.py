@@ -129,7 +129,8 @@ def _picture(
     run, cases = source.run, source.cases
     root, files = source.files
     path = files.get(str(run.table.image_ids[row]))
-    thumbnail = make_thumbnail(root, path) if path else None
+    bits = int(run.manifest.facts.get("pixel_bits", 16))
+    thumbnail = make_thumbnail(root, path, bits=bits) if path else None
     picture = Picture(
         image=str(run.table.image_ids[row]),
         group=str(run.table.groups[row]),

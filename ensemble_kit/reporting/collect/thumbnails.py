@@ -5,10 +5,11 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from ensemble_kit.core.errors import DataError
+from ensemble_kit.data.decode import whole_picture
+from ensemble_kit.data.references import container_of, read_image
 
 SIDE, QUALITY = 120, 72
-LARGEST = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -20,28 +21,21 @@ class Thumbnail:
     height: int
 
 
-def make_thumbnail(root: str, path: str, side: int = SIDE) -> Thumbnail | None:
+def make_thumbnail(root: str, path: str, side: int = SIDE, bits: int = 16) -> Thumbnail | None:
     """The image reduced to fit ``side`` × ``side`` pixels (small ones are enlarged to be seen).
 
+    path : a file, or an entry of an HDF5, npz or parquet file. bits : of 16-bit grey pictures.
     None where the file is absent, is no image, is too large to open safely, or lies outside
     ``root``.
     """
     base = Path(root).resolve()
-    file = (base / path).resolve()
+    file = (base / (container_of(path) or path)).resolve()
     if not file.is_relative_to(base) or not file.is_file():
         return None
     try:
-        with Image.open(file, formats=("JPEG", "PNG")) as image:
-            if image.width * image.height > LARGEST:
-                return None
-            image.draft("RGB", (2 * side, 2 * side))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        small = whole_picture(read_image(base, path), side, path, bits)
+    except (OSError, DataError):
         return None
-    scale = side / max(small.size)
-    size = (max(1, round(small.width * scale)), max(1, round(small.height * scale)))
-    resampling = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
-    small = small.resize(size, resampling)
     content = io.BytesIO()
     small.save(content, "JPEG", quality=QUALITY, optimize=True)
     return Thumbnail(base64.b64encode(content.getvalue()).decode("ascii"), *small.size)
