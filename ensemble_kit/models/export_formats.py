@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.models.int8 import ONNX_RECIPES, Recipe
+from ensemble_kit.models.jpeg_input import jpeg_pixels
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+EncodedRun = Callable[[list[bytes]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ class ExportFormat:
     write: Callable[[Any, Path], None]
     open: Callable[[Path], Run]
     code: tuple[str, ...]
+    recipes: tuple[Recipe, ...] = ()
+    """Ways to an int8 file, tried in turn."""
+    write_encoded: Callable[[Any, Path, str], None] | None = None
+    """(network, path, aspect): a file that takes encoded JPEG as well."""
+    open_encoded: Callable[[Path], EncodedRun] | None = None
+    encoded_code: tuple[str, ...] = ()
 
 
 def find_format(name: str) -> ExportFormat:
@@ -47,6 +56,22 @@ def find_format(name: str) -> ExportFormat:
             f'python -m pip install "ensemble-kit[{chosen.extra}]"'
         )
     return chosen
+
+
+def check_abilities(chosen: ExportFormat, *, quantize: str, encoded: bool) -> None:
+    """StudyError unless the format has an int8 form, and takes JPEG, where these are asked for."""
+    if quantize not in ("", "int8"):
+        raise StudyError(f"--quantize {quantize} is not known: give int8")
+    if quantize and not chosen.recipes:
+        able = [found.name for found in FORMATS.values() if found.recipes]
+        raise StudyError(f"format {chosen.name} has no int8 form here: export {some(able)}")
+    if encoded and chosen.write_encoded is None:
+        able = [found.name for found in FORMATS.values() if found.write_encoded]
+        raise StudyError(
+            f"format {chosen.name} takes pixels alone: encoded JPEG as input is for {some(able)}"
+        )
+    if quantize and encoded:
+        raise StudyError("no format is both int8 and takes encoded JPEG: give one of the two")
 
 
 def _write_keras(model: Any, path: Path) -> None:
@@ -74,6 +99,38 @@ def _open_savedmodel(path: Path) -> Run:
 
     model = tf.saved_model.load(str(path))
     return lambda pixels: np.asarray(model.serve(pixels))
+
+
+def _write_savedmodel_encoded(model: Any, path: Path, aspect: str) -> None:
+    import keras
+    import tensorflow as tf
+
+    size = int(model.input_shape[1])
+
+    def serve_jpeg(data: Any) -> Any:
+        pixels = tf.map_fn(
+            lambda one: jpeg_pixels(one, size, aspect), data, fn_output_signature=tf.float32
+        )
+        return model(pixels, training=False)
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    with _silence():
+        archive.add_endpoint(
+            "serve", lambda x: model(x, training=False),
+            input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32, name="pixels")],
+        )  # fmt: skip
+        archive.add_endpoint(
+            "serve_jpeg", serve_jpeg, input_signature=[tf.TensorSpec((None,), tf.string, "jpeg")]
+        )
+        archive.write_out(str(path), verbose=False)
+
+
+def _open_savedmodel_encoded(path: Path) -> EncodedRun:
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(path))
+    return lambda data: np.asarray(model.serve_jpeg(tf.constant(data)))
 
 
 def _open_onnx(path: Path) -> Run:
@@ -124,6 +181,8 @@ FORMATS = {
             ("import tensorflow as tf",
              'model = tf.saved_model.load(str(here / "saved_model"))',
              "run = lambda x: model.serve(x).numpy()"),
+            write_encoded=_write_savedmodel_encoded, open_encoded=_open_savedmodel_encoded,
+            encoded_code=("encoded = lambda data: model.serve_jpeg(tf.constant([data])).numpy()",),
         ),
         ExportFormat(
             "onnx", "model.onnx", ("tf2onnx", "onnx", "onnxruntime"), "onnx", ("onnxruntime",),
@@ -131,6 +190,7 @@ FORMATS = {
             ("import onnxruntime",
              'model = onnxruntime.InferenceSession(str(here / "model.onnx"))',
              "run = lambda x: model.run(None, {model.get_inputs()[0].name: x})[0]"),
+            recipes=ONNX_RECIPES,
         ),
         ExportFormat(
             "litert", "model.tflite", ("ai_edge_litert",), "litert", ("ai-edge-litert",),

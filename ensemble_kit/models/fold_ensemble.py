@@ -42,10 +42,10 @@ class FoldOutputs:
 class FoldEnsemble:
     """K fold models behind one prefix.
 
-    prefix : pixels 0..255 (B, S, S, 3) -> activations at the cut (the last feature map at depth
-    0).
-    tails : K models, activations at the cut -> [probabilities (B, C), pooled features (B, F)].
-    whole : the first fold model, from pixels. depth : blocks after the cut.
+    prefix : pixels 0..255 (B, S, S, 3) -> activations at the cut (at depth 0 the pooled
+    features). tails : K models, activations at the cut -> [probabilities (B, C), pooled features
+    (B, F)]; at depth 0 -> probabilities alone. whole : the first fold model, from pixels. depth :
+    blocks after the cut.
     """
 
     prefix: Any
@@ -63,18 +63,51 @@ class FoldEnsemble:
 
     @property
     def n_features(self) -> int:
-        return int(self.tails[0].outputs[1].shape[-1])
+        at = self.prefix if self.depth == 0 else self.tails[0]
+        return int(at.outputs[-1].shape[-1])
 
     @cached_property
     def network(self) -> Any:
-        """pixels -> K probabilities, then K pooled features, in one graph."""
+        """pixels -> probabilities (B, K, C), pooled features (B, K, F), in one graph; at depth 0
+        all fold models have the same features, (B, 1, F)."""
         import keras
 
         pixels = self.whole.input
         cut = self.prefix(pixels)
+        if self.depth == 0:
+            features = keras.ops.expand_dims(cut, 1)
+            return keras.Model(pixels, [self._heads(cut), features], name="fold_ensemble")
         outputs = [tail(cut) for tail in self.tails]
-        flat = [p for p, _ in outputs] + [f for _, f in outputs]
-        return keras.Model(pixels, flat, name="fold_ensemble")
+        joined = [keras.ops.stack(parts, axis=1) for parts in zip(*outputs, strict=True)]
+        return keras.Model(pixels, joined, name="fold_ensemble")
+
+    def probabilities_at(self, cut: Any) -> list[Any]:
+        """Each fold model's probabilities (B, C) as tensors, from a tensor at the cut."""
+        if self.depth > 0:
+            return [tail(cut) for tail in self._bare_tails]
+        joined = self._heads(cut)
+        return [joined[:, k] for k in range(len(self.tails))]
+
+    @cached_property
+    def _bare_tails(self) -> list[Any]:
+        import keras
+
+        return [keras.Model(tail.input, tail.outputs[0]) for tail in self.tails]
+
+    @cached_property
+    def _heads(self) -> Any:
+        """The K dense heads as one: pooled features (B, F) -> probabilities (B, K, C)."""
+        import keras
+
+        heads = [_head(tail).get_weights() for tail in self.tails]
+        k, c = len(heads), self.n_classes
+        pooled = keras.Input((self.n_features,), dtype=self.tails[0].input.dtype)
+        dense = keras.layers.Dense(k * c, dtype="float32", name="heads")
+        scores = keras.layers.Reshape((k, c), dtype="float32")(dense(pooled))
+        dense.set_weights(
+            [np.concatenate([w for w, _ in heads], axis=1), np.concatenate([b for _, b in heads])]
+        )
+        return keras.Model(pooled, keras.layers.Softmax(dtype="float32")(scores))
 
     def predict(
         self, pixels: NDArray[Any], views: int = 1, batch: int = 32, *, fill: bool = True
@@ -95,11 +128,11 @@ class FoldEnsemble:
                 filled = np.concatenate([piece, rest])
             for view in range(views):
                 turned = view_of(np.asarray(filled), view)
-                flat = [np.asarray(x) for x in self.network.predict_on_batch(turned)]
-                p = np.stack(flat[:k])[:, : len(piece)].astype(np.float64)
+                found, pooled = self.network.predict_on_batch(turned)
+                p = np.asarray(found, np.float64)[: len(piece)].transpose(1, 0, 2)
                 means[:, rows] += p / p.sum(axis=2, keepdims=True) / views
                 if view == 0:
-                    features[:, rows] = np.stack(flat[k:])[:, : len(piece)]
+                    features[:, rows] = np.asarray(pooled)[: len(piece)].transpose(1, 0, 2)
         return FoldOutputs(means, features)
 
 
@@ -111,29 +144,59 @@ def open_fold_ensemble(files: Sequence[ModelFile], backbone: Backbone, depth: in
     to the pixels (slower, still right). Raises RunError naming the files at fault.
     """
     check_model_files(files)
-    models = [_load(file.path) for file in files]
-    shapes = {(model.input_shape, model.output_shape) for model in models}
-    if len(shapes) > 1:
-        raise RunError(
-            f"{some(file.path for file in files)}: fold models of different inputs or classes; "
-            "the run is damaged: make it again"
-        )
-    pooling = [_pooling(model, file.path) for model, file in zip(models, files, strict=True)]
-    if depth == 0:
-        cuts = [layer.input for layer in pooling]
-    else:
-        cuts = [backbone.boundary(model, depth) for model in models]
+    whole = _load(files[0].path)
+    found = _joined(files, whole, backbone, depth) or _joined(files, whole, backbone, None)
+    assert found is not None
+    return found
+
+
+def _joined(
+    files: Sequence[ModelFile], whole: Any, backbone: Backbone, depth: int | None
+) -> FoldEnsemble | None:
+    """The tails of all files behind the prefix of ``whole``, the first; None where weights before
+    the cut differ. One further file is in memory at a time. depth : None cuts at the pixels."""
     import keras
 
-    prefixes = [keras.Model(m.input, cut) for m, cut in zip(models, cuts, strict=True)]
-    if any(not _same_weights(prefixes[0], other) for other in prefixes[1:]):
-        depth, cuts = backbone.n_blocks, [model.input for model in models]
-        prefixes = [keras.Model(m.input, m.input) for m in models]
-    tails = tuple(
-        keras.Model(cut, [model.output, layer.output], name=f"fold_{k}")
-        for k, (model, cut, layer) in enumerate(zip(models, cuts, pooling, strict=True))
-    )
-    return FoldEnsemble(prefixes[0], tails, models[0], depth)
+    pooling = _pooling(whole, files[0].path)
+    cut = _cut(whole, pooling, backbone, depth)
+    prefix = keras.Model(whole.input, cut)
+    tails = [_tail(0, whole, cut, pooling, depth)]
+    for k, file in enumerate(files[1:], start=1):
+        model = _load(file.path)
+        if (model.input_shape, model.output_shape) != (whole.input_shape, whole.output_shape):
+            raise RunError(
+                f"{files[0].path} and {file.path}: fold models of different inputs or classes; "
+                "the run is damaged: make it again"
+            )
+        own = _pooling(model, file.path)
+        place = _cut(model, own, backbone, depth)
+        if not _same_weights(prefix, keras.Model(model.input, place)):
+            return None
+        tail = _tail(k, model, place, own, depth)
+        copy = keras.models.clone_model(tail)
+        copy.set_weights(tail.get_weights())
+        tails.append(copy)
+    return FoldEnsemble(prefix, tuple(tails), whole, backbone.n_blocks if depth is None else depth)
+
+
+def _cut(model: Any, pooling: Any, backbone: Backbone, depth: int | None) -> Any:
+    if depth is None:
+        return model.input
+    return pooling.output if depth == 0 else backbone.boundary(model, depth)
+
+
+def _tail(k: int, model: Any, cut: Any, pooling: Any, depth: int | None) -> Any:
+    import keras
+
+    outputs = [model.output] if depth == 0 else [model.output, pooling.output]
+    return keras.Model(cut, outputs, name=f"fold_{k}")
+
+
+def _head(tail: Any) -> Any:
+    """The dense layer that ends a fold model."""
+    import keras
+
+    return next(x for x in reversed(tail.layers) if isinstance(x, keras.layers.Dense))
 
 
 def check_model_files(files: Sequence[ModelFile]) -> None:

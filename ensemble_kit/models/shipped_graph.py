@@ -19,11 +19,14 @@ class GraphMember:
     columns: tuple[int, ...]
 
 
-def build_shipped_graph(members: Sequence[GraphMember], chain: Mapping[str, Any] | None) -> Any:
+def build_shipped_graph(
+    members: Sequence[GraphMember], chain: Mapping[str, Any] | None, *, single: bool = False
+) -> Any:
     """pixels (B, S, S, 3) float32 0..255 -> "probabilities" (B, C).
 
-    Each member's prefix is there once, its tails side by side. RunError where members take inputs
-    of different sizes or list their classes in another order.
+    Each member's prefix is there once, its tails side by side. single : instead of final
+    probabilities those of every fold model of every member, (B, K, C). RunError where members
+    take inputs of different sizes or list their classes in another order.
     """
     import keras
 
@@ -44,6 +47,9 @@ def build_shipped_graph(members: Sequence[GraphMember], chain: Mapping[str, Any]
                 "run with the classes in that order"
             )
         folds.append(_fold_means(member, pixels, place))
+    if single:
+        every = [p for member_folds in folds for p in member_folds]
+        return keras.Model(pixels, keras.ops.stack(every, axis=1), name="fold_models")
     out = chain_output(chain, folds)
     named = keras.layers.Activation("linear", dtype="float32", name="probabilities")(out)
     return keras.Model(pixels, named, name="ensemble")
@@ -55,14 +61,9 @@ def _fold_means(member: GraphMember, pixels: Any, place: int) -> list[Any]:
 
     ensemble = member.ensemble
     prefix = keras.Model(ensemble.whole.input, ensemble.prefix.output, name=f"prefix_{place}")
-    tails = [
-        keras.Model(tail.input, tail.outputs[0], name=f"member_{place}_fold_{k}")
-        for k, tail in enumerate(ensemble.tails)
-    ]
     by_view = []
     for view in range(member.views):
-        cut = prefix(_turned(pixels, view))
-        by_view.append([tail(cut) for tail in tails])
+        by_view.append(ensemble.probabilities_at(prefix(_turned(pixels, view))))
     if member.views == 1:
         return by_view[0]
     return [keras.layers.Average()(list(views)) for views in zip(*by_view, strict=True)]

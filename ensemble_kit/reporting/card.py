@@ -21,9 +21,14 @@ SLICED = (("accuracy", "accuracy"), ("roc_auc_ovr", "macro AUC"))
 SKIN = frozenset({"akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"})
 
 
-def card_text(report: Report, *, library: str, file: str, input_size: int, licence: str) -> str:
-    """The card as Markdown. Every number is one of ``report.json``, written out in full there and
-    here to four significant digits at most."""
+def card_text(
+    report: Report, *, library: str, file: str, input_size: int, licence: str, quantized: str = ""
+) -> str:
+    """The card as Markdown. quantized : what eight bits cost, in words.
+
+    Every other number is one of ``report.json``, written out in full there and here to four
+    significant digits at most.
+    """
     metadata = yaml.safe_dump(_metadata(report, library), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{metadata}---",
@@ -47,6 +52,7 @@ def card_text(report: Report, *, library: str, file: str, input_size: int, licen
         *_slices(report),
         "## Calibration",
         _calibration(report),
+        *(("## Eight bits", f"{quantized[0].upper()}{quantized[1:]}.") if quantized else ()),
         "## Limits",
         _limits(report),
         "## Licence of the data",

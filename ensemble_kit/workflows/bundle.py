@@ -7,6 +7,7 @@ from typing import Any
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.models.export_formats import ExportFormat
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
+from ensemble_kit.workflows.quantized import Quantized
 from ensemble_kit.workflows.shipped import Shipped
 
 BUNDLE_VERSION = 1
@@ -24,8 +25,21 @@ SIZE, ASPECT, NAMES = bundle["input"]["size"], bundle["input"]["aspect"], bundle
 
 def pixels(path):
     """(1, SIZE, SIZE, 3) float32 0..255, as the model was trained."""
-    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
-    (w, h), box, inner = image.size, None, (SIZE, SIZE)
+    image = Image.open(path)
+    stored, tall = image.size, image.height > image.width
+    least = [SIZE - 0.875] * 2  # JPEG: decoded at 1/2, 1/4 or 1/8 where that is large enough
+    if ASPECT == "pad":
+        least[0 if tall else 1] = 0.1
+    image.draft(None, tuple(least))
+    if image.mode.startswith("I"):  # 16 bits of grey
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    image = ImageOps.exif_transpose(image)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    image, scale = image.convert("RGB"), 8 * max(image.size) // max(stored) / 8
+    w, h = sorted((side * scale for side in stored), reverse=image.width >= image.height)
+    box, inner = (0, 0, w, h), (SIZE, SIZE)
     if ASPECT == "crop":
         side = min(w, h)
         box = ((w - side) / 2, (h - side) / 2, (w + side) / 2, (h + side) / 2)
@@ -37,22 +51,36 @@ def pixels(path):
     return np.asarray(square, np.float32)[None]
 
 for path in sys.argv[1:]:
-    p = np.asarray(run(pixels(path)), np.float64)[0]
+    p = np.asarray({answer}, np.float64)[0]
     decision = NAMES[int((p * bundle["decision"]["weights"]).argmax())]
     limits = [np.inf if t is None else t for t in bundle["sets"]["thresholds"]]
     inside = [n for n, q, t in zip(NAMES, p, limits) if 1 - q <= t or q == p.max()]
     print(json.dumps({{"image": path, "probabilities": dict(zip(NAMES, p.tolist())),
                       "decision": decision, "set": inside}}))
 '''
+JPEG = """
+def answer(path):
+    data = Path(path).read_bytes()
+    return encoded(data) if data[:2] == b"\xff\xd8" else run(pixels(path))
+"""
 
 
-def script_of(chosen: ExportFormat) -> str:
-    """A program that needs the format's runtime, numpy and pillow alone."""
-    return SCRIPT.format(runtime=", ".join(chosen.runtime), code="\n".join(chosen.code))
+def script_of(chosen: ExportFormat, *, encoded: bool = False) -> str:
+    """A program that needs the format's runtime, numpy and pillow alone. encoded : JPEG files are
+    given to the model as they are."""
+    code = "\n".join((*chosen.code, *(chosen.encoded_code if encoded else ())))
+    runtime = ", ".join(chosen.runtime)
+    if encoded:
+        return SCRIPT.format(runtime=runtime, code=code + JPEG, answer="answer(path)")
+    return SCRIPT.format(runtime=runtime, code=code, answer="run(pixels(path))")
 
 
 def bundle_json(
-    shipped: Shipped, chosen: ExportFormat, folder: Path, verification: dict[str, Any]
+    shipped: Shipped,
+    chosen: ExportFormat,
+    folder: Path,
+    verification: dict[str, Any],
+    quantized: Quantized | None = None,
 ) -> dict[str, Any]:
     """The contents of ``bundle.json`` for the files that lie in ``folder``."""
     manifest, first = shipped.run.manifest, shipped.members[0]
@@ -70,6 +98,7 @@ def bundle_json(
             "dtype": "float32",
             "range": [0, 255],
             "channels": "RGB",
+            "encoded_jpeg": "serve_jpeg" if "encoded_jpeg" in verification else None,
         },
         "output": {"shape": ["batch", len(shipped.class_names)], "meaning": "probabilities"},
         "fold_models": [
@@ -78,6 +107,7 @@ def bundle_json(
         ],
         "decision": shipped.decision.to_json(),
         "sets": shipped.sets.to_json(),
+        "quantization": None if quantized is None else quantized.plain(),
         "digests": {
             "study": manifest.spec_digest,
             "data": manifest.data_digest,

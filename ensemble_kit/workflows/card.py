@@ -9,6 +9,7 @@ from ensemble_kit.reporting.collect.report import build_report
 from ensemble_kit.reporting.storage import read_report, write_report
 from ensemble_kit.reporting.view.report import Report
 from ensemble_kit.runs.paths import REPORT
+from ensemble_kit.workflows.quantized import Quantized
 from ensemble_kit.workflows.shipped import Shipped
 
 HAM = (
@@ -23,7 +24,9 @@ LIBRARIES = {"keras": "keras", "savedmodel": "tensorflow", "onnx": "onnx", "lite
              "openvino": "openvino"}  # fmt: skip
 
 
-def write_card(path: Path, shipped: Shipped, chosen: ExportFormat) -> None:
+def write_card(
+    path: Path, shipped: Shipped, chosen: ExportFormat, quantized: Quantized | None = None
+) -> None:
     """Write the card; a run without ``report.json`` gets one, so that card and report agree."""
     report = report_of(shipped.run.folder)
     text = card_text(
@@ -32,6 +35,7 @@ def write_card(path: Path, shipped: Shipped, chosen: ExportFormat) -> None:
         file=chosen.file,
         input_size=shipped.members[0].spec.image_size,
         licence=_licence(shipped),
+        quantized="" if quantized is None else quantized.sentence,
     )
     write_text(path, text)
 

@@ -2,36 +2,44 @@
 
 import shutil
 import tempfile
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ensemble_kit.core.atomic import write_json, write_text
-from ensemble_kit.core.errors import DataError, RunError
+from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Floats
-from ensemble_kit.data.decode import Pixels, decode
-from ensemble_kit.data.sample import draw_sample
-from ensemble_kit.models.export_formats import ExportFormat, find_format
+from ensemble_kit.models.export_formats import ExportFormat, check_abilities, find_format
+from ensemble_kit.models.int8 import Recipe
 from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
 from ensemble_kit.training.model_cache import warm_up
+from ensemble_kit.workflows.agreement import (
+    BATCH,
+    EncodedCheck,
+    References,
+    check_encoded,
+    file_answers,
+    references,
+    run_answers,
+)
 from ensemble_kit.workflows.bundle import bundle_json, check_sets, script_of
 from ensemble_kit.workflows.card import write_card
+from ensemble_kit.workflows.quantized import Quantized, loss_of
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 TOLERANCE = 1e-4
-REFERENCES = 48
-BATCH = 16
+INT8_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
 class Exported:
     """folder : the bundle. largest : largest difference of a probability on the reference images
     (``images`` of them, ``origin``). n_bytes : of the model. images_per_second : the exported
-    file on this machine, in batches of ``BATCH``, beside ``before``, the run's own networks."""
+    file on this machine, in batches of ``BATCH``, beside ``before``, the run's own networks.
+    quantized : what int8 costs. encoded : how JPEG bytes fare; both None where not asked for."""
 
     folder: Path
     format: str
@@ -41,6 +49,27 @@ class Exported:
     n_bytes: int
     images_per_second: float
     before: float
+    quantized: Quantized | None = None
+    encoded: EncodedCheck | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What an export works on. expected : the run's probabilities of the references."""
+
+    shipped: Shipped
+    chosen: ExportFormat
+    found: References
+    expected: Floats
+    tell: Tell
+
+    def graph(self, *, single: bool = False) -> Any:
+        bundle = self.shipped.bundle
+        members = [
+            GraphMember(m.name, m.ensemble, m.views, m.columns) for m in self.shipped.members
+        ]
+        chain = None if bundle is None else bundle.chain.to_json()
+        return build_shipped_graph(members, chain, single=single)
 
 
 def export(
@@ -49,6 +78,8 @@ def export(
     format: str = "keras",
     *,
     coverage: float | None = None,
+    quantize: str = "",
+    encoded: bool = False,
     overwrite: bool = False,
     tell: Tell = say_nothing,
 ) -> Exported:
@@ -56,11 +87,13 @@ def export(
 
     Written into ``to``: the model, ``bundle.json``, ``predict.py`` and ``README.md`` (the card).
     The exported file is run on reference images first: where a probability differs from the
-    run's by more than 1e-4, RunError, and nothing is left behind. tell : hears "working"
-    (sentence).
+    run's by more than 1e-4, RunError, and nothing is left behind. quantize : "int8" for a smaller
+    file, which may differ by 1e-2 and whose loss out of fold is measured. encoded : the file takes
+    encoded JPEG as well. tell : hears "working" (sentence).
     """
     chosen = find_format(format)
-    _check_free(to, overwrite)
+    check_abilities(chosen, quantize=quantize, encoded=encoded)
+    _check_free(to, run_folder, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage)
     if not check_sets(shipped.sets):
         raise RunError(
@@ -69,91 +102,124 @@ def export(
         )
     warm_up(0)
     tell("working", sentence="joining the fold models into one network")
-    chain = None if shipped.bundle is None else shipped.bundle.chain.to_json()
-    members = [GraphMember(m.name, m.ensemble, m.views, m.columns) for m in shipped.members]
-    graph = build_shipped_graph(members, chain)
-    pixels, origin = _references(shipped)
-    expected, before = _expected(shipped, pixels)
+    found = references(shipped)
+    expected, before = run_answers(shipped, found.pixels)
+    job = _Job(shipped, chosen, found, expected, tell)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as place:
         fresh = Path(place) / to.name
         fresh.mkdir()
-        tell("working", sentence=f"writing {chosen.file}")
-        chosen.write(graph, fresh / chosen.file)
-        tell("working", sentence=f"running it on {len(pixels)} reference images ({origin})")
-        found, rate = _run(chosen, fresh / chosen.file, pixels)
-        largest = float(np.abs(found - expected).max())
-        if not largest <= TOLERANCE:
-            raise RunError(
-                f"the {format} file gives probabilities that differ by {largest:.2g} from the "
-                f"run's (at most {TOLERANCE:g} is allowed), so it was not kept; export another "
-                "format"
-            )
+        file = fresh / chosen.file
+        quantized = by_jpeg = None
+        if quantize:
+            quantized, largest, rate = _int8(job, Path(place), file)
+        else:
+            largest, rate = _float(job, file, encoded=encoded)
+        if encoded:
+            by_jpeg = _encoded(job, file)
         n_bytes = sum(p.stat().st_size for p in fresh.rglob("*") if p.is_file())
-        write_text(fresh / "predict.py", script_of(chosen))
-        write_card(fresh / "README.md", shipped, chosen)
+        write_text(fresh / "predict.py", script_of(chosen, encoded=encoded))
+        write_card(fresh / "README.md", shipped, chosen, quantized)
         verification: dict[str, Any] = {
-            "images": len(pixels), "origin": origin, "largest_difference": largest,
-            "tolerance": TOLERANCE,
+            "images": len(found.pixels), "origin": found.origin, "largest_difference": largest,
+            "tolerance": INT8_TOLERANCE if quantize else TOLERANCE,
         }  # fmt: skip
-        write_json(fresh / "bundle.json", bundle_json(shipped, chosen, fresh, verification))
+        if by_jpeg is not None:
+            verification["encoded_jpeg"] = asdict(by_jpeg)
+        write_json(
+            fresh / "bundle.json", bundle_json(shipped, chosen, fresh, verification, quantized)
+        )
         if to.exists():
             shutil.rmtree(to)
         fresh.replace(to)
-    return Exported(to, format, largest, len(pixels), origin, n_bytes, rate, before)
+    return Exported(
+        to, format, largest, len(found.pixels), found.origin, n_bytes, rate, before, quantized,
+        by_jpeg,
+    )  # fmt: skip
 
 
-def _check_free(to: Path, overwrite: bool) -> None:
-    if not to.exists() or (to.is_dir() and not any(to.iterdir())):
+def _float(job: _Job, file: Path, *, encoded: bool) -> tuple[float, float]:
+    """Write the file and check it: the largest difference and images a second."""
+    job.tell("working", sentence=f"writing {file.name}")
+    if encoded:
+        assert job.chosen.write_encoded is not None
+        job.chosen.write_encoded(job.graph(), file, job.shipped.members[0].spec.aspect)
+    else:
+        job.chosen.write(job.graph(), file)
+    largest, rate = _difference(job, file)
+    if not largest <= TOLERANCE:
+        raise RunError(
+            f"the {job.chosen.name} file gives probabilities that differ by {largest:.2g} from the "
+            f"run's (at most {TOLERANCE:g} is allowed), so it was not kept; export another format"
+        )
+    return largest, rate
+
+
+def _int8(job: _Job, place: Path, file: Path) -> tuple[Quantized, float, float]:
+    """The first int8 form that keeps within the bound, and what it loses out of fold."""
+    source = place / f"float-{file.name}"
+    job.tell("working", sentence=f"writing {file.name} in float32")
+    job.chosen.write(job.graph(), source)
+    tried: list[tuple[float, str]] = []
+    for recipe in job.chosen.recipes:
+        job.tell("working", sentence=f"int8: {recipe.words}")
+        recipe.write(source, file, job.found.pixels[:-BATCH])
+        largest, rate = _difference(job, file)
+        if largest <= INT8_TOLERANCE:
+            return _loss(job, place, recipe), largest, rate
+        tried.append((largest, recipe.words))
+    nearest, words = min(tried)
+    raise RunError(
+        f"no int8 form of {file.name} keeps within {INT8_TOLERANCE:g} of the run's probabilities "
+        f"(the nearest differs by {nearest:.2g}: {words}), so nothing was kept; export without "
+        "--quantize"
+    )
+
+
+def _loss(job: _Job, place: Path, recipe: Recipe) -> Quantized:
+    """The same form of the single fold models, judged on what each held out."""
+    job.tell("working", sentence="measuring what int8 loses on held-out images")
+    source, file = place / f"single-{job.chosen.file}", place / f"int8-{job.chosen.file}"
+    job.chosen.write(job.graph(single=True), source)
+    recipe.write(source, file, job.found.pixels[:-BATCH])
+    return loss_of(job.shipped, job.chosen.open(file), recipe.words)
+
+
+def _encoded(job: _Job, file: Path) -> EncodedCheck:
+    assert job.chosen.open_encoded is not None
+    spec = job.shipped.members[0].spec
+    found = check_encoded(
+        job.chosen.open_encoded(file), job.found, job.expected, spec.image_size, spec.aspect
+    )
+    if not found.largest <= TOLERANCE:
+        raise RunError(
+            f"encoded JPEG gives probabilities that differ by {found.largest:.2g} from the run's "
+            f"(at most {TOLERANCE:g} is allowed), so nothing was kept; export without --jpeg"
+        )
+    return found
+
+
+def _difference(job: _Job, file: Path) -> tuple[float, float]:
+    job.tell(
+        "working",
+        sentence=f"running it on {len(job.found.pixels)} reference images ({job.found.origin})",
+    )
+    answers, rate = file_answers(job.chosen.open(file), job.found.pixels)
+    return float(np.abs(answers - job.expected).max()), rate
+
+
+def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:
+    inside = to.resolve()
+    run = run_folder.resolve()
+    if inside == run or run in inside.parents or inside in run.parents:
+        raise RunError(
+            f"{to} and the run {run_folder} lie in one another: give --to a folder of its own"
+        )
+    if to.is_file():
+        raise RunError(f"{to} is a file: name a folder with --to")
+    if not to.exists() or not any(to.iterdir()):
         return
     if not (to / "bundle.json").is_file():
         raise RunError(f"{to} is there and is no exported bundle: name another folder with --to")
     if not overwrite:
         raise RunError(f"{to} holds a bundle already: name another folder, or give --overwrite")
-
-
-def _references(shipped: Shipped) -> tuple[Pixels, str]:
-    """(n, S, S, 3) images to compare on, and where they are from: the run's own, spread over its
-    classes, else drawn ones; and noise, which is far from all of them."""
-    spec = shipped.members[0].spec
-    table = shipped.members[0].run.table
-    random = np.random.default_rng(0)
-    order = random.permutation(len(table))
-    rank = np.empty(len(table), np.int64)
-    for code in range(table.n_classes):
-        rows = order[table.labels[order] == code]
-        rank[rows] = np.arange(len(rows))
-    found = []
-    for row in np.lexsort((table.labels, rank))[:REFERENCES].tolist():
-        try:
-            path = Path(table.root) / str(table.paths[row])
-            found.append(decode(path, spec.image_size, spec.aspect))
-        except DataError:
-            break
-    origin = "the run's own and noise"
-    if len(found) < 8:
-        origin = "drawn ones and noise"
-        with tempfile.TemporaryDirectory() as place:
-            files = sorted(draw_sample(Path(place)).rglob("*.jpg"))[:REFERENCES]
-            found = [decode(path, spec.image_size, spec.aspect) for path in files]
-    noise = random.integers(0, 256, (BATCH, spec.image_size, spec.image_size, 3)).astype(np.uint8)
-    return np.concatenate([np.stack(found), noise]) if found else noise, origin
-
-
-def _expected(shipped: Shipped, pixels: Pixels) -> tuple[Floats, float]:
-    """The run's own probabilities and images a second."""
-    outputs = [m.ensemble.predict(pixels, m.views, BATCH) for m in shipped.members]
-    began = time.perf_counter()
-    for member in shipped.members:
-        member.ensemble.predict(pixels, member.views, BATCH)
-    return shipped.probabilities(outputs), len(pixels) / (time.perf_counter() - began)
-
-
-def _run(chosen: ExportFormat, path: Path, pixels: Pixels) -> tuple[Floats, float]:
-    """What the exported file gives, and images a second after a first batch."""
-    run = chosen.open(path)
-    batches = [pixels[i : i + BATCH].astype(np.float32) for i in range(0, len(pixels), BATCH)]
-    run(batches[0])
-    began = time.perf_counter()
-    parts = [np.asarray(run(batch), np.float64) for batch in batches]
-    return np.concatenate(parts), len(pixels) / (time.perf_counter() - began)
