@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import print_whole, results
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.runs.costs import CostsRecord
 
@@ -17,7 +17,7 @@ def print_costs(found: CostsRecord) -> None:
         more = "" if line.minus_decided is None else _words(line.minus_decided, "+")
         away = "" if line.referred is None else _words(line.referred)
         shown.add_row(Text(line.name), _words(line.cost), more, away)
-    results.print(shown)
+    print_whole(shown)
     if found.kept is not None:
         results.print(f"cost of an image that is not referred: {_words(found.kept)}", markup=False)
     classes = Table("class", box=None, pad_edge=False)
@@ -27,7 +27,7 @@ def print_costs(found: CostsRecord) -> None:
     for row in found.by_class:
         counts = (f"{row.taken[action]:,}" for action in found.actions)
         classes.add_row(Text(row.name), *counts, _words(row.cost))
-    results.print(classes)
+    print_whole(classes)
     results.print(found.fitted, markup=False)
 
 

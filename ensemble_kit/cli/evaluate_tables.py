@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import print_whole, results
 from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
@@ -21,7 +20,6 @@ from ensemble_kit.metrics.view import view_mask, view_name
 from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
-WIDTH = 150
 POOLING = 0.03
 """Distance of pooled AUC from the mean of folds that is worth a note."""
 
@@ -36,22 +34,22 @@ def print_evaluated(done: EvaluatedFiles) -> None:
     )
     view = view_of(table, done.runs)
     for item in done.runs:
-        _print(_overall(item))
-        _print(_by_class(item))
+        print_whole(_overall(item))
+        print_whole(_by_class(item))
         if view:
             results.print(view, markup=False)
-        _print(_planned(item))
+        print_whole(_planned(item))
         for line in _not_estimable(item):
             results.print(line, markup=False)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
-            _print(_isic(isic))
+            print_whole(_isic(isic))
         if item.costs is not None:
             print_costs(item.costs)
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
         results.print(_sign_and_family(comparison), markup=False)
-        _print(_differences(comparison))
+        print_whole(_differences(comparison))
         for line in _tests(comparison):
             results.print(line, markup=False)
 
@@ -105,13 +103,6 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
-
-
-def _print(table: Table) -> None:
-    """Never squeezed: a terminal too narrow, or a file, gets whole lines."""
-    width = max(results.width, WIDTH)
-    terminal = results.is_terminal
-    Console(file=results.file, width=width, force_terminal=terminal, highlight=False).print(table)
 
 
 def _overall(item: EvaluatedRun) -> Table:

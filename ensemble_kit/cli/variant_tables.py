@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import print_whole
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.runs.variants import VariantLine, VariantsRecord
@@ -18,7 +18,7 @@ def print_variants(folder: Path) -> None:
     lines = found.fractions()
     metrics = list(lines[-1].figures)
     if len(lines) > 1:
-        results.print(_curve(lines, metrics))
+        print_whole(_curve(lines, metrics))
     leak = found.leak()
     if leak is not None:
         shown = Table(title="leak audit: folds by image minus folds by group")
@@ -27,7 +27,7 @@ def print_variants(folder: Path) -> None:
         for metric in metrics:
             value, gap = _words(leak.figures[metric]), _words(leak.minus_run[metric], "+")
             shown.add_row(label_of(metric), value, gap)
-        results.print(shown)
+        print_whole(shown)
 
 
 def _curve(lines: tuple[VariantLine, ...], metrics: list[str]) -> Table:
