@@ -78,7 +78,7 @@ def ensemble(
     ] = "lac",
     set_scope: Annotated[
         str,
-        typer.Option(metavar="class|marginal", help="A guarantee for each class, or over all."),
+        typer.Option(metavar="class|marginal", help="Thresholds for each class, or one over all."),
     ] = "class",
     set_unit: Annotated[
         str,

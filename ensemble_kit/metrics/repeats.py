@@ -11,7 +11,7 @@ With repeats two others can be given:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -58,10 +58,19 @@ def repeated_scores(
         for metric, rows in scores.items():
             rows.append([score[metric] for score in found])
     n_groups = len(np.unique(draws[0].groups))
-    return {
+    found = {
         metric: corrected_interval(np.array(rows), level, n_groups)
         for metric, rows in scores.items()
     }
+    return {metric: _within(found[metric], 1.0 if metric == "accuracy" else np.inf)
+            for metric in found}  # fmt: skip
+
+
+def _within(found: Estimate, most: float) -> Estimate:
+    """An interval cut to the values its figure can have, 0 to ``most``."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(0.0, found.low), high=float(min(most, found.high)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, StudyError, some
-from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions
+from ensemble_kit.core.records import (
+    Bools,
+    Estimate,
+    Floats,
+    Folds,
+    ImageTable,
+    Ints,
+    Predictions,
+)
 from ensemble_kit.data.tables import read_table
 from ensemble_kit.metrics.means import mean_by_groups
 from ensemble_kit.posthoc.costs import REFER, CostTable, fit_calibrated
@@ -84,6 +92,11 @@ def judge_costs(
     labels, groups = table.labels, table.group_codes
     taken = costs.decide(probabilities)
     paid = costs.paid(labels, taken)
+    ends = float(costs.costs.min()), float(costs.costs.max())
+
+    def price(values: Floats, rows: Bools | slice = slice(None)) -> Estimate:
+        return mean_by_groups(values[rows], groups[rows], level, bounds=ends)
+
     lower = [name.lower() for name in costs.actions]
     referral = lower.index(REFER) if REFER in lower else -1
 
@@ -92,7 +105,7 @@ def judge_costs(
         away = mean_by_groups((actions == referral).astype(float), groups, level, "logit")
         return PolicyLine(
             name=name,
-            cost=mean_by_groups(own, groups, level),
+            cost=price(own),
             minus_decided=None if name == DECIDED else mean_by_groups(own - paid, groups, level),
             referred=away if referral >= 0 else None,
         )
@@ -110,12 +123,12 @@ def judge_costs(
         costs=tuple(tuple(row) for row in costs.costs.tolist()),
         fitted=fitted,
         policies=tuple(policies),
-        kept=mean_by_groups(paid[kept], groups[kept], level) if referral >= 0 else None,
+        kept=price(paid, kept) if referral >= 0 else None,
         by_class=tuple(
             ClassCostLine(
                 name=name,
                 n_images=int((labels == code).sum()),
-                cost=mean_by_groups(paid[labels == code], groups[labels == code], level),
+                cost=price(paid, labels == code),
                 taken={
                     action: int(((labels == code) & (taken == number)).sum())
                     for number, action in enumerate(costs.actions)

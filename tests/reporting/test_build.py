@@ -204,3 +204,16 @@ def test_hostile_names_are_inert_in_the_page(hostile_run: Run) -> None:
     assert "<b onclick" not in page
     assert body.count("<script") == 1, "the element that holds the data, and no other"
     assert "&lt;script&gt;window.pwned" in body
+
+
+def test_the_explorer_and_the_tables_give_one_interval(plain_run: Run) -> None:
+    source = ReportedRun(plain_run)
+    target = build_explorer(source).targets[0]
+    point = next(point for point in target.points if point.name == "0.5")
+    table = source.rows.figures(source.cases.view_name)
+    for number, metric in ((point.sensitivity, "recall"), (point.specificity, "specificity")):
+        other = table[metric]
+        assert number.method == other.method
+        assert number.value == pytest.approx(other.value, abs=1e-5)
+        assert number.low == pytest.approx(other.low, abs=1e-5)
+        assert number.high == pytest.approx(other.high, abs=1e-5)

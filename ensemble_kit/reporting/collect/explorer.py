@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble_kit.core.records import Bools, Floats, Ints
-from ensemble_kit.metrics.bootstrap import interval
+from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife
+from ensemble_kit.metrics.estimates import estimate
+from ensemble_kit.metrics.jackknife import BLOCKS, rare_first
 from ensemble_kit.metrics.support import support_of
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
@@ -59,7 +61,9 @@ def build_explorer(source: ReportedRun) -> Explorer:
     targets = [_score(*parts) for parts in _targets(source)]
     targets = [t for t in targets if t.hits[0] and t.alarms[0]]
     grid = threshold_grid()
-    drawn = _replicates(source, targets)
+    cases, draws = source.cases, source.draws
+    drawn = _replicates(source, targets, draws)
+    left = _replicates(source, targets, GroupJackknife(cases.n_groups, BLOCKS, rare_first(cases)))
     return Explorer(
         thresholds=tuple(float(t) for t in grid),
         targets=tuple(
@@ -68,9 +72,9 @@ def build_explorer(source: ReportedRun) -> Explorer:
                 kind=target.kind,
                 positive=_counts(target, target.positive),
                 negative=_counts(target, ~target.positive),
-                points=_points(source, target, own),
+                points=_points(source, target, own, without),
             )
-            for target, own in zip(targets, drawn, strict=True)
+            for target, own, without in zip(targets, drawn, left, strict=True)
         ),
     )
 
@@ -102,8 +106,11 @@ def _counts(target: Scored, side: Bools) -> tuple[int, ...]:
     return tuple(int(n) for n in counts)
 
 
-def _replicates(source: ReportedRun, targets: list[Scored]) -> list[Floats]:
-    """For each target (2, points, R): sensitivity and specificity under every draw of groups."""
+def _replicates(
+    source: ReportedRun, targets: list[Scored], draws: GroupBootstrap | GroupJackknife
+) -> list[Floats]:
+    """For each target (2, points, R): sensitivity and specificity under every draw of groups, or
+    without each."""
     cases, found = source.cases, []
     matrices = []
     for target in targets:
@@ -112,9 +119,9 @@ def _replicates(source: ReportedRun, targets: list[Scored]) -> list[Floats]:
         n = len(places) + 1
         cells = segment + n * (~target.positive)
         matrices.append((cases.sums(cells.astype(np.int64), 2 * n), n))
-        found.append(np.empty((2, n - 1, source.draws.n_replicates)))
+        found.append(np.empty((2, n - 1, draws.n_replicates)))
     first = 0
-    for weights in source.draws.blocks():
+    for weights in map(draws.chunk, range(draws.n_chunks)):
         width = weights.shape[1]
         for (matrix, n), out in zip(matrices, found, strict=True):
             sums = (matrix @ weights).reshape(2, n, width)
@@ -127,12 +134,14 @@ def _replicates(source: ReportedRun, targets: list[Scored]) -> list[Floats]:
     return found
 
 
-def _points(source: ReportedRun, target: Scored, drawn: Floats) -> tuple[MarkedPoint, ...]:
+def _points(
+    source: ReportedRun, target: Scored, drawn: Floats, left: Floats
+) -> tuple[MarkedPoint, ...]:
     grid = threshold_grid()
     places = sorted({place for _, _, place in target.marks()})
     points = []
     for name, rule, place in target.marks():
-        own = drawn[:, places.index(place)]
+        own, without = drawn[:, places.index(place)], left[:, places.index(place)]
         finite = own[:, np.isfinite(own).all(axis=0)]
         sensitivity = float(target.hits[place] / target.hits[0])
         specificity = float(1 - target.alarms[place] / target.alarms[0])
@@ -143,8 +152,8 @@ def _points(source: ReportedRun, target: Scored, drawn: Floats) -> tuple[MarkedP
                 name=name,
                 rule=rule,
                 threshold=float(grid[place]),
-                sensitivity=_estimated(source, target, "recall", sensitivity, own[0]),
-                specificity=_estimated(source, target, "specificity", specificity, own[1]),
+                sensitivity=_estimated(source, target, "recall", sensitivity, without[0]),
+                specificity=_estimated(source, target, "specificity", specificity, without[1]),
                 odds_positive=_odds(source, finite[0], 1 - finite[1]),
                 odds_negative=_odds(source, 1 - finite[0], finite[1]),
                 spread=tuple(
@@ -156,11 +165,14 @@ def _points(source: ReportedRun, target: Scored, drawn: Floats) -> tuple[MarkedP
 
 
 def _estimated(
-    source: ReportedRun, target: Scored, metric: str, value: float, drawn: Floats
+    source: ReportedRun, target: Scored, metric: str, value: float, left: Floats
 ) -> Number:
-    support = support_of((metric, target.name), source.cases)
-    kept = drawn if support.has_interval else np.empty(0)
-    return number_of(interval(value, kept, source.spec.level, n_groups=support.n_groups))
+    """The interval that the tables give the same figure."""
+    if source.draws.n_replicates == 0:
+        left = np.empty(0)
+    key = (metric, target.name)
+    support = support_of(key, source.cases)
+    return number_of(estimate(key, value, None, left, support, source.spec.level, "auto"))
 
 
 def _odds(source: ReportedRun, over: Floats, under: Floats) -> tuple[float | None, float | None]:

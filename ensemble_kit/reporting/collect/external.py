@@ -70,8 +70,8 @@ def _coverage(found: ExternalRecord) -> ExternalPart:
     level = f"{100 * found.coverage_level:g}"
     return ExternalPart(
         title="Prediction sets abroad",
-        text=f"The sets promise {level} % for groups like the run’s own; here is how often they "
-        "hold the truth abroad, and how many classes they name.",
+        text=f"The sets aim at about {level} % for groups like the run’s own; here is how often "
+        "they hold the truth abroad, and how many classes they name.",
         table=Table(columns=("class", "images", "coverage", "mean size"), rows=rows),
     )
 

@@ -22,9 +22,8 @@ def build_supplements(source: ReportedRun) -> tuple[Supplement, ...]:
 def _plan(source: ReportedRun) -> Supplement:
     rows: list[tuple[Cell, ...]] = []
     for line in plan_by_class(source.evaluation, WIDTHS):
-        needed = [None if n is None else f"{n:,}" for n in line.needed]
         rows.append(
-            (line.class_name, label_of(line.metric), line.n_groups, _words(line.now), *needed)
+            (line.class_name, label_of(line.metric), line.n_groups, _words(line.now), *line.needed)
         )
     heads = tuple(f"groups for a width of {width:g}" for width in WIDTHS)
     return Supplement(

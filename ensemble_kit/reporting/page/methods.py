@@ -82,7 +82,8 @@ def _steps(report: Report) -> str:
     if report.conformal:
         pieces.append(
             f"Prediction sets were made by ‘{report.conformal.method}’ at "
-            f"{100 * report.conformal.level:g} % coverage ({cite('vovk2005')})."
+            f"{100 * report.conformal.level:g} % coverage, approximately and for a random "
+            f"image of a random group ({cite('vovk2005')})."
         )
     if pieces:
         pieces.append(
