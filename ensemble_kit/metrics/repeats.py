@@ -58,12 +58,11 @@ def repeated_scores(
         for metric, rows in scores.items():
             rows.append([score[metric] for score in found])
     n_groups = len(np.unique(draws[0].groups))
-    found = {
-        metric: corrected_interval(np.array(rows), level, n_groups)
+    most = {"log_loss": np.inf, "accuracy": 1.0}
+    return {
+        metric: _within(corrected_interval(np.array(rows), level, n_groups), most[metric])
         for metric, rows in scores.items()
     }
-    return {metric: _within(found[metric], 1.0 if metric == "accuracy" else np.inf)
-            for metric in found}  # fmt: skip
 
 
 def _within(found: Estimate, most: float) -> Estimate:

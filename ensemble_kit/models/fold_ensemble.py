@@ -32,7 +32,7 @@ class ModelFile:
 @dataclass(frozen=True, eq=False)
 class FoldOutputs:
     """Of B images: probabilities (K, B, C) float64, rows sum to 1; features (K, B, F) float32,
-    the pooled features of the unturned image in each fold model."""
+    the pooled features of the identity view in each fold model."""
 
     probabilities: NDArray[np.float64]
     features: Singles

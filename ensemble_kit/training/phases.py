@@ -91,7 +91,7 @@ def predict(model: Any, source: Source, rows: Ints, view: int = 0) -> Floats:
 
 
 def pooled_features(part: Any, source: Source, rows: Ints) -> NDArray[np.float32]:
-    """(m, F) pooled features of rows as they are, unturned.
+    """(m, F) pooled features of rows in the identity view.
 
     part : model from the source's rows to them; None where the source holds them already.
     """

@@ -155,10 +155,10 @@ def _predictive(
     """PPV and NPV by Bayes' rule at a share of the class."""
     if sensitivity is None or specificity is None:
         return None, None
-    hits, false = sensitivity * share, (1 - specificity) * (1 - share)
-    missed, spared = (1 - sensitivity) * share, specificity * (1 - share)
-    ppv = hits / (hits + false) if hits + false > 0 else None
-    npv = spared / (spared + missed) if spared + missed > 0 else None
+    tp, fp = sensitivity * share, (1 - specificity) * (1 - share)
+    fn, tn = (1 - sensitivity) * share, specificity * (1 - share)
+    ppv = tp / (tp + fp) if tp + fp > 0 else None
+    npv = tn / (tn + fn) if tn + fn > 0 else None
     return ppv, npv
 
 
