@@ -19,6 +19,7 @@ from ensemble_kit.cli.fetch import fetch
 from ensemble_kit.cli.panels import PanelledCommand
 from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
+from ensemble_kit.cli.runs import runs
 from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
 from ensemble_kit.cli.validate import validate
@@ -43,6 +44,7 @@ app.command(cls=PanelledCommand)(predict)
 app.command(cls=PanelledCommand)(report)
 app.command(cls=PanelledCommand)(tune)
 app.command(cls=PanelledCommand)(validate)
+app.add_typer(runs, name="runs")
 app.add_typer(store, name="store")
 
 

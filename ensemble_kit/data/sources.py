@@ -10,6 +10,7 @@ from pathlib import Path
 from ensemble_kit.core.atomic import write_bytes
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.references import identity, read_image
@@ -76,7 +77,7 @@ def _digest(root: Path, reference: str) -> tuple[str, int]:
 def _read(path: Path) -> dict[str, Entry]:
     """The index, or nothing where there is none or it is damaged: it can always be made again."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:
             return {}
         return {

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import Bools, Floats
 
 Kind = Literal["youden", "cost", "sensitivity", "specificity"]
@@ -59,7 +60,7 @@ class Threshold:
 
     @staticmethod
     def from_json(text: str) -> "Threshold":
-        values = json.loads(text)
+        values = parse_json(text)
         value = float("inf") if values["value"] is None else float(values["value"])
         rates = float(values["sensitivity"]), float(values["specificity"])
         return Threshold(value, Rule(**values["rule"]), *rates)

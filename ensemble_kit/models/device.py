@@ -1,6 +1,5 @@
 """The framework's device: threads, precision, determinism; the one place that asks for it."""
 
-import json
 import os
 import resource
 import sys
@@ -9,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from ensemble_kit.core.json_text import parse_json
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def configured_backend() -> str:
         return named
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     try:
-        return str(json.loads((home / "keras.json").read_text(encoding="utf-8"))["backend"])
+        return str(parse_json((home / "keras.json").read_text(encoding="utf-8"))["backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"
 

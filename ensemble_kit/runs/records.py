@@ -1,6 +1,5 @@
 """What all JSON files of a run folder have in common: typed, frozen, versioned, read whole."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.json_text import parse_json
 
 M = TypeVar("M", bound=BaseModel)
 DAMAGED = "the run is damaged"
@@ -16,7 +16,7 @@ DAMAGED = "the run is damaged"
 def read_object(path: Path, remedy: str = DAMAGED) -> dict[str, Any]:
     """The JSON object of a file. Raises RunError with the remedy where it is none."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; {remedy}") from None
     except (OSError, ValueError) as error:

@@ -1,6 +1,5 @@
 """The one pass over the images that fills every store a study needs."""
 
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models.staged import StagedModel
 from ensemble_kit.models.views import view_of
 from ensemble_kit.stores.activations import ActivationStore, Part, split_parts
@@ -169,7 +169,7 @@ class _ViewFill:
     def _resume(self) -> None:
         """Take over the batches that the journal names and whose bytes still have their sums."""
         try:
-            journal = json.loads(self._store.journal_path(self._view).read_text(encoding="utf-8"))
+            journal = parse_json(self._store.journal_path(self._view).read_text(encoding="utf-8"))
             if journal["batch"] != self._batch:
                 return
             for part in self._store.parts(self._view):

@@ -3,12 +3,12 @@
 Whoever changes a store holds its lock (``folder/lock``).
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.errors import StoreError
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.stores.activations import FORMAT, ActivationKey, ActivationStore, key_in
 
 META, LOCK = "meta.json", "lock"
@@ -41,7 +41,7 @@ def inspect_activations(folder: Path) -> StoredActivations | None:
         return None
     try:
         key = key_in(folder)
-        said = json.loads((folder / META).read_text(encoding="utf-8"))
+        said = parse_json((folder / META).read_text(encoding="utf-8"))
         if said["format"] != FORMAT or said["digest"] != key.digest:
             return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -99,7 +99,7 @@ def _whole(store: ActivationStore, view: int) -> bool:
 
 def _sound(store: ActivationStore, view: int) -> bool:
     try:
-        record = json.loads(store.done_path(view).read_text(encoding="utf-8"))
+        record = parse_json(store.done_path(view).read_text(encoding="utf-8"))
         return bool(store.checksums(view, record["batch"]) == record["checksums"])
     except (OSError, ValueError, KeyError, TypeError, StoreError):
         return False

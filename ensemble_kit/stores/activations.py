@@ -5,7 +5,6 @@ a journal names the batches that are safely on disk, so that a fill continues wh
 Rows are read by position into the caller's buffer: memory does not grow with the store.
 """
 
-import json
 import os
 import zlib
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StoreError
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import Ints
 
 FORMAT = 2
@@ -98,7 +98,7 @@ class ActivationStore:
         if not done.is_file():
             return False
         try:
-            record = json.loads(done.read_text(encoding="utf-8"))
+            record = parse_json(done.read_text(encoding="utf-8"))
             stamps = {part: self.stamp(view, part) for part in self.parts(view)}
             if record["stamps"] == stamps:
                 return True
@@ -221,7 +221,7 @@ def stores_in(store_dir: Path) -> Sequence[Path]:
 
 def key_in(folder: Path) -> ActivationKey:
     """The key a store's folder says it has."""
-    values = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    values = parse_json((folder / "meta.json").read_text(encoding="utf-8"))
     names = ActivationKey.__dataclass_fields__
     fields = {name: values[name] for name in names} | {"shape": tuple(values["shape"])}
     return ActivationKey(**fields)
@@ -229,6 +229,6 @@ def key_in(folder: Path) -> ActivationKey:
 
 def _same(meta: Path, described: dict[str, Any]) -> bool:
     try:
-        return bool(json.loads(meta.read_text(encoding="utf-8")) == described)
+        return bool(parse_json(meta.read_text(encoding="utf-8")) == described)
     except (OSError, ValueError):
         return False

@@ -6,7 +6,6 @@
 aspect and decoder, and on nothing else.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ from filelock import FileLock
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import ImageTable, Strings
 from ensemble_kit.data.decode import DECODER, Aspect, Pixels, decode
 from ensemble_kit.data.sources import Contents, source_contents
@@ -143,7 +143,7 @@ def fill_pixels(
 def read_meta(folder: Path) -> dict[str, Any] | None:
     """What a complete store says of itself; None where it is not complete or not ours."""
     try:
-        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        meta = parse_json((folder / META).read_text(encoding="utf-8"))
         n, size = int(meta["n_images"]), int(meta["size"])
         whole = (folder / PIXELS).stat().st_size == n * size * size * 3
         whole = whole and (folder / ROWS).stat().st_size == n * 16

@@ -4,7 +4,6 @@ A rate that was never measured here is taken from another image size, by the num
 else guessed from the architecture; a forecast says which.
 """
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
 
@@ -179,11 +179,11 @@ def _machine() -> str:
 def _read(path: Path) -> dict[str, float]:
     """Rates by key; none from a file that is absent, damaged or of another version."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = parse_json(path.read_text(encoding="utf-8"))
         if held["version"] != VERSION:
             return {}
         return {
             str(key): float(rate) for key, rate in held["rates"].items() if 1e-6 < float(rate) < 1e9
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -12,6 +12,7 @@ import numpy as np
 from ensemble_kit.core.atomic import write_atomically, write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, some
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
@@ -258,7 +259,7 @@ def _resume(partial: Path, key: str) -> tuple[int, tuple[str, ...]]:
             for line in lines[1:-1]:
                 rows.append(line)
                 if line.startswith(MARK):
-                    facts = json.loads(line[1:])
+                    facts = parse_json(line[1:])
                     done, skipped = int(facts["done"]), skipped + tuple(facts["skipped"])
                     whole += rows
                     rows = []
@@ -273,7 +274,7 @@ def _finish(partial: Path, out: Path) -> None:
     with partial.open(encoding="utf-8", newline="") as file:
         for line in file:
             if line.startswith(MARK + "{"):
-                header = json.loads(line[1:])["columns"]
+                header = parse_json(line[1:])["columns"]
     if not header:
         raise RunError(f"{partial}: nothing was predicted; remove it and give the command again")
 

@@ -1,12 +1,12 @@
 """Parquet with image bytes, as Hugging Face stores data sets: image {bytes, path}, label."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.data.binary_tables import as_text
 from ensemble_kit.data.images import strip_extension
 from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, tables_in
@@ -100,7 +100,7 @@ def _bytes_column(path: Path) -> str:
 def _class_names(schema: Any) -> dict[str, list[str]]:
     """Column -> names of its numbers, as Hugging Face writes them into the schema."""
     try:
-        info = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        info = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return {}
     return {

@@ -16,6 +16,7 @@ from filelock import FileLock
 from PIL import Image
 
 from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.data.sample.art import draw
 from ensemble_kit.data.sample.cast import cast
 
@@ -60,7 +61,7 @@ def is_drawn(folder: Path) -> bool:
 
 def _is_whole(target: Path) -> bool:
     try:
-        mark = json.loads((target / MARK).read_text(encoding="utf-8"))
+        mark = parse_json((target / MARK).read_text(encoding="utf-8"))
         n_files = sum(1 for _ in (target / "images").iterdir())
         return (
             bool(mark["version"] == VERSION and mark["n_images"] == n_files)

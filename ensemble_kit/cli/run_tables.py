@@ -1,0 +1,109 @@
+"""What `runs` prints."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ensemble_kit.cli import tables
+from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.core.errors import count
+from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.workflows.run_listing import ListedRun
+
+SHOWN = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "log_loss")
+
+
+def print_runs(place: Path, found: Sequence[ListedRun], *, as_json: bool) -> None:
+    """A row a run, the latest first."""
+    if as_json:
+        _print_json({"runs_dir": str(place), "runs": [_facts(run) for run in found]})
+        return
+    if not found:
+        results.print(
+            f"no runs in {place}: make one with `python cli.py cv` or `evaluate`", markup=False
+        )
+        return
+    drawn = tables.table("run", "kind", *map(label_of, SHOWN), "age", "size")
+    drawn.columns[1].justify = "left"
+    for run in found:
+        m = run.manifest
+        kind = "damaged" if m is None else m.kind if m.status == "complete" else f"{m.kind}, begun"
+        figures = (_value(run.figures.get(name)) for name in SHOWN)
+        age = "" if m is None else _age(m.created)
+        drawn.add_row(run.folder.name, kind, *figures, age, size_text(run.n_bytes))
+    tables.show(drawn)
+    for run in found:
+        if run.problem:
+            results.print(run.problem, markup=False)
+    total = size_text(sum(run.n_bytes for run in found))
+    results.print(f"{place}: {count(len(found), 'run')}, {total}", markup=False)
+
+
+def print_run(run: ListedRun, *, as_json: bool) -> None:
+    """One run with its figures, warnings and notes."""
+    if as_json:
+        _print_json(_facts(run))
+        return
+    m = run.manifest
+    if m is None:
+        results.print(run.problem, markup=False)
+        return
+    made = f"made by {m.kind} {_age(m.created)} ago, {m.status}"
+    results.print(f"{m.name}: {made}; {size_text(run.n_bytes)}, {run.folder}", markup=False)
+    drawn = tables.table("figure", "pooled", "interval")
+    for name, estimate in run.figures.items():
+        drawn.add_row(label_of(name), _value(estimate), _interval(estimate))
+    if run.figures:
+        tables.show(drawn)
+    results.print(f"classes: {', '.join(m.class_names)}", markup=False)
+    for line in (*(f"warning: {text}" for text in m.warnings), *m.notes):
+        results.print(line, markup=False)
+    results.print(f"next: python cli.py report {run.folder}", markup=False)
+
+
+def _facts(run: ListedRun) -> dict[str, Any]:
+    m = run.manifest
+    return {
+        "name": run.folder.name,
+        "folder": str(run.folder),
+        "kind": m.kind if m else None,
+        "status": m.status if m else "damaged",
+        "created": m.created if m else None,
+        "bytes": run.n_bytes,
+        "figures": {
+            name: {"value": e.value, "low": e.low, "high": e.high}
+            for name, e in run.figures.items()
+        },
+        "warnings": list(m.warnings) if m else [],
+        "problem": run.problem,
+    }
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    results.print(text, markup=False, soft_wrap=True)
+
+
+def _age(created: str) -> str:
+    try:
+        then = datetime.fromisoformat(created)
+    except ValueError:
+        return "–"
+    seconds = max(0.0, (datetime.now(UTC) - then.astimezone(UTC)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _value(estimate: Estimate | None) -> str:
+    return "–" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{estimate.low:.3f} {estimate.high:.3f}]"

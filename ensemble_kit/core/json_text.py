@@ -1,0 +1,28 @@
+"""Reading JSON from files that anyone may have written."""
+
+import json
+import math
+from typing import Any, Never
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises ValueError for all that is no JSON, also for NaN, infinity, numbers beyond what a float
+    holds and brackets nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_float=_finite, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("brackets nested too deeply") from None
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits} is beyond what a number can be")
+    return value
+
+
+def _refuse(word: str) -> Never:
+    raise ValueError(f"{word} is no number in JSON")
