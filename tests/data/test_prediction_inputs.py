@@ -69,7 +69,7 @@ def test_a_class_without_images_is_said(tmp_path: Path) -> None:
     table[["mel", "nv", "bcc"]] *= 0.9
     found = read_matched([save(tmp_path / "p.csv", table.assign(UNK=0.1))])
     assert found.table.class_names[-1] == "UNK"
-    assert "no image is UNK" in " ".join(found.notes)
+    assert "no image is UNK" in " ".join(found.warnings)
 
 
 def test_integer_labels_count_the_columns(tmp_path: Path) -> None:
