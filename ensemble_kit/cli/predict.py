@@ -61,6 +61,9 @@ def predict(
         bool,
         typer.Option("--skip-damaged", help="Name images that cannot be read and leave them out."),
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a table that is there.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 32,
     jobs: Annotated[int, typer.Option(min=0, max=256, help="Decoding threads; 0: one a core.")] = 0,
     runs_dir: options.RunsDir = Path("runs"),
@@ -84,7 +87,7 @@ def predict(
     with Bar("predicting", show=not (quiet or no_progress)) as shown:
         done = predict_to_file(
             find_run(run, runs_dir), given, out, coverage=coverage, fold=fold, options=chosen,
-            tell=shown.tell,
+            overwrite=overwrite, tell=shown.tell,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

@@ -42,7 +42,8 @@ def find_new_images(given: Given) -> list[NewImage]:
     given : a folder (searched to its end), a CSV, one image file, several of these, or uint8
         pixels (n, h, w, 3) or a list of (h, w, 3).
     An image's id is its file's stem; where two share one, the path below the folder without its
-    extension. Raises DataError where there is nothing to predict.
+    extension, then with it, then the path as given. A file given twice is one image. Raises
+    DataError where there is nothing to predict.
     """
     if isinstance(given, np.ndarray):
         return _arrays(given)
@@ -54,17 +55,22 @@ def find_new_images(given: Given) -> list[NewImage]:
         found += _found(Path(item))
     if not found:
         raise DataError(f"no JPEG or PNG in {some(items) or 'what was given'}: name images")
-    stems = [strip_extension(PurePosixPath(name).name) for name, _ in found]
-    if len(set(stems)) < len(stems):
-        stems = [strip_extension(name) for name, _ in found]
-    seen: dict[str, Path] = {}
-    twice = []
-    for stem, (_, path) in zip(stems, found, strict=True):
-        if seen.setdefault(stem, path) != path:
-            twice.append(f"{seen[stem]} and {path}")
-    if twice:
-        raise DataError(f"{some(twice)} have one name: give every image a name of its own")
-    return [NewImage(stem, path) for stem, path in seen.items()]
+    once: dict[Path, tuple[str, Path]] = {}
+    for name, path in found:
+        once.setdefault(path.resolve(), (name, path))
+    return [NewImage(name, path) for name, path in _named(list(once.values()))]
+
+
+def _named(found: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """(id, file): the shortest of a file's names that tell all of them apart."""
+    ways = (
+        [strip_extension(PurePosixPath(name).name) for name, _ in found],
+        [strip_extension(name) for name, _ in found],
+        [name for name, _ in found],
+        [path.as_posix() for _, path in found],
+    )
+    names = next((names for names in ways if len(set(names)) == len(names)), ways[-1])
+    return [(name, path) for name, (_, path) in zip(names, found, strict=True)]
 
 
 def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
@@ -81,6 +87,8 @@ def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
         return fit(Image.fromarray(image.pixels), Header("PNG", width, height), size, aspect)
     path = image.path
     assert path is not None
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: not a regular file")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -112,6 +120,8 @@ def _found(path: Path) -> list[tuple[str, Path]]:
         return [(file.relative_to(path).as_posix(), file) for file in files]
     if not path.exists():
         raise DataError(f"{path} does not exist: name a folder, image files or a table of paths")
+    if not path.is_file():
+        raise DataError(f"{path} is neither a regular file nor a folder: name image files")
     if path.suffix.lower() in TABLES:
         return _of_table(path)
     return [(path.as_posix(), path)]

@@ -51,8 +51,11 @@ class EncodedCheck:
         return told
 
 
-def references(shipped: Shipped) -> References:
-    """The run's own images, spread over its classes, else drawn ones; and noise, far from all."""
+def references(shipped: Shipped, *, encoded: bool = False) -> References:
+    """The run's own images, spread over its classes, else drawn ones; and noise, far from all.
+
+    encoded : where none of the run's is a JPEG, drawn ones come beside them.
+    """
     spec = shipped.members[0].spec
     table = shipped.members[0].run.table
     random = np.random.default_rng(0)
@@ -65,11 +68,14 @@ def references(shipped: Shipped) -> References:
     paths = [Path(table.root) / str(table.paths[row]) for row in chosen]
     pixels, files = _read(paths, spec.image_size, spec.aspect)
     origin = "the run's own and noise"
-    if len(pixels) < min(8, len(chosen)):
-        origin = "drawn ones and noise"
+    few = len(pixels) < min(8, len(chosen))
+    if few or (encoded and not files):
         with tempfile.TemporaryDirectory() as place:
             drawn = sorted(draw_sample(Path(place)).rglob("*.jpg"))[:REFERENCES]
-            pixels, files = _read(drawn, spec.image_size, spec.aspect)
+            more, jpeg = _read(drawn, spec.image_size, spec.aspect)
+        pixels = more if few else [*pixels, *more]
+        files = [(data, len(pixels) - len(more) + row) for data, row in jpeg]
+        origin = "drawn ones and noise" if few else "the run's own, drawn ones and noise"
     noise = random.integers(0, 256, (BATCH, spec.image_size, spec.image_size, 3)).astype(np.uint8)
     return References(np.concatenate([np.stack(pixels), noise]), origin, tuple(files))
 

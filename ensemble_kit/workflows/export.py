@@ -17,7 +17,6 @@ from ensemble_kit.models.int8 import Recipe
 from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.agreement import (
-    BATCH,
     EncodedCheck,
     References,
     check_encoded,
@@ -102,7 +101,7 @@ def export(
         )
     warm_up(0)
     tell("working", sentence="joining the fold models into one network")
-    found = references(shipped)
+    found = references(shipped, encoded=encoded)
     expected, before = run_answers(shipped, found.pixels)
     job = _Job(shipped, chosen, found, expected, tell)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +162,7 @@ def _int8(job: _Job, place: Path, file: Path) -> tuple[Quantized, float, float]:
     tried: list[tuple[float, str]] = []
     for recipe in job.chosen.recipes:
         job.tell("working", sentence=f"int8: {recipe.words}")
-        recipe.write(source, file, job.found.pixels[:-BATCH])
+        recipe.write(source, file)
         largest, rate = _difference(job, file)
         if largest <= INT8_TOLERANCE:
             return _loss(job, place, recipe), largest, rate
@@ -181,7 +180,7 @@ def _loss(job: _Job, place: Path, recipe: Recipe) -> Quantized:
     job.tell("working", sentence="measuring what int8 loses on held-out images")
     source, file = place / f"single-{job.chosen.file}", place / f"int8-{job.chosen.file}"
     job.chosen.write(job.graph(single=True), source)
-    recipe.write(source, file, job.found.pixels[:-BATCH])
+    recipe.write(source, file)
     return loss_of(job.shipped, job.chosen.open(file), recipe.words)
 
 

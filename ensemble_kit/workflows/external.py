@@ -113,8 +113,9 @@ def prevalence_shift(
 ) -> tuple[Prevalence, ...]:
     """internal, external : labels (n,) and probabilities (n, C) of each side."""
     c = len(names)
-    counts = np.bincount(internal[0], minlength=c) + 0.5
-    source = counts / counts.sum()
+    counts = np.bincount(internal[0], minlength=c)
+    source = (counts + 0.5) / (counts + 0.5).sum()
+    own = counts / max(counts.sum(), 1)
     estimated = estimate_prevalence(external[1], source)
     share = np.bincount(external[0], minlength=c) / max(len(external[0]), 1)
     found = []
@@ -125,7 +126,7 @@ def prevalence_shift(
         true = external[0] == k
         found.append(
             Prevalence(
-                name, float(source[k]), float(estimated[k]), float(share[k]), ppv,
+                name, float(own[k]), float(estimated[k]), float(share[k]), ppv,
                 _share(true[said]), npv, _share(~true[~said]),
             )
         )  # fmt: skip

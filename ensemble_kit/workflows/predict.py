@@ -83,15 +83,16 @@ def predict_to_file(
     coverage: float | None = None,
     fold: int | None = None,
     options: PredictOptions | None = None,
+    overwrite: bool = False,
     tell: Tell = say_nothing,
 ) -> Predicted:
     """:func:`predict` into a CSV or parquet file; an interrupted call is gone on with.
 
     Rows are kept in a hidden file beside ``out`` while it works, so that memory does not grow;
-    ``out`` appears whole or not at all. The value returned has no rows, only what was skipped.
+    ``out`` appears whole or not at all, and replaces a file only with ``overwrite``. The value
+    returned has no rows, only what was skipped.
     """
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise DataError(f"{out}: predictions are written as .csv or .parquet; name it so")
+    _check_out(out, run_folder, images, overwrite)
     options = options or PredictOptions()
     found = find_new_images(images)
     shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
@@ -233,6 +234,27 @@ def _piece(
         for key in inputs
     }
     return Piece(tuple(image for image, _ in good), pixels, damaged)
+
+
+def _check_out(out: Path, run_folder: Path, images: Given, overwrite: bool) -> None:
+    """Refuse to write over a run, over what is predicted, or over a file without being asked."""
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise DataError(f"{out}: predictions are written as .csv or .parquet; name it so")
+    place, run = out.resolve(), run_folder.resolve()
+    if run in place.parents:
+        raise DataError(
+            f"{out} lies in the run's folder, whose files stay as the run wrote them: name "
+            "another place with --out"
+        )
+    if out.is_dir():
+        raise DataError(f"{out} is a folder: name a file with --out")
+    given = [] if isinstance(images, np.ndarray) else [images]
+    if isinstance(images, Sequence) and not isinstance(images, str):
+        given = list(images)
+    if any(isinstance(item, (str, Path)) and Path(item).resolve() == place for item in given):
+        raise DataError(f"{out} is what is to be predicted: name another file with --out")
+    if out.exists() and not overwrite:
+        raise DataError(f"{out} is there already: name another file, or give --overwrite")
 
 
 def _stamp(image: NewImage) -> object:

@@ -201,12 +201,21 @@ def _study_external(
 
 
 def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
-    if overwrite or not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists():
         return
-    if not is_run(folder):
+    if not folder.is_dir() or (any(folder.iterdir()) and not is_run(folder)):
         raise RunError(f"{folder} is there and is no run: choose another --name")
+    if not is_run(folder):
+        return
     there = read_manifest(folder)
-    if there.kind != "external" or there.spec_digest != digest:
+    if there.kind != "external":
+        raise RunError(
+            f"run {folder.name!r} is there already, made by `{there.kind}`, which no validation "
+            "replaces: choose another --name"
+        )
+    if overwrite:
+        return
+    if there.spec_digest != digest:
         raise RunError(
             f"run {folder.name!r} is there already, made from something else: choose another "
             "--name, or --overwrite it"

@@ -9,12 +9,16 @@ from importlib import util
 import numpy as np
 import pytest
 import yaml
+from PIL import Image, ImageOps
 
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import RunError, StudyError
+from ensemble_kit.data.decode import decode
 from ensemble_kit.models import export_formats
-from ensemble_kit.models.export_formats import FORMATS, find_format
+from ensemble_kit.models.export_formats import FORMATS, check_abilities, find_format
+from ensemble_kit.runs.folder import read_run
 from ensemble_kit.workflows import export as exporting
+from ensemble_kit.workflows.bundle import script_of
 from ensemble_kit.workflows.export import export
 from ensemble_kit.workflows.predict import predict
 
@@ -50,7 +54,7 @@ def test_its_script_needs_the_runtime_alone_and_agrees(place):
     files = sorted((place / "data/images").iterdir())[:3]
     script = place / "out/predict.py"
     assert "ensemble_kit" not in script.read_text()
-    assert len(script.read_text().splitlines()) <= 45
+    assert len(script.read_text().splitlines()) <= 60
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(script), *map(str, files)], cwd=place,
         capture_output=True, text=True, check=False,
@@ -120,3 +124,120 @@ def test_what_cannot_be_exported_is_refused(place, monkeypatch):
     with pytest.raises(RunError, match="no exported bundle"):
         export(place / "runs/tail", place / "mine", "keras")
     assert (place / "mine/notes.txt").read_text() == "mine"
+
+
+def test_int8_is_smaller_bounded_and_judged_out_of_fold(place):
+    needs("onnx")
+    done = export(place / "runs/both", place / "out", "onnx", quantize="int8")
+    assert done.largest <= 1e-2
+    bundle = json.loads((place / "out/bundle.json").read_text())
+    assert bundle["verification"]["tolerance"] == 1e-2
+    said = bundle["quantization"]
+    assert said["kind"] == "int8"
+    assert said["images"] == 48
+    run = read_run(place / "runs/both")
+    auc = said["changes"][0]
+    assert auc["metric"] == "roc_auc_ovr"
+    assert auc["int8"] - auc["as_run"] == pytest.approx(auc["difference"])
+    assert auc["low"] <= auc["difference"] <= auc["high"]
+    assert run.table.n_groups == said["groups"]
+    assert 0 < said["largest"] < 0.05
+    card = (place / "out/README.md").read_text()
+    assert done.quantized.sentence[5:] in card
+    for change in said["changes"]:
+        assert change["difference"] is not None
+
+
+def test_int8_beyond_the_bound_is_not_kept(place, monkeypatch):
+    needs("onnx")
+    monkeypatch.setattr(exporting, "INT8_TOLERANCE", 0.0)
+    with pytest.raises(RunError, match=r"no int8 form of model.onnx keeps within 0 .*without --q"):
+        export(place / "runs/head", place / "out", "onnx", quantize="int8")
+    assert not (place / "out").exists()
+    assert not list(place.glob(".out*"))
+
+
+def test_what_a_format_cannot_do_is_one_sentence(place):
+    for name in ("keras", "savedmodel", "litert", "openvino"):
+        with pytest.raises(StudyError, match="has no int8 form here: export onnx"):
+            check_abilities(FORMATS[name], quantize="int8", encoded=False)
+    with pytest.raises(StudyError, match="give int8"):
+        check_abilities(FORMATS["onnx"], quantize="int4", encoded=False)
+    for name in ("keras", "onnx", "litert", "openvino"):
+        with pytest.raises(StudyError, match="encoded JPEG as input is for savedmodel"):
+            check_abilities(FORMATS[name], quantize="", encoded=True)
+    for to in ("runs/head", "runs/head/out", "runs", "data/metadata.csv"):
+        with pytest.raises(RunError, match="a folder"):
+            export(place / "runs/head", place / to, "keras", overwrite=True)
+
+
+def test_savedmodel_takes_encoded_jpeg(place):
+    import tensorflow as tf
+
+    done = export(place / "runs/head", place / "out", "savedmodel", encoded=True)
+    assert done.encoded.images + done.encoded.approximate > 0
+    assert done.encoded.largest <= 1e-4
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (48, 64, 3), np.uint8))
+    tags = Image.Exif()
+    tags[0x0112] = 3
+    image.save(place / "turned.jpg", exif=tags)
+    model = tf.saved_model.load(str(place / "out/saved_model"))
+    found = model.serve_jpeg(tf.constant([(place / "turned.jpg").read_bytes()])).numpy()
+    expected = predict(place / "runs/head", place / "turned.jpg").probabilities
+    assert np.abs(found - expected).max() < 1e-4
+    bundle = json.loads((place / "out/bundle.json").read_text())
+    assert bundle["input"]["encoded_jpeg"] == "serve_jpeg"
+    assert "encoded(data)" in (place / "out/predict.py").read_text()
+
+
+def test_the_script_reads_pixels_as_the_program_does(tmp_path):
+    """Of every kind of file; at 3/8 of a JPEG's size, which pillow has not, only nearly."""
+    smooth = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    base = Image.fromarray(smooth).resize((240, 160), Image.Resampling.BICUBIC)
+    see_through = base.convert("RGBA")
+    see_through.putalpha(Image.linear_gradient("L").resize(base.size))
+    deep = Image.fromarray(np.asarray(base.convert("L")).astype(np.uint16) * 257)
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    named = {"a.jpg": base, "b.png": see_through, "c.png": deep, "d.jpg": base.convert("L"),
+             "e.png": base.convert("P"), "f.png": base.convert("LA"), "g.bmp": base,
+             "h.jpg": base.resize((1200, 800)), "i.jpg": base.convert("CMYK"),
+             "j.jpg": base.resize((80, 120))}  # fmt: skip
+    for name, image in named.items():
+        image.save(tmp_path / name, **({"exif": tags} if name == "j.jpg" else {}))
+    text = script_of(FORMATS["keras"])
+    code = text[text.index("def pixels") : text.index("for path in sys.argv")]
+    for aspect in ("crop", "pad", "stretch"):
+        room = {"SIZE": 48, "ASPECT": aspect, "np": np, "Image": Image, "ImageOps": ImageOps}
+        exec(code, room)
+        for name in named:
+            gap = room["pixels"](tmp_path / name)[0] - decode(tmp_path / name, 48, aspect)
+            assert np.abs(gap).max() <= (1 if name == "i.jpg" else 0), (name, aspect)
+
+
+@pytest.mark.slow
+def test_an_onnx_bundle_runs_where_only_its_runtime_is_installed(place):
+    """A fresh environment: onnxruntime, numpy and pillow, no package of this project's."""
+    needs("onnx")
+    export(place / "runs/both", place / "out", "onnx")
+    venv = place / "fresh"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = venv / "bin/python"
+    got = subprocess.run(
+        [python, "-m", "pip", "install", "-q", "onnxruntime", "numpy", "pillow"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if got.returncode:
+        pytest.skip(f"no package index: {got.stderr.splitlines()[-1:]}")
+    bare = {"PATH": "/usr/bin:/bin"}
+    absent = subprocess.run([python, "-c", "import ensemble_kit"], cwd=place / "out", env=bare,
+                            capture_output=True, check=False)  # fmt: skip
+    assert absent.returncode == 1
+    files = sorted((place / "data/images").iterdir())[:5]
+    done = subprocess.run(
+        [python, "predict.py", *map(str, files)], cwd=place / "out", env=bare,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = [list(json.loads(x)["probabilities"].values()) for x in done.stdout.splitlines()]
+    expected = predict(place / "runs/both", files).probabilities
+    assert np.abs(np.array(said) - expected).max() < 1e-4

@@ -1,6 +1,8 @@
 """Predicting new images: the run's own figures come back, whatever way the images are given."""
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 from ensemble_kit.cli.app import main
 from ensemble_kit.core.errors import DataError, RunError, StudyError
 from ensemble_kit.data.decode import decode
+from ensemble_kit.data.new_images import NewImage, find_new_images, read_new_image
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.workflows import predict as predicting
 from ensemble_kit.workflows.predict import PredictOptions, predict, predict_to_file
@@ -268,3 +271,42 @@ def test_arrays_of_another_kind_are_refused(shop):
         predict(shop / "runs/tail", np.zeros((2, 48, 48, 3)))
     with pytest.raises(DataError, match="uint8 RGB"):
         predict(shop / "runs/tail", np.zeros((0, 48, 48, 3), np.uint8))
+
+
+def test_hostile_places_are_refused_and_files_stay(place, capsys):
+    def refused(*words):
+        return mistaken(capsys, "predict", "tail", *words, "-q")
+
+    images = "data/images"
+    before = sorted(path for path in Path("runs").rglob("*"))
+    assert "in the run's folder" in refused("--data", images, "--out", "runs/tail/fold_0/p.csv")
+    Path("list.csv").write_text("path\n" + "\n".join(map(str, sorted(Path(images).iterdir()))))
+    assert "is what is to be predicted" in refused("--data", "list.csv", "--out", "list.csv")
+    Path("p.csv").write_text("mine")
+    assert "is there already" in refused("--data", images, "--out", "p.csv")
+    assert Path("p.csv").read_text() == "mine"
+    Path("d.csv").mkdir()
+    assert "is a folder" in refused("--data", images, "--out", "d.csv")
+    os.mkfifo("pipe.jpg")
+    assert "neither a regular file nor a folder" in refused("pipe.jpg", "--out", "q.csv")
+    with pytest.raises(DataError, match="not a regular file"):
+        read_new_image(NewImage("pipe", Path("pipe.jpg")), 48, "crop")
+    assert sorted(path for path in Path("runs").rglob("*")) == before
+    assert not Path("q.csv").exists()
+
+
+def test_every_file_has_an_id_of_its_own_and_is_there_once(place):
+    one = sorted(Path("data/images").iterdir())[0]
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        shutil.copy(one, Path(folder) / f"x{one.suffix}")
+    shutil.copy(one, Path("a") / f"y{one.suffix}")
+    both = find_new_images(["a", "b"])
+    assert [image.image_id for image in both] == [
+        path.as_posix() for path in sorted([*Path("a").iterdir(), *Path("b").iterdir()])
+    ]
+    again = find_new_images([one, one, Path("a/..") / one, "data/images"])
+    assert len(again) == len(list(Path("data/images").iterdir()))
+    assert again[0].image_id == one.stem
+    shutil.copy(one, Path("a/x.jpeg"))
+    assert len({image.image_id for image in find_new_images("a")}) == 3

@@ -27,7 +27,7 @@ def build_alerts(source: ReportedRun, external: ReportedRun | None = None) -> tu
     made = [
         *_leaks(source), *_not_external(source, external), *_tuned(source), *recorded,
         *_few_groups(source), *_no_skill(source), *_miscalibrated(source), *_device(source),
-        *_groups(source),
+        *_groups(source), *_validated(source, external),
     ]  # fmt: skip
     order = {"danger": 0, "warning": 1, "note": 2}
     return tuple(sorted(made, key=lambda alert: order[alert.severity]))
@@ -71,6 +71,28 @@ def _not_external(source: ReportedRun, external: ReportedRun | None) -> list[Ale
             title="The external set is not external",
             text=f"{count(int(shared.sum()), 'image')} of {external.run.name} are in this run too. "
             "Its figures say nothing of other data, and the intervals of the shifts are wrong.",
+            section="comparison",
+        )
+    ]
+
+
+def _validated(source: ReportedRun, external: ReportedRun | None) -> list[Alert]:
+    """Says at the top that the page holds a validation, and what it is beside."""
+    if external is None:
+        return []
+    metric = "roc_auc_ovr"
+    pair = [run.rows.number(metric, "").value for run in (external, source)]
+    told = ""
+    if pair[0] is not None and pair[1] is not None:
+        told = f" Macro AUC is {pair[0]:.3f} there and {pair[1]:.3f} here."
+    table = external.run.table
+    return [
+        Alert(
+            severity="note",
+            title="Judged on other data too",
+            text=f"{external.run.name}: {count(len(table), 'image')} in "
+            f"{count(table.n_groups, 'group')}.{told} All sections but Comparison are of this run "
+            "itself.",
             section="comparison",
         )
     ]

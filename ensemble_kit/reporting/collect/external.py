@@ -30,8 +30,8 @@ def build_external_parts(folder: Path) -> tuple[ExternalPart, ...]:
 def _recalibration(found: ExternalRecord) -> ExternalPart:
     rows = tuple(
         (line["name"], *(_words(line["figures"].get(name)) for name, _ in FIGURES),
-         _words(line["minus_shipped"].get("log_loss")))
-        for line in found.recalibration
+         _words(line["minus_shipped"].get("log_loss")) if place else "–")
+        for place, line in enumerate(found.recalibration)
     )  # fmt: skip
     columns = ("probabilities", *(words for _, words in FIGURES), "log loss minus as shipped")
     return ExternalPart(
@@ -103,8 +103,8 @@ def _words(estimate: Json | None) -> str:
         return "not estimable"
     text = f"{estimate['value']:.3f}"
     if estimate["low"] is None or estimate["high"] is None:
-        return text
-    return f"{text} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+        return text.replace("-", "−")
+    return f"{text} ({estimate['low']:.3f} to {estimate['high']:.3f})".replace("-", "−")
 
 
 def _share(value: float | None) -> str:
