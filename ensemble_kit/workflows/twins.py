@@ -60,13 +60,23 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
             found += _by_features(run.table, part, most)
         else:
             found += _by_points(run.table, part, *pictures, tell)
-    found.sort(key=lambda pair: (-pair.points, -pair.likeness, pair.first, pair.second))
-    shown = tuple(found[:most])
+    shown = tuple(_one_a_pair_of_groups(run.table, found)[:most])
     said = (
         f"near-duplicates: the {count(len(shown), 'likeliest pair')} across groups {how}; look at "
         "each before you hand them on"
     )
     return shown, f"{said}; {why}" if why else said
+
+
+def _one_a_pair_of_groups(table: ImageTable, found: list[Pair]) -> list[Pair]:
+    """Best first; of several pairs between the same two groups the best, which is all it takes to
+    join them."""
+    group_of = dict(zip(table.image_ids.tolist(), table.groups.tolist(), strict=True))
+    found = sorted(found, key=lambda p: (-np.log(max(p.points, 1)) - p.likeness, p.first, p.second))
+    best: dict[frozenset[str], Pair] = {}
+    for pair in found:
+        best.setdefault(frozenset((group_of[pair.first], group_of[pair.second])), pair)
+    return list(best.values())
 
 
 def _by_features(table: ImageTable, part: FeatureSet, most: int) -> list[Pair]:
