@@ -53,6 +53,8 @@ def cross_validate(
     store_dir: Path | str = "store",
     store_limit: float = 20.0,
     jobs: int = 1,
+    fractions: Sequence[float] = (),
+    leak_audit: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> FinishedRun:
@@ -62,7 +64,9 @@ def cross_validate(
     default: every setting's default (docs/studies.md). folds : one draw, or one a repeat;
     default: drawn by the study. name : of the folder below ``runs_dir``. store_dir : decoded
     pixels and activations, shared by all runs; store_limit : GB they may take. jobs : folds
-    trained at a time.
+    trained at a time. fractions : shares of the groups to train on too (a learning curve), as in
+    ``(0.25, 0.5, 1)``. leak_audit : also train with folds by image, to show by how much such folds
+    flatter.
 
     The same call resumes a run that was interrupted and returns a finished one at once. Raises
     RunError where the name belongs to a run of something else.
@@ -75,7 +79,8 @@ def cross_validate(
     with TrainingProgress(bars=progress, quiet=not progress) as shown:
         return run(
             images, study, folds=folds, name=name, runs_dir=Path(runs_dir), resources=resources,
-            overwrite=overwrite, studies_dir=Path("studies"), tell=shown.tell,
+            overwrite=overwrite, fractions=tuple(fractions), leak_audit=leak_audit,
+            studies_dir=Path("studies"), tell=shown.tell,
         )  # fmt: skip
 
 
@@ -123,13 +128,15 @@ def ensemble(
     align: bool = False,
     runs_dir: Path | str = "runs",
     seed: int = 0,
+    costs: Path | str | None = None,
     overwrite: bool = False,
     **settings: Any,
 ) -> FinishedRun:
     """Combine and calibrate out-of-fold predictions of runs and files, every step cross-fitted.
 
     members : runs and files of predictions. truth : labels of files that have none. align : keep
-    the images that all members have. settings : ``method``, ``calibrate``, ``objective``,
+    the images that all members have. costs : CSV of classes and actions
+    (docs/ensembles.md). settings : ``method``, ``calibrate``, ``objective``,
     ``prevalence``, ``set_level``, ``set_score``, ``set_scope``, ``set_unit``, as the options of
     ``cli.py ensemble`` (docs/ensembles.md).
 
@@ -142,7 +149,7 @@ def ensemble(
     return run(
         members, truth=None if truth is None else Path(truth), align=align,
         settings=settings_from(settings), name=name, runs_dir=Path(runs_dir), seed=seed,
-        overwrite=overwrite,
+        overwrite=overwrite, costs=None if costs is None else Path(costs),
     ).run  # fmt: skip
 
 
