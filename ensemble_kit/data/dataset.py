@@ -106,7 +106,8 @@ def load_data(
     frame, notes = tidy(rows.frame)
     notes = [*rows.notes, *notes]
     frame["dx"] = without_blanks(frame["dx"].str.lower())
-    frame["dx"] = frame["dx"].str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+    if frame["dx"].str.endswith(".0").any():
+        frame["dx"] = frame["dx"].str.replace(r"^(\d+)\.0$", r"\1", regex=True)
     frame["_row"] = np.arange(len(frame))
     if spec.map_labels:
         frame["dx"], said = map_labels(frame["dx"], Path(spec.map_labels))
@@ -172,7 +173,7 @@ def load_data(
 
 def _strings(column: "pd.Series[str]") -> Strings:
     """The cells as an array of str; by their distinct values, which are mostly few."""
-    if column.is_unique:
+    if column.name == "image_id":
         return np.asarray(column.to_numpy(dtype=object), dtype=np.str_)
     codes, values = pd.factorize(column)
     return np.asarray(values.to_numpy(dtype=object), dtype=np.str_)[codes]

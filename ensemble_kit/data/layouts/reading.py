@@ -178,9 +178,9 @@ def _with_ids(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if "image_id" not in frame.columns:
         return frame, []
     cells = frame["image_id"].str.replace(r"^(\d+)\.0$", r"\1", regex=True)
-    foldered = cells.str.contains("/", regex=False) | cells.str.contains(
-        r"\\.*\.\w{3,4}$", regex=True
-    )
+    foldered = cells.str.contains("/", regex=False)
+    if cells.str.contains("\\", regex=False).any():
+        foldered |= cells.str.contains(r"\\.*\.\w{3,4}$", regex=True)
     if not foldered.any():
         return frame.assign(image_id=stems(cells)), []
     paths = cells.str.replace("\\", "/", regex=False).str.removeprefix("./").where(foldered, cells)
