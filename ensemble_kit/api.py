@@ -261,17 +261,23 @@ def export(
     format: str = "keras",
     *,
     coverage: float | None = None,
+    quantize: str = "",
+    encoded: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Export a run as one file that takes pixels 0..255 and gives final probabilities.
 
     format : keras, savedmodel, onnx, litert or openvino. ``to`` becomes a folder with the model,
     ``bundle.json``, ``predict.py`` and the card. The file is run on reference images first and
-    refused where a probability differs by more than 1e-4.
+    refused where a probability differs by more than 1e-4. quantize : "int8" (onnx), within 1e-2,
+    its loss out of fold in ``bundle.json``. encoded : takes JPEG bytes too (savedmodel).
     """
     from ensemble_kit.workflows.export import export as write
 
-    write(_folder(run, "runs"), Path(to), format, coverage=coverage, overwrite=overwrite)
+    write(
+        _folder(run, "runs"), Path(to), format, coverage=coverage, quantize=quantize,
+        encoded=encoded, overwrite=overwrite,
+    )  # fmt: skip
     return Path(to)
 
 

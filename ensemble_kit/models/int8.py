@@ -47,8 +47,12 @@ def write_int8(source: Path, to: Path, share: float) -> None:
     for name in sorted(chosen):
         kernel = numpy_helper.to_array(stored[name])
         levels, scale = eight_bits(kernel)
-        parts = {"levels": levels, "scale": scale, "zero": np.zeros(len(scale), np.int8)}
-        arrays = {**parts, "shape": np.array(kernel.shape, np.int64)}
+        parts: dict[str, NDArray[Any]] = {
+            "levels": levels,
+            "scale": scale,
+            "zero": np.zeros(len(scale), np.int8),
+        }
+        arrays: dict[str, NDArray[Any]] = {**parts, "shape": np.array(kernel.shape, np.int64)}
         for part, array in arrays.items():
             graph.initializer.append(numpy_helper.from_array(array, f"{name}_{part}"))
         done[name] = f"{name}_whole"
@@ -116,7 +120,9 @@ def equalised(source: Path) -> Any:
         if before[0].shape[1] != 1 or kernel.shape[1] != len(before[0]):
             continue
         scale = channel_scale(kernel)
-        changed = [array * scale.reshape(-1, *[1] * (array.ndim - 1)) for array in before]
+        changed: list[NDArray[Any]] = [
+            array * scale.reshape(-1, *[1] * (array.ndim - 1)) for array in before
+        ]
         changed.append(kernel / scale.reshape(1, -1, 1, 1))
         for name, array in zip(names, changed, strict=True):
             stored[name].CopyFrom(numpy_helper.from_array(array.astype(np.float32), name))
@@ -139,7 +145,7 @@ def _can_shrink(node: Any, stored: dict[str, Any]) -> bool:
     if node.op_type != "Conv" or node.input[1] not in stored:
         return False
     kernel = stored[node.input[1]]
-    return kernel.data_type == 1 and kernel.dims[1] > 1
+    return bool(kernel.data_type == 1 and kernel.dims[1] > 1)
 
 
 def _recipe(share: float) -> Recipe:

@@ -139,10 +139,20 @@ def _slices(report: Report) -> list[str]:
         )
         for column in report.slices.columns
         for row in column.rows
+        if any(_estimable(row.figures.get(m)) for m, _ in SLICED)
     ]
-    if not rows:
-        return []
-    return [_table(("slice", "level", "images", *(words for _, words in SLICED)), rows)]
+    few = [
+        f"{row.level} ({column.column})"
+        for column in report.slices.columns
+        for row in column.rows
+        if not any(_estimable(row.figures.get(m)) for m, _ in SLICED)
+    ]
+    found = []
+    if rows:
+        found.append(_table(("slice", "level", "images", *(w for _, w in SLICED)), rows))
+    if few:
+        found.append(f"Too few images or groups for a figure: {', '.join(few)}.")
+    return found
 
 
 def _calibration(report: Report) -> str:
@@ -172,6 +182,10 @@ def _limits(report: Report) -> str:
 
 def _cells(scores: Scores, wanted: Sequence[tuple[str, str]]) -> list[str]:
     return [_number(scores.figures.get(name)) for name, _ in wanted]
+
+
+def _estimable(number: Number | None) -> bool:
+    return number is not None and number.value is not None
 
 
 def _number(number: Number | None) -> str:

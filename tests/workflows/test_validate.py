@@ -61,8 +61,13 @@ def test_it_predicts_judges_and_reports(place, capsys):
     assert abs(sum(shares) - 1) < 1e-6
     assert all(abs(row["external"] - 1 / 3) < 1e-9 for row in found["prevalence"])
     page = (place / "reports/abroad.html").read_text()
-    for words in ("Prediction sets abroad", "Drift of images and metadata", "as shipped"):
+    for words in ("Prediction sets abroad", "Drift of images and metadata", "as shipped",
+                  "Judged on other data too", "figures are of single fold models"):  # fmt: skip
         assert words in page
+    assert "prevalence-table" not in page
+    internal = read_run(place / "runs/tail").table
+    own = internal.class_counts() / len(internal)
+    assert np.allclose([row["internal"] for row in found["prevalence"]], own)
 
 
 def test_the_same_photographer_is_no_drift(place):
@@ -121,5 +126,8 @@ def test_other_class_names_are_mapped(place, tmp_path):
 
 def test_a_name_that_is_taken_is_refused(place):
     write_abroad(place / "far")
-    with pytest.raises(RunError, match="there already"):
-        run_abroad(place, name="head")
+    before = sorted((place / "runs/head").rglob("*"))
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="there already, made by `cv`"):
+            run_abroad(place, name="head", overwrite=overwrite)
+    assert sorted((place / "runs/head").rglob("*")) == before
