@@ -9,7 +9,7 @@ from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.registry import label_of, shown_in
-from ensemble_kit.workflows.ensembling import EnsembleStudy
+from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
 
 HEADS = {metric: label_of(metric) for metric in shown_in("headline")}
 
@@ -25,6 +25,8 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
         print_(f"by outer fold: {_by_fold(work)}", markup=False)
     level = f"{work.study.evaluation.level:.0%}"
     tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
+    if told := decision_sentence(work.decided):
+        print_(told, markup=False)
     tables.show(
         _gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)")
     )

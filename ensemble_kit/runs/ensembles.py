@@ -72,6 +72,7 @@ class EnsembleRecord(Record):
     """The contents of ``ensemble.json``: what was chosen and why, members, optimism, the fit.
 
     weights_by_fold : fold -> candidate -> weight. applies_to : whose probabilities ``final`` takes.
+    decided : figures of the class-weighted decision, cross-fitted; empty for the likeliest class.
     error_correlation, double_fault : (M, M) by member, None where not defined. decision, final,
     by_fold : fitted steps.
     """
@@ -93,6 +94,7 @@ class EnsembleRecord(Record):
     error_correlation: Matrix
     double_fault: Matrix
     decision: FittedStep
+    decided: dict[str, Estimate] = Field(default_factory=dict)
     final: FittedStep
     by_fold: dict[str, FittedStep]
     weights_by_fold: dict[str, dict[str, float]] = Field(default_factory=dict)

@@ -46,7 +46,12 @@ from ensemble_kit.runs.manifest import (
 )
 from ensemble_kit.runs.paths import ENSEMBLE
 from ensemble_kit.runs.tables import write_folds, write_oof
-from ensemble_kit.workflows.ensembling import CROSSFITTED, IN_SAMPLE, EnsembleStudy
+from ensemble_kit.workflows.ensembling import (
+    CROSSFITTED,
+    IN_SAMPLE,
+    EnsembleStudy,
+    decision_sentence,
+)
 
 PROMISE = (
     "approximate: thresholds come from cross-validated scores (without the + of Barber et al. "
@@ -177,7 +182,7 @@ def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
         class_names=gathered.table.class_names,
         seed=work.seed,
         data_root=gathered.table.root,
-        notes=gathered.notes,
+        notes=(*gathered.notes, *filter(None, [decision_sentence(work.decided)])),
         warnings=gathered.warnings,
         facts={"members": dict(zip(gathered.members.names, gathered.origins, strict=True))},
         **environment(),
@@ -249,6 +254,7 @@ def ensemble_record(work: EnsembleStudy) -> EnsembleRecord:
         error_correlation=_matrix(work.diversity.error_correlation),
         double_fault=_matrix(work.diversity.double_fault),
         decision=final.decision.to_json(),
+        decided=dict(work.decided),
         final=final.chain.to_json(),
         by_fold={str(k): step.chain.to_json() for k, step in work.outcome.by_fold.items()},
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """An ensemble studied: fitted, cross-fitted, judged, explained. Numbers only, no files."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ensemble_kit.core.records import Estimate, Floats, Predictions, Strings
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
+from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.posthoc.conformal.coverage import Coverage, coverage_table
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
@@ -24,11 +25,13 @@ from ensemble_kit.posthoc.selection.explaining import (
 from ensemble_kit.posthoc.selection.fitted import Combination, fit_candidates
 from ensemble_kit.posthoc.selection.fitting import ChainSpec, Outcome, crossfit_chain
 from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
-from ensemble_kit.study import StudySpec
+from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.workflows.members import Gathered
 
 BASELINE = Candidate("mean", "temperature")
 CROSSFITTED, IN_SAMPLE = "ensemble", "ensemble, in-sample"
+OF_DECISIONS = ("balanced_accuracy", "accuracy", "f1_macro")
+"""Figures that depend on the class decided on alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,9 @@ class EnsembleStudy:
 
     board : lines of the ensemble (cross-fitted), itself in-sample, mean + temperature
     (cross-fitted), and each member. without : what leaving each member out costs in log loss.
-    before, after : reliability of the plain mean and of the ensemble.
+    before, after : reliability of the plain mean and of the ensemble. decided : figures of the
+    class-weighted decision, each image's by the power that the other folds chose; empty where
+    the decision is the likeliest class.
     """
 
     gathered: Gathered
@@ -54,6 +59,7 @@ class EnsembleStudy:
     coverage: tuple[Coverage, ...]
     before: tuple[Bin, ...]
     after: tuple[Bin, ...]
+    decided: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def chain(self) -> Combination:
@@ -110,7 +116,35 @@ def study_ensemble(
         ),
         before=reliability(rows.members.mean(axis=0), rows.labels),
         after=reliability(outcome.probabilities, rows.labels),
+        decided=_decided(gathered, outcome, evaluation_spec, seed),
     )  # fmt: skip
+
+
+def _decided(
+    gathered: Gathered, outcome: Outcome, spec: EvaluationSpec, seed: int
+) -> Mapping[str, Estimate]:
+    steps = [outcome.final, *outcome.by_fold.values()]
+    if not any(step.decision.power for step in steps):
+        return {}
+    chosen = np.eye(gathered.table.n_classes)[outcome.decisions]
+    line = scoreboard(gathered.table, [("decision", _predictions(gathered, chosen))], spec, seed)[0]
+    return {metric: line.figures[metric] for metric in OF_DECISIONS}
+
+
+def decision_sentence(decided: Mapping[str, Estimate]) -> str:
+    """The figures of the class-weighted decision in one sentence; empty without them."""
+    if not decided:
+        return ""
+    parts = [f"{label_of(metric)} {_in_words(figure)}" for metric, figure in decided.items()]
+    return f"class-weighted decision, cross-fitted: {', '.join(parts)}"
+
+
+def _in_words(figure: Estimate) -> str:
+    if figure.value is None:
+        return "not estimable"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.3f} {figure.high:.3f}]"
 
 
 def _baseline(rows: Rows) -> Floats:

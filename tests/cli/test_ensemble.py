@@ -121,6 +121,17 @@ def test_prior_shift_objective_and_set_options(project: Path, files, tmp_path: P
     power = values["decision"]["power"]
     assert power > 0, "rare classes weigh more where balanced accuracy is the aim"
     assert values["decision"]["weights"] == pytest.approx(frequency**-power)
+    sets = pd.read_csv(tmp_path / "plain" / "ensemble" / "sets.csv")
+    folds = pd.read_csv(tmp_path / "plain" / "ensemble" / "folds.csv").set_index("image")
+    truth = folds.loc[sets["image"], "label"].to_numpy()
+    right = sets["decision"].to_numpy() == truth
+    recall = np.mean([right[truth == name].mean() for name in ("a", "b", "c")])
+    decided = without["decided"]
+    assert decided["balanced_accuracy"]["value"] == pytest.approx(recall)
+    assert decided["accuracy"]["value"] == pytest.approx(right.mean())
+    assert decided["balanced_accuracy"]["low"] < recall < decided["balanced_accuracy"]["high"]
+    notes = read_run(find_run("ensemble", tmp_path / "plain")).manifest.notes
+    assert any("class-weighted decision, cross-fitted: balanced accuracy" in n for n in notes)
 
 
 BAD = {
