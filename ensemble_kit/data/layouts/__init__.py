@@ -17,9 +17,9 @@ from ensemble_kit.data.layouts import (
     parquet_images,
     tables,
 )
-from ensemble_kit.data.layouts.base import HOW, TABLES, How, Layout, Place, Rows
+from ensemble_kit.data.layouts.base import HOW, TABLES, How, Layout, LayoutRows, Place
 
-__all__ = ["REGISTRY", "How", "Layout", "Rows", "find_layout"]
+__all__ = ["REGISTRY", "How", "Layout", "LayoutRows", "find_layout"]
 
 REGISTRY: dict[str, Callable[[Place], Layout | None]] = {
     "medmnist": medmnist.recognise,

@@ -27,7 +27,7 @@ class How:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LayoutRows:
     """The rows of a data set as read, in the order of its file.
 
     frame : str columns image_id, dx, lesion_id, patient_id (``""`` unknown), every metadata column
@@ -51,7 +51,7 @@ class Layout:
     name: str
     root: Path
     table: Path
-    read: Callable[["Layout", How], Rows]
+    read: Callable[["Layout", How], LayoutRows]
     extra: tuple[Path, ...] = ()
 
 

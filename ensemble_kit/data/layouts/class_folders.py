@@ -7,7 +7,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.data.images import EXTENSIONS, strip_extension
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place
 
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
@@ -46,11 +46,11 @@ def of_glob(pattern: str) -> Layout:
     )  # fmt: skip
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     return _rows(layout, _files(layout.root))
 
 
-def _rows(layout: Layout, files: list[str]) -> Rows:
+def _rows(layout: Layout, files: list[str]) -> LayoutRows:
     splits, classes = zip(*(_place_of(name) for name in files), strict=True)
     loose = [name for name, c in zip(files, classes, strict=True) if not c]
     kept = [name for name, c in zip(files, classes, strict=True) if c]
@@ -77,7 +77,7 @@ def _rows(layout: Layout, files: list[str]) -> Rows:
         said = some(f"{name} {number:,}" for name, number in tally.items())
         notes.append(f"split: {said}; kept as a column, folds are drawn over all of them")
     told = f"{layout.root.name or '.'}: image = the file's name, label = its folder"
-    return Rows(frame, f"{told}; no column for patient or lesion", tuple(notes))
+    return LayoutRows(frame, f"{told}; no column for patient or lesion", tuple(notes))
 
 
 def _place_of(name: str) -> tuple[str, str]:

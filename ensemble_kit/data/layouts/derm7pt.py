@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, header_of, tables_in
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place, header_of, tables_in
 from ensemble_kit.data.layouts.reading import canonical
 from ensemble_kit.data.tables import read_table
 
@@ -28,7 +28,7 @@ def recognise(place: Place) -> Layout | None:
     return Layout("Derm7pt", root, tables[0], read, extra)
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     table = read_table(layout.table)
     frame = table.frame
     split = _split(layout.extra, len(frame))
@@ -42,7 +42,7 @@ def read(layout: Layout, how: How) -> Rows:
     inside = (layout.root / "images").is_dir()
     fixed = hints.map(lambda path: f"images/{path}" if path and inside else path)
     note = f"image: {given['image']} (a case has a derm and a clinic image; --columns image=…)"
-    return Rows(rows.frame.assign(hint=fixed), rows.told, (*table.notes, *rows.notes, note))
+    return LayoutRows(rows.frame.assign(hint=fixed), rows.told, (*table.notes, *rows.notes, note))
 
 
 def _split(tables: tuple[Path, ...], n: int) -> list[str] | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ensemble_kit.core.errors import DataError, count, some
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place
 from ensemble_kit.data.layouts.tables import of_table
 from ensemble_kit.data.layouts.tables import recognise as recognise_tables
 from ensemble_kit.data.references import MARK, hdf5_names
@@ -40,7 +40,7 @@ def recognise(place: Place) -> Layout | None:
     return Layout("ISIC 2024: a table and one HDF5 file", place.root, table, read, (file,))
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     rows = _table_rows(layout, how)
     file = layout.extra[0]
     ids = rows.frame["image_id"]
@@ -55,10 +55,10 @@ def read(layout: Layout, how: How) -> Rows:
         )
     references = [f"{file.name}{MARK}{name}" for name in ids.tolist()]
     note = f"image: bytes from the entries of {file.name}"
-    return Rows(rows.frame.assign(reference=references), rows.told, (*rows.notes, note))
+    return LayoutRows(rows.frame.assign(reference=references), rows.told, (*rows.notes, note))
 
 
-def _table_rows(layout: Layout, how: How) -> Rows:
+def _table_rows(layout: Layout, how: How) -> LayoutRows:
     table: Path = layout.table
     plain = of_table(table.parent, table, [table])
     return plain.read(plain, how)

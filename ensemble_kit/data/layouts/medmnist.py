@@ -5,7 +5,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.binary_tables import open_npz
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place
 from ensemble_kit.data.references import MARK
 
 SPLITS = ("train", "val", "test")
@@ -19,7 +19,7 @@ def recognise(place: Place) -> Layout | None:
     return Layout("MedMNIST npz", files[0].parent, files[0], read)
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     arrays = open_npz(layout.table)
     prefixes = [f"{s}_" for s in SPLITS if f"{s}_images" in arrays] or [""]
     frames = []
@@ -63,4 +63,4 @@ def read(layout: Layout, how: How) -> Rows:
     frame = pd.concat(frames, ignore_index=True)
     told = f"{layout.table.name}: image = split and row, label = …_labels, split = array"
     notes = ("label: the numbers are the classes' names (--map-labels gives words)",)
-    return Rows(frame, f"{told}; no column for patient or lesion", notes)
+    return LayoutRows(frame, f"{told}; no column for patient or lesion", notes)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, header_of, tables_in
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place, header_of, tables_in
 from ensemble_kit.data.layouts.reading import FALSE, TRUE, canonical
 from ensemble_kit.data.tables import read_table
 
@@ -26,7 +26,7 @@ def recognise(place: Place) -> Layout | None:
     return Layout("MILK10k", place.root, truths[0], read, (images[0],))
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     """Every image of a lesion has the lesion's label."""
     truth, images = read_table(layout.table), read_table(layout.extra[0])
     labels = _labels(truth.frame, layout.table)
@@ -41,7 +41,7 @@ def read(layout: Layout, how: How) -> Rows:
     frame = frame.assign(dx=frame[key].map(labels))
     rows = canonical(frame, layout.extra[0], how)
     note = f"label: by lesion, from {layout.table.name}"
-    return Rows(rows.frame, rows.told, (*truth.notes, *images.notes, *rows.notes, note))
+    return LayoutRows(rows.frame, rows.told, (*truth.notes, *images.notes, *rows.notes, note))
 
 
 def _by_lesion(table: Path) -> bool:

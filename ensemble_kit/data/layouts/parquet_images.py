@@ -9,7 +9,7 @@ from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.data.binary_tables import as_text
 from ensemble_kit.data.images import strip_extension
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, tables_in
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place, tables_in
 from ensemble_kit.data.layouts.reading import canonical
 from ensemble_kit.data.references import MARK
 
@@ -28,7 +28,7 @@ def recognise(place: Place) -> Layout | None:
     return Layout("parquet with image bytes", root, files[0], read, tuple(files[1:]))
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     """All shards, one after the other; a ClassLabel's numbers become its names."""
     import pyarrow.parquet as pq
 
@@ -65,7 +65,7 @@ def read(layout: Layout, how: How) -> Rows:
         notes.append("image: split and row number (the file's paths are absent or repeat)")
     given = how.columns if key in how.columns else {**how.columns, key: "image_id"}
     rows = canonical(frame, layout.table, How(given, how.level))
-    return Rows(
+    return LayoutRows(
         rows.frame.assign(reference=reference.to_numpy()), rows.told,
         (*dict.fromkeys(notes), *rows.notes),
     )  # fmt: skip

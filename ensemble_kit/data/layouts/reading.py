@@ -11,7 +11,7 @@ from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.data import columns as cols
 from ensemble_kit.data.images import is_safe_path, stems
 from ensemble_kit.data.labels import disagreeing
-from ensemble_kit.data.layouts.base import How, Rows
+from ensemble_kit.data.layouts.base import How, LayoutRows
 from ensemble_kit.data.tables import read_table
 
 RESERVED = ("image", "path")
@@ -23,7 +23,7 @@ TRUE, FALSE = ("1", "1.0", "true"), ("0", "0.0", "false")
 
 def canonical(
     frame: pd.DataFrame, path: Path, how: How, needed: tuple[str, ...] = ("image_id", "dx")
-) -> Rows:
+) -> LayoutRows:
     """Columns under their canonical names, ids without folder and ending, labels as they stand.
 
     Raises DataError where a role in ``needed`` has no column.
@@ -82,7 +82,7 @@ def canonical(
         out[role] = out[role].str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)
     out = out.rename(columns=slice_names(c for c in out.columns if c not in INSIDE))
     out, said = _with_ids(out)
-    return Rows(out, cols.told(chosen, path.name), (*notes, *said))
+    return LayoutRows(out, cols.told(chosen, path.name), (*notes, *said))
 
 
 def _filled(
@@ -105,7 +105,7 @@ def _filled(
     return dx, notes
 
 
-def add_extra(rows: Rows, tables: Iterable[Path], how: How) -> Rows:
+def add_extra(rows: LayoutRows, tables: Iterable[Path], how: How) -> LayoutRows:
     """Further tables by image merged in; one that names none of the images is refused."""
     frame, notes = rows.frame, list(rows.notes)
     for path in tables:
@@ -128,7 +128,7 @@ def add_extra(rows: Rows, tables: Iterable[Path], how: How) -> Rows:
         frame = frame.merge(more, on="image_id", how="left").fillna("")
         roles = [n for n in ("lesion_id", "patient_id") if n in fresh and more[n].ne("").any()]
         notes += [*read.notes, f"{path.name}: {some(roles or ['metadata'])} by image"]
-    return Rows(frame, rows.told, tuple(notes))
+    return LayoutRows(frame, rows.told, tuple(notes))
 
 
 def slice_names(columns: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.data.layouts.base import How, Layout, Place, Rows, tables_in
+from ensemble_kit.data.layouts.base import How, Layout, LayoutRows, Place, tables_in
 from ensemble_kit.data.layouts.reading import add_extra, canonical
 from ensemble_kit.data.tables import read_table
 
@@ -31,12 +31,12 @@ def of_table(root: Path, table: Path, tables: list[Path]) -> Layout:
     return Layout("images with a metadata table", root, table, read)
 
 
-def read(layout: Layout, how: How) -> Rows:
+def read(layout: Layout, how: How) -> LayoutRows:
     """The table's rows; a one-hot table is turned into labels."""
     found = read_table(layout.table)
     rows = canonical(found.frame, layout.table, how)
     rows = add_extra(rows, layout.extra, how)
-    return Rows(rows.frame, rows.told, (*found.notes, *rows.notes))
+    return LayoutRows(rows.frame, rows.told, (*found.notes, *rows.notes))
 
 
 def _main(root: Path, tables: list[Path]) -> Path:
