@@ -11,7 +11,7 @@ from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
 from ensemble_kit.data.groups import independence, pattern_groups, read_pairs, union_groups
-from ensemble_kit.data.identical import Identical, find_identical
+from ensemble_kit.data.identical import Identical, find_identical, not_compared
 from ensemble_kit.data.images import EXTENSIONS, check_ids, find_wanted, look_for_images, paths_of
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
@@ -134,6 +134,8 @@ def load_data(
     pairs, said, warnings = _pairs(spec, ids)
     notes += said
     same, linked = find_identical(layout.root, files, ids, dx) if contents else ((), None)
+    if contents and (left := not_compared(files)):
+        notes.append(left)
     more = [found for found in (pairs, linked) if found is not None]
     groups = union_groups(
         ids, columns["lesion_id"], columns["patient_id"],

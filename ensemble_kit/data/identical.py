@@ -24,6 +24,17 @@ class Identical:
     labels: tuple[str, ...]
 
 
+def not_compared(paths: Strings) -> str:
+    """A sentence where the entries of containers are too many to be compared; else empty."""
+    entries = sum(bool(path and container_of(path)) for path in paths.tolist())
+    if entries <= MOST:
+        return ""
+    return (
+        f"the {entries:,} images inside container files were not compared with each other (at most "
+        f"{MOST:,} are): the same image under two ids is not found; --duplicates names known pairs"
+    )
+
+
 def find_identical(
     root: Path, paths: Strings, ids: Strings, labels: Strings
 ) -> tuple[tuple[Identical, ...], Ints | None]:

@@ -134,3 +134,12 @@ def test_two_label_columns_are_never_chosen_in_silence(tmp_path: Path) -> None:
     said = " ".join(load_data(tmp_path).notes)
     assert "label: dx is taken, not diagnosis" in said
     assert "label columns dx and diagnosis disagree in 1 of 6 rows" in said
+
+
+def test_too_many_entries_of_containers_to_compare_are_said(monkeypatch):
+    from ensemble_kit.data import identical
+
+    inside = np.array(["set.npz::images::0", "set.npz::images::1", "set.npz::images::2", "a.png"])
+    assert identical.not_compared(inside) == ""
+    monkeypatch.setattr(identical, "MOST", 2)
+    assert "the 3 images inside container files were not compared" in identical.not_compared(inside)
