@@ -51,7 +51,8 @@ def print_evaluated(done: EvaluatedFiles) -> None:
         results.print(f"run: {item.folder}", markup=False)
     if comparison is not None:
         results.print(_sign_and_family(comparison), markup=False)
-        tables.show(_differences(comparison))
+        for drawn in _differences(comparison):
+            tables.show(drawn)
         for line in _tests(comparison):
             results.print(line, markup=False)
 
@@ -189,14 +190,17 @@ def _sign_and_family(comparison: Comparison) -> str:
     )
 
 
-def _differences(comparison: Comparison) -> Table:
-    heads = ("A − B", "figure", "class", "difference", "p", "p (Holm)")
-    table = tables.table(*heads, numbers=False)
+def _differences(comparison: Comparison) -> list[Table]:
+    """A table a pair of models."""
+    by_pair: dict[str, Table] = {}
     for d in comparison.differences:
-        pair = Text(f"{d.first} − {d.second}")
-        shown = [with_interval(d.estimate, 4), _p(d.p_value), _p(d.adjusted)]
-        table.add_row(pair, d.metric, Text(d.class_name or "all"), *shown)
-    return table
+        pair = f"{d.first} − {d.second}"
+        table = by_pair.setdefault(
+            pair, tables.table("figure", "difference", "p", "p (Holm)", title=pair)
+        )
+        figure = f"{d.metric} of {d.class_name}" if d.class_name else d.metric
+        table.add_row(figure, with_interval(d.estimate, 4), _p(d.p_value), _p(d.adjusted))
+    return list(by_pair.values())
 
 
 def _tests(comparison: Comparison) -> list[str]:

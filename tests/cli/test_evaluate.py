@@ -99,10 +99,13 @@ def test_the_table_of_differences_says_its_sign_and_its_family(tmp_path: Path) -
     assert "over the 11 tests of this table (figures × 1 pair)" in title, (
         "7 compared figures, 3 classes and malignant; one pair"
     )
-    rows = [line.split() for line in out.splitlines() if line.startswith("one − two")]
-    assert len(rows) == 11
-    loss = next(row for row in rows if row[3] == "log_loss")
-    assert float(loss[5]) < 0, "the first is better: its loss minus the second's is negative"
+    lines = out.splitlines()
+    start = lines.index("one − two")
+    rows = [line.split() for line in lines[start + 2 : start + 13]]
+    assert lines[start + 1].split() == ["figure", "difference", "p", "p", "(Holm)"]
+    loss = next(row for row in rows if row[0] == "log_loss")
+    assert float(loss[1]) < 0, "the first is better: its loss minus the second's is negative"
+    assert {row[2] for row in rows if row[1] == "of"} == {"malignant", "mel", "nv", "bkl"}
     assert "t-test (Nadeau–Bengio) of log_loss, one − two: -" in out
     document = json.loads((tmp_path / "runs" / "one" / "comparison.json").read_text())
     assert document["family"] == 11

@@ -69,7 +69,7 @@ def test_slices_and_gaps(evaluation: Evaluation) -> None:
     gap = evaluation.figure("accuracy", scope=GAP, slice="sex=male")
     assert gap.value == pytest.approx(right[male].mean() - right[~male].mean())
     assert gap.low is not None
-    assert "by Holm's correction over 6 slices" in gap.note
+    assert "by Holm's correction over 8 slices" in gap.note
     with pytest.raises(KeyError):
         evaluation.figure("ece", scope=GAP, slice="sex=male")
     assert evaluation.figure("accuracy", scope=SLICE, slice="sex=unknown").value is not None
