@@ -152,8 +152,10 @@ class Folds:
     ) -> Iterator[tuple[Ints, Ints]]:
         """(train, test) row numbers of each fold, as scikit-learn's splitters give them.
 
-        X : anything with one row for each image, in the folds' order; ``y`` and ``groups`` are
-        not looked at, the folds are drawn. Rows in no fold (-1) are in neither part.
+        X : anything with one row for each image, in the folds' order; rows of a pandas object
+        whose index holds the image ids are found by it. ``y`` is not looked at, the folds are
+        drawn; given ``groups`` must not cross them. Rows in no fold (-1) are in neither part.
+        Raises SplitError.
         """
         rows = None if X is None else len(X) if hasattr(X, "__len__") else X.shape[0]
         if rows is not None and rows != len(self):
@@ -161,9 +163,35 @@ class Folds:
                 f"X has {rows:,} rows, but these folds were drawn for {len(self):,} images: give "
                 "one row for each image, in the order of the images"
             )
+        fold = self._fold_of_rows(X)
+        if groups is not None:
+            self._refuse_crossing(fold, list(np.asarray(groups).tolist()))
         for k in range(self.n_folds):
-            held = self.held_out(k)
-            yield np.flatnonzero(~held & (self.fold >= 0)), np.flatnonzero(held)
+            yield np.flatnonzero((fold != k) & (fold >= 0)), np.flatnonzero(fold == k)
+
+    def _fold_of_rows(self, X: Any) -> Ints:
+        """(n,) fold of each row of X, by its index where that holds the image ids."""
+        index = getattr(X, "index", None)
+        if index is None or callable(index):
+            return self.fold
+        ids = [str(name) for name in index]
+        if set(ids) != set(self.image_ids.tolist()):
+            return self.fold
+        return np.asarray(self.fold[align_rows(self.image_ids, ids)])
+
+    def _refuse_crossing(self, fold: Ints, groups: list[object]) -> None:
+        first: dict[object, int] = {}
+        crossing = {
+            str(g)
+            for g, k in zip(groups, fold.tolist(), strict=False)
+            if first.setdefault(g, k) != k
+        }
+        if len(groups) != len(self) or crossing:
+            what = some(sorted(crossing)) if crossing else f"{len(groups):,} of {len(self):,} rows"
+            raise SplitError(
+                f"the groups given do not fit these folds ({what}): rows in another order than the "
+                "images, or other groups than the folds were drawn for"
+            )
 
     def __repr__(self) -> str:
         return f"<{self.n_folds} folds of {len(self):,} images>"

@@ -15,7 +15,13 @@ from ensemble_kit.data.identical import Identical, find_identical, not_compared
 from ensemble_kit.data.images import EXTENSIONS, check_ids, find_wanted, look_for_images, paths_of
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
-from ensemble_kit.data.metadata import ages, check_lesions, lesions_within_patients, tidy
+from ensemble_kit.data.metadata import (
+    ages,
+    check_lesions,
+    lesions_within_patients,
+    spelling_warnings,
+    tidy,
+)
 from ensemble_kit.data.missing import without_blanks
 from ensemble_kit.data.sample import draw_sample
 from ensemble_kit.study import DataSpec
@@ -162,6 +168,7 @@ def load_data(
         root=str(layout.root),
     )
     single, said_alone = independence(table.lesions, table.patients, table.groups)
+    warnings += spelling_warnings(table.patients, table.lesions)
     warnings += [*filter(None, [single]), *_group_warnings(table), *_label_warnings(same)]
     notes += filter(None, [said_alone])
     if same:

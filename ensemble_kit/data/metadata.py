@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.records import Strings
 from ensemble_kit.data.missing import said, without_missing
 
 IDS = ("lesion_id", "patient_id", "group")
@@ -42,6 +43,24 @@ def lesions_within_patients(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str
     return frame.assign(lesion_id=frame["lesion_id"].mask(rows, joined)), [note]
 
 
+def spelling_warnings(patients: Strings, lesions: Strings) -> list[str]:
+    """Ids that are alike but for case, blanks and leading zeros, and so count as different."""
+    warnings = []
+    for role, values in (("patient", patients), ("lesion", lesions)):
+        alike: dict[str, list[str]] = {}
+        for name in np.unique(values).tolist():
+            key = "".join(name.split()).casefold()
+            if key:
+                alike.setdefault(key.lstrip("0") if key.isdecimal() else key, []).append(name)
+        found = [" and ".join(map(repr, names)) for names in alike.values() if len(names) > 1]
+        if found:
+            warnings.append(
+                f"{role} ids that differ in case, blanks or leading zeros alone: {some(found)}; "
+                f"each spelling counts as another {role}: spell them alike if they are one"
+            )
+    return warnings
+
+
 def check_lesions(frame: pd.DataFrame, source: str) -> None:
     """Raise DataError where a lesion has more than one diagnosis."""
     known = frame[frame["lesion_id"] != ""]
@@ -49,9 +68,15 @@ def check_lesions(frame: pd.DataFrame, source: str) -> None:
     if len(torn):
         names = known[known["lesion_id"].isin(torn)].groupby("lesion_id")["dx"].unique()
         pairs = [f"{lesion} ({' and '.join(sorted(dxs))})" for lesion, dxs in names.items()]
+        by_patient = "patient_id" in frame and bool((frame["patient_id"] != "").any())
+        instead = (
+            "leave it out: --columns group=patient_id"
+            if by_patient
+            else "rename the column, if it does not number lesions"
+        )
         raise DataError(
-            f"{source}: lesion {some(pairs)} has more than one diagnosis: a lesion has one; "
-            "mend its rows or its lesion_id, or leave it out: --columns group=patient_id"
+            f"{source}: lesion {some(pairs)} has more than one diagnosis: a lesion has one; mend "
+            f"its rows or its lesion_id, or {instead}"
         )
 
 

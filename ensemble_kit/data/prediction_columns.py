@@ -26,6 +26,17 @@ BINARY = (("0", "1"), ("benign", "malignant"), ("false", "true"), ("negative", "
           ("no", "yes"), ("normal", "abnormal"), ("healthy", "diseased"))  # fmt: skip
 
 
+def negative_first(names: Sequence[str]) -> tuple[str, str] | None:
+    """Two class names whose words say which is the negative (0), as (negative, positive)."""
+    if len(names) != 2:
+        return None
+    spelled = {name.casefold(): name for name in names}
+    for negative, positive in BINARY:
+        if set(spelled) == {negative, positive}:
+            return spelled[negative], spelled[positive]
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """names : C class names. values : (n, C) as in the file (a binary score is two columns).

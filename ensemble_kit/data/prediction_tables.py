@@ -13,7 +13,7 @@ from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
 from ensemble_kit.data.images import id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
 from ensemble_kit.data.missing import said, without_blanks, without_missing
-from ensemble_kit.data.prediction_columns import class_scores
+from ensemble_kit.data.prediction_columns import class_scores, negative_first
 from ensemble_kit.data.prediction_rows import Asked, averaged, probabilities_of
 from ensemble_kit.data.tables import read_table
 
@@ -144,6 +144,11 @@ def as_classes(labels: Strings, predictions: Predictions, source: str) -> tuple[
     whole = [number for name in unknown if (number := _whole(name)) is not None]
     base = int(bool(whole) and min(whole) > 0 and max(whole) == len(names))
     if len(whole) == len(unknown) and all(0 <= n - base < len(names) for n in whole):
+        if (two := negative_first(names)) and set(whole) <= {0, 1}:
+            by_number = {str(v): two[n] for v in np.unique(labels)
+                         if (n := _whole(str(v))) is not None}  # fmt: skip
+            note = f"labels are numbers: 0 = {two[0]}, 1 = {two[1]}, by what these words mean"
+            return np.array([by_number.get(str(v), "") for v in labels], dtype=np.str_), [note]
         by_number = {
             str(v): names[n - base] for v in np.unique(labels) if (n := _whole(str(v))) is not None
         }

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ensemble_kit.core.errors import PredictionsError, StudyError, count, some
+from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
-from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.bootstrap import Method
 from ensemble_kit.metrics.comparison import Comparison, compare
@@ -28,6 +26,7 @@ from ensemble_kit.workflows.costs import (
     write_costs,
 )
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
+from ensemble_kit.workflows.in_memory import column_names, read_in_memory
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
 from ensemble_kit.workflows.matching import Matched, read_matched
 
@@ -58,7 +57,7 @@ def evaluate(
     Returns an ``Evaluation``: ``.to_frame()`` (one figure a row), ``.figure(...)``, ``.curves``.
     Raises PredictionsError naming rows that do not fit.
     """
-    table, drawn, predictions = _in_memory(probabilities, labels, groups, class_names, folds)
+    table, drawn, predictions = read_in_memory(probabilities, labels, groups, class_names, folds)
     return evaluate_table(
         table, drawn, predictions, settings or settings_for(probabilities, class_names), seed,
         method=_method(interval),
@@ -174,81 +173,11 @@ def settings_for(
 ) -> EvaluationSpec:
     """Checked settings; without ``malignant`` those of the default classes that the data has."""
     shape = np.shape(probabilities)
-    names = _class_names(probabilities, class_names, shape[1]) if len(shape) == 2 else ()
+    own = getattr(probabilities, "columns", None) if class_names is None else class_names
+    names = column_names(shape[1], own) if len(shape) == 2 else ()
     if malignant is None:
         malignant = [name for name in EvaluationSpec().malignant if name in names]
     elif unknown := sorted(set(malignant) - set(names)):
         raise StudyError(f"malignant {some(unknown)}: the classes are {some(names)}")
     changes = settings | {"malignant": tuple(malignant)}
     return StudySpec().override({"evaluation": changes}).evaluation
-
-
-def _in_memory(
-    probabilities: Any, labels: Any, groups: Any, class_names: Sequence[str] | None, folds: Any
-) -> tuple[ImageTable, Folds, Predictions]:
-    index = probabilities.index if isinstance(probabilities, pd.DataFrame) else None
-    values = np.asarray(probabilities, dtype=np.float64)
-    if values.ndim != 2:
-        raise PredictionsError(
-            f"probabilities of shape {values.shape}: give (n, C), one row an image, one column a "
-            "class"
-        )
-    names = _class_names(probabilities, class_names, values.shape[1])
-    ids = np.array([str(i) for i in (range(len(values)) if index is None else index)], np.str_)
-    for what, column in (("labels", labels), ("groups", groups), ("folds", folds)):
-        if column is not None and len(column) != len(values):
-            raise PredictionsError(
-                f"{len(column):,} {what} for {len(values):,} rows of probabilities: give one a row"
-            )
-    kinds = ids if groups is None else np.array([str(g) for g in _plain(groups, index)], np.str_)
-    empty = np.full(len(ids), "", np.str_)
-    table = ImageTable(
-        image_ids=ids, groups=kinds, labels=_codes(_plain(labels, index), names),
-        class_names=names, lesions=empty, patients=empty, paths=empty,
-    )  # fmt: skip
-    fold = np.zeros(len(ids), np.int64)
-    if folds is not None:
-        fold = np.unique(np.asarray(_plain(folds, index)), return_inverse=True)[1].astype(np.int64)
-    drawn = Folds(ids, kinds, fold, int(fold.max(initial=0)) + 1)
-    return table, drawn, Predictions(ids, names, values)
-
-
-def _class_names(
-    probabilities: Any, given: Sequence[str] | None, n_classes: int
-) -> tuple[str, ...]:
-    if given is None and isinstance(probabilities, pd.DataFrame):
-        given = [str(name) for name in probabilities.columns]
-    names = tuple(str(n) for n in (range(n_classes) if given is None else given))
-    if len(names) != n_classes or len(set(names)) != n_classes:
-        raise PredictionsError(
-            f"class names {some(names)} for {count(n_classes, 'column')}: give one name a column, "
-            "each once"
-        )
-    return names
-
-
-def _plain(column: Any, index: Any) -> list[Any]:
-    """The values in the rows' order: a Series with the same index is aligned by it."""
-    if index is not None and isinstance(column, pd.Series) and not column.index.equals(index):
-        missing = index.difference(column.index)
-        if not len(missing) and column.index.is_unique:
-            column = column.loc[index]
-    return list(np.asarray(column).tolist())
-
-
-def _codes(labels: list[Any], names: tuple[str, ...]) -> Ints:
-    """Class numbers of names, or of integers that number the columns."""
-    place = {name: code for code, name in enumerate(names)}
-    codes = [
-        place[str(label)] if str(label) in place
-        else int(label) if isinstance(label, int) and 0 <= label < len(names)
-        else -1
-        for label in labels
-    ]  # fmt: skip
-    unknown = {str(label) for label, code in zip(labels, codes, strict=True) if code < 0}
-    if unknown:
-        raise PredictionsError(
-            f"label {some(sorted(unknown))} is none of the classes {some(names)}: give names of "
-            f"classes, or their numbers from 0 to {len(names) - 1}"
-        )
-    return np.array(codes, dtype=np.int64)

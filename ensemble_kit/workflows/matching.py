@@ -12,7 +12,7 @@ from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import DataSet, load_data
 from ensemble_kit.data.groups import independence, union_groups
-from ensemble_kit.data.metadata import lesions_within_patients
+from ensemble_kit.data.metadata import lesions_within_patients, spelling_warnings
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
 from ensemble_kit.runs.manifest import is_run, read_manifest
@@ -115,7 +115,7 @@ def match(given: Given, folds_file: Path | None = None, *, align: bool = False) 
         warnings += known.warnings
     else:
         table, more = _from_columns(tables)
-        warnings += more
+        warnings += [*more, *spelling_warnings(table.patients, table.lesions)]
     members, table, more, never = without_idle(members, table)
     notes += more
     folds, more = _folds(tables, table, folds_file)

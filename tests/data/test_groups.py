@@ -45,3 +45,14 @@ def test_groups_are_the_connected_components(
     plain = _plain(lesions, patients, pairs)
     same = np.equal.outer(groups, groups)
     assert (same == np.equal.outer(plain, plain)).all()
+
+
+def test_ids_that_differ_in_case_blanks_or_zeros_alone_are_named():
+    from ensemble_kit.data.metadata import spelling_warnings
+
+    patients = np.array(["P0", "p0", "7", "007", "A 1", "a1", "x", "", ""])
+    [said] = spelling_warnings(patients, np.full(9, ""))
+    for pair in ("'P0' and 'p0'", "'007' and '7'", "'A 1' and 'a1'"):
+        assert pair in said
+    assert "patient ids" in said
+    assert spelling_warnings(np.array(["p1", "p10", "p01"]), np.array(["a", "b", ""])) == []

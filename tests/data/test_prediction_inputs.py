@@ -175,3 +175,16 @@ def test_a_table_without_header_line_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("a,0.5,0.5\nb,0.25,0.75\n")
     with pytest.raises(PredictionsError, match="first line has numbers"):
         read_prediction_table(tmp_path / "p.csv")
+
+
+def test_numbers_of_two_classes_mean_what_the_words_mean(tmp_path):
+    """1 is the malignant or positive class, in whichever order the columns stand."""
+    rows = [f"i{k:02d},{0.9 if k % 2 else 0.1},{0.1 if k % 2 else 0.9},{k % 2}" for k in range(20)]
+    for names in ("malignant,benign", "Positive,Negative"):
+        path = tmp_path / "p.csv"
+        path.write_text("\n".join([f"image_id,{names},label", *rows]) + "\n")
+        table = read_prediction_table(path)
+        named = np.array(table.predictions.class_names)
+        chosen = named[table.predictions.probabilities.argmax(axis=1)]
+        assert (chosen == table.labels).all()
+        assert any("by what these words mean" in note for note in table.notes)
