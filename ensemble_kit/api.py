@@ -68,7 +68,7 @@ def cross_validate(
     ``(0.25, 0.5, 1)``. leak_audit : also train with folds by image, to show by how much such folds
     flatter.
 
-    The same call resumes a run that was interrupted and returns a finished one at once. Raises
+    The same call resumes a run that was interrupted, and trains nothing for a finished one. Raises
     RunError where the name belongs to a run of something else.
     """
     from ensemble_kit.progress.training import TrainingProgress

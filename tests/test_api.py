@@ -211,8 +211,19 @@ class TestRun:
         np.testing.assert_allclose(applied.sum(axis=1), 1)
         swapped = both.apply({"other": other.iloc[:7].to_numpy(), "mine": run.oof.iloc[:7]})
         np.testing.assert_allclose(swapped, applied)
+        turned = {"mine": run.oof.iloc[:7], "other": other.iloc[6::-1]}
+        np.testing.assert_allclose(both.apply(turned), applied)
         with pytest.raises(ek.EnsembleKitError, match="given were mine"):
             both.apply({"mine": run.oof})
+        for wrong, said in (
+            (other.iloc[:9], "other rows than the first"),
+            (other.iloc[1:8], "other rows than the first"),
+            (pd.concat([other.iloc[:6], other.iloc[:1]]), "more than once"),
+            (other.iloc[:7] * 2, "do not sum to 1"),
+            ("other.csv", "no table of numbers"),
+        ):
+            with pytest.raises(ek.EnsembleKitError, match=said):
+                both.apply({"mine": run.oof.iloc[:7], "other": wrong})
         with pytest.raises(ek.EnsembleKitError, match="no setting"):
             ek.ensemble([run], magic=True, runs_dir=tmp_path / "runs")
         page = ek.report(both, to=tmp_path / "page.html")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.core.errors import PredictionsError, RunError, some
+from ensemble_kit.core.errors import PredictionsError, RunError, count, some
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.runs.evaluation import read_evaluation
@@ -20,6 +20,9 @@ from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
     from ensemble_kit.workflows.ensemble_files import Bundle
+
+
+SUMS_WITHIN = 1e-3
 
 
 def open_run(name: Path | str | None = None, *, runs_dir: Path | str = "runs") -> "FinishedRun":
@@ -159,8 +162,9 @@ class FinishedRun:
         fold models: an array (K, n, C) or a list of K tables; or of one model, (n, C). A table is a
         DataFrame with the classes as columns or an array in the order of ``class_names``. The
         chain is applied to each fold model and averaged after: it was fitted on single fold
-        models, not on their mean. Returns (n, C), index: the first DataFrame's, else 0 … n - 1.
-        Raises PredictionsError.
+        models, not on their mean. DataFrames are brought into the order of the first and must have
+        its rows; arrays are taken to be in that order. Returns (n, C), index: the first
+        DataFrame's, else 0 … n - 1. Raises PredictionsError.
         """
         wanted, classes = self.saved_ensemble.members, self.class_names
         if set(members) != set(wanted):
@@ -179,8 +183,9 @@ class FinishedRun:
                     if absent := [c for c in classes if c not in table.columns]:
                         raise PredictionsError(f"member {name!r} has no column {some(absent)}")
                     index = table.index if index is None else index
+                    _same_rows(name, table.index, index)
                     table = table.loc[index, list(classes)]
-                plain.append(np.asarray(table, dtype=np.float64))
+                plain.append(_rows_that_sum_to_1(name, table))
             if len({array.shape for array in plain}) > 1:
                 raise PredictionsError(
                     f"member {name!r}: its fold models differ in shape "
@@ -190,3 +195,29 @@ class FinishedRun:
         applied = self.saved_ensemble.apply_folds(stacks)
         index = pd.RangeIndex(len(applied)) if index is None else index
         return pd.DataFrame(applied, index, list(classes))
+
+
+def _same_rows(name: str, index: pd.Index, first: pd.Index) -> None:
+    if not index.is_unique or not first.is_unique:
+        raise PredictionsError(f"member {name!r} lists a row more than once: give each image once")
+    if apart := sorted(map(str, index.symmetric_difference(first))):
+        raise PredictionsError(
+            f"member {name!r} has other rows than the first ({some(apart)} in only one of them): "
+            "give the same images for each member"
+        )
+
+
+def _rows_that_sum_to_1(name: str, table: Any) -> Any:
+    try:
+        values = np.asarray(table, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise PredictionsError(
+            f"member {name!r} is no table of numbers: give a DataFrame or an array (n, C)"
+        ) from None
+    wrong = ~(np.abs(values.sum(axis=-1) - 1) <= SUMS_WITHIN)
+    if values.ndim < 2 or wrong.any() or (values < 0).any():
+        raise PredictionsError(
+            f"member {name!r}: {count(int(wrong.sum()), 'row')} of its probabilities do not sum to "
+            "1, or some are negative: give probabilities, one row an image, one column a class"
+        )
+    return values
