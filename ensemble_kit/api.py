@@ -5,9 +5,11 @@ leaves them out. All raise :class:`EnsembleKitError` for what was given wrongly.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
+from ensemble_kit.core.errors import SplitError, StudyError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.splits import make_folds as _make_folds
@@ -40,7 +42,42 @@ def make_folds(images: ImageTable, folds: int = 5, seed: int = 0) -> Folds:
     for one row an image, in the order of ``images``. Raises SplitError where no draw has every
     class in every fold.
     """
+    if not isinstance(images, ImageTable):
+        raise SplitError("make_folds takes a table of images: give ensemble_kit.load_images(...)")
+    _whole_number("folds", folds, 2)
+    _whole_number("seed", seed, 0)
     return _make_folds(images, folds, seed)[0]
+
+
+def _whole_number(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise StudyError(f"{name} = {value!r}: give a whole number from {least} on")
+
+
+def _check_kinds(images: object, study: object, folds: object) -> None:
+    if not (
+        images is None or isinstance(images, (ImageTable, str, Path)) or hasattr(images, "table")
+    ):
+        raise StudyError(
+            f"images are a {type(images).__name__}: give load_images(...), a folder or a table"
+        )
+    if not (study is None or isinstance(study, StudySpec)):
+        raise StudyError(
+            f"the study is a {type(study).__name__}: give Study(...) or Study.read(FILE)"
+        )
+    draws = [folds] if isinstance(folds, Folds) or folds is None else folds
+    if not isinstance(draws, (list, tuple)) or any(
+        draw is not None and not isinstance(draw, Folds) for draw in draws
+    ):
+        raise SplitError(
+            f"the folds are a {type(folds).__name__}: give make_folds(...); their number is "
+            'Study(split={"folds": K})'
+        )
+
+
+def _several(members: "Sequence[Member] | Member") -> Sequence[Member]:
+    """A run or file by itself is a list of one."""
+    return [members] if isinstance(members, (FinishedRun, Path, str)) else members
 
 
 def cross_validate(
@@ -75,6 +112,8 @@ def cross_validate(
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate as run
 
+    _whole_number("jobs", jobs, 1)
+    _check_kinds(images, study, folds)
     resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
     with TrainingProgress(bars=progress, quiet=not progress) as shown:
         return run(
@@ -121,7 +160,7 @@ def evaluate(
 
 
 def ensemble(
-    members: Sequence[Member],
+    members: Sequence[Member] | Member,
     *,
     name: str = "ensemble",
     truth: Path | str | None = None,
@@ -147,7 +186,7 @@ def ensemble(
     from ensemble_kit.workflows.ensemble import settings_from
 
     return run(
-        members, truth=None if truth is None else Path(truth), align=align,
+        _several(members), truth=None if truth is None else Path(truth), align=align,
         settings=settings_from(settings), name=name, runs_dir=Path(runs_dir), seed=seed,
         overwrite=overwrite, costs=None if costs is None else Path(costs),
     ).run  # fmt: skip
@@ -211,7 +250,7 @@ def explain(
 def report(
     run: Member | None = None,
     *,
-    compare: Sequence[Member] = (),
+    compare: Sequence[Member] | Member = (),
     external: Member | None = None,
     to: Path | str | None = None,
     images_dir: Path | str | None = None,
@@ -224,7 +263,7 @@ def report(
     from ensemble_kit.workflows.page import report as write
 
     return write(
-        run, compare=compare, external=external, to=None if to is None else Path(to),
+        run, compare=_several(compare), external=external, to=None if to is None else Path(to),
         images_dir=None if images_dir is None else Path(images_dir),
     ).page  # fmt: skip
 

@@ -249,3 +249,30 @@ def test_the_readmes_python_runs_as_written(project, tmp_path):
                           text=True, timeout=500, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "page.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ek.make_folds("sample"),
+        lambda: ek.cross_validate("sample", jobs=0),
+        lambda: ek.cross_validate("sample", folds=3),
+        lambda: ek.cross_validate("sample", {"model": {}}),
+        lambda: ek.cross_validate(pd.DataFrame({"a": [1]})),
+        lambda: ek.ensemble("no such run"),
+        lambda: ek.report("no such run", compare="nor this"),
+    ],
+)
+def test_what_is_given_wrongly_is_one_sentence(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ek.EnsembleKitError) as found:
+        call()
+    assert "\n" not in str(found.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", [{"folds": 2.5}, {"seed": -1}, {"seed": "x"}, {"folds": 1}])
+def test_folds_and_seeds_are_whole_numbers(asked):
+    images = ek.load_images("sample")
+    with pytest.raises(ek.EnsembleKitError, match="give a whole number"):
+        ek.make_folds(images, **asked)
