@@ -8,6 +8,7 @@ from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import in_words, value_words
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
 
@@ -147,14 +148,9 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 
 def _value(estimate: Estimate) -> str:
-    return "-" if estimate.value is None else f"{estimate.value:.4f}"
+    return value_words(estimate, 4, none="-")
 
 
 def _text(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
-    if estimate.value is None:
-        return "-"
-    style = f"{'+' if signed else ''}.{digits}f"
-    value = format(estimate.value, style)
-    if estimate.low is None or estimate.high is None:
-        return value
-    return f"{value}\n[{format(estimate.low, style)} {format(estimate.high, style)}]"
+    sign = "+" if signed else ""
+    return in_words(estimate, digits, sign=sign, none="-", between="\n")

@@ -13,6 +13,7 @@ from ensemble_kit.cli.console import results
 from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
+from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
 from ensemble_kit.metrics.planning import plan_by_class
@@ -98,12 +99,7 @@ def json_text(done: EvaluatedFiles) -> str:
 
 def with_interval(estimate: Estimate, digits: int = 3) -> str:
     """``0.812 [0.790 0.833]``; "not estimable" where there is no value."""
-    if estimate.value is None:
-        return "not estimable"
-    value = f"{estimate.value:.{digits}f}"
-    if estimate.low is None or estimate.high is None:
-        return value
-    return f"{value} [{estimate.low:.{digits}f} {estimate.high:.{digits}f}]"
+    return in_words(estimate, digits, none="not estimable")
 
 
 def _overall(item: EvaluatedRun) -> Table:

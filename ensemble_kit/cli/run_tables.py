@@ -9,7 +9,7 @@ from typing import Any
 from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.errors import count
-from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import interval_words, value_words
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.workflows.run_listing import ListedRun
 
@@ -31,7 +31,7 @@ def print_runs(place: Path, found: Sequence[ListedRun], *, as_json: bool) -> Non
     for run in found:
         m = run.manifest
         kind = "damaged" if m is None else m.kind if m.status == "complete" else f"{m.kind}, begun"
-        figures = (_value(run.figures.get(name)) for name in SHOWN)
+        figures = (value_words(run.figures.get(name)) for name in SHOWN)
         age = "" if m is None else _age(m.created)
         drawn.add_row(run.folder.name, kind, *figures, age, size_text(run.n_bytes))
     tables.show(drawn)
@@ -55,7 +55,7 @@ def print_run(run: ListedRun, *, as_json: bool) -> None:
     results.print(f"{m.name}: {made}; {size_text(run.n_bytes)}, {run.folder}", markup=False)
     drawn = tables.table("figure", "pooled", "interval")
     for name, estimate in run.figures.items():
-        drawn.add_row(label_of(name), _value(estimate), _interval(estimate))
+        drawn.add_row(label_of(name), value_words(estimate), interval_words(estimate))
     if run.figures:
         tables.show(drawn)
     results.print(f"classes: {', '.join(m.class_names)}", markup=False)
@@ -97,13 +97,3 @@ def _age(created: str) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _value(estimate: Estimate | None) -> str:
-    return "–" if estimate is None or estimate.value is None else f"{estimate.value:.3f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"[{estimate.low:.3f} {estimate.high:.3f}]"

@@ -7,6 +7,7 @@ from typing import Any
 from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
+from ensemble_kit.core.wording import interval_words, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.stores.pixels import PixelPlan
@@ -27,8 +28,8 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
         by_fold = [evaluation.figure(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
         pooled = evaluation.figure(metric)
         drawn.add_row(
-            label_of(metric), _value(pooled), _interval(pooled),
-            *(_value(estimate) for estimate in by_fold),
+            label_of(metric), value_words(pooled), _interval(pooled),
+            *(value_words(estimate) for estimate in by_fold),
         )  # fmt: skip
     tables.show(drawn)
     results.print()
@@ -37,7 +38,7 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
     counts = table.class_counts()
     for code, name in enumerate(table.class_names):
         figures = [evaluation.figure(metric, name) for metric in by_class]
-        cells = (f"{_value(f)}\n{_interval(f)}".strip() for f in figures)
+        cells = (f"{value_words(f)}\n{_interval(f)}".strip() for f in figures)
         classes.add_row(name, f"{counts[code]:,}", *cells)
     tables.show(classes)
     results.print(f"run: {folder}", markup=False)
@@ -98,17 +99,9 @@ def print_not_decoded() -> None:
     )
 
 
-def _value(estimate: Estimate) -> str:
-    return "–" if estimate.value is None else f"{estimate.value:.3f}"
-
-
 def _interval(estimate: Estimate) -> str:
     """``[0.872 0.914]``; empty without one, "not estimable" without a value."""
-    if estimate.value is None:
-        return "not estimable"
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"[{estimate.low:.3f} {estimate.high:.3f}]"
+    return "not estimable" if estimate.value is None else interval_words(estimate)
 
 
 def print_repeats(folder: Path, corrected: Mapping[str, Mapping[str, Any]]) -> None:
@@ -131,5 +124,5 @@ def print_repeats(folder: Path, corrected: Mapping[str, Mapping[str, Any]]) -> N
     tables.show(table)
     for metric, values in corrected.items():
         estimate = Estimate(**values)
-        told = f"{_value(estimate)} {_interval(estimate)}"
+        told = f"{value_words(estimate)} {_interval(estimate)}"
         results.print(f"{label_of(metric)}, training counted: {told}", markup=False)

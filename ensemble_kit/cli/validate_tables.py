@@ -4,10 +4,11 @@ from rich.table import Table
 
 from ensemble_kit.cli import tables
 from ensemble_kit.cli.console import results
-from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import in_words
 from ensemble_kit.runs.evaluation import read_evaluation
 from ensemble_kit.workflows.validate import Validated
 
+NONE = "not estimable"
 FIGURES = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "f1_macro", "log_loss", "ece")
 
 
@@ -16,11 +17,19 @@ def print_validated(done: Validated) -> None:
     there = read_evaluation(done.internal)
     table = _new(f"{done.external.internal}, internal and abroad", "figure", "internal", "external")
     for name in FIGURES:
-        table.add_row(name, _words(there.figure(name)), _words(done.evaluation.figure(name)))
+        table.add_row(
+            name,
+            in_words(there.figure(name), none=NONE),
+            in_words(done.evaluation.figure(name), none=NONE),
+        )
     tables.show(table)
     again = _new("recalibrated abroad (cross-fitted)", "probabilities", "log loss", "ECE")
     for line in done.external.recalibration:
-        again.add_row(line.name, _words(line.figures["log_loss"]), _words(line.figures["ece"]))
+        again.add_row(
+            line.name,
+            in_words(line.figures["log_loss"], none=NONE),
+            in_words(line.figures["ece"], none=NONE),
+        )
     tables.show(again)
     drift = done.external.drift
     if drift is not None:
@@ -30,17 +39,10 @@ def print_validated(done: Validated) -> None:
     whole = done.external.coverage[0]
     level = done.external.coverage_level
     results.print(
-        f"sets of level {level:g} hold the truth in {_words(whole.coverage)}", markup=False
+        f"sets of level {level:g} hold the truth in {in_words(whole.coverage, none=NONE)}",
+        markup=False,
     )
 
 
 def _new(title: str, *columns: str) -> Table:
     return tables.table(*columns, title=title)
-
-
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return "not estimable"
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f} {estimate.high:.3f}]"

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ensemble_kit.cli import tables
-from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.runs.variants import VariantLine, VariantsRecord
 
@@ -26,7 +26,10 @@ def print_variants(folder: Path) -> None:
             title="leak audit: folds by image minus folds by group",
         )  # fmt: skip
         for metric in metrics:
-            value, gap = _words(leak.figures[metric]), _words(leak.minus_run[metric], "+")
+            value, gap = (
+                in_words(leak.figures[metric], between="\n"),
+                in_words(leak.minus_run[metric], sign="+", between="\n"),
+            )
             shown.add_row(label_of(metric), value, gap)
         tables.show(shown)
 
@@ -37,14 +40,6 @@ def _curve(lines: tuple[VariantLine, ...], metrics: list[str]) -> Table:
         title="learning curve: trained on a share of the groups",
     )  # fmt: skip
     for line in lines:
-        figures = (_words(line.figures[metric]) for metric in metrics)
+        figures = (in_words(line.figures[metric], between="\n") for metric in metrics)
         shown.add_row(f"{line.share:g}", f"{line.n_groups:,.0f}", f"{line.n_images:,.0f}", *figures)
     return shown
-
-
-def _words(number: Estimate, sign: str = "") -> str:
-    if number.value is None:
-        return "–"
-    if number.low is None or number.high is None:
-        return f"{number.value:{sign}.3f}"
-    return f"{number.value:{sign}.3f}\n[{number.low:{sign}.3f} {number.high:{sign}.3f}]"

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from ensemble_kit.core.records import Estimate, Floats, Predictions, Strings
+from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.metrics.registry import label_of
@@ -135,16 +136,11 @@ def decision_sentence(decided: Mapping[str, Estimate]) -> str:
     """The figures of the class-weighted decision in one sentence; empty without them."""
     if not decided:
         return ""
-    parts = [f"{label_of(metric)} {_in_words(figure)}" for metric, figure in decided.items()]
+    parts = [
+        f"{label_of(metric)} {in_words(figure, none='not estimable')}"
+        for metric, figure in decided.items()
+    ]
     return f"class-weighted decision, cross-fitted: {', '.join(parts)}"
-
-
-def _in_words(figure: Estimate) -> str:
-    if figure.value is None:
-        return "not estimable"
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} [{figure.low:.3f} {figure.high:.3f}]"
 
 
 def _baseline(rows: Rows) -> Floats:
