@@ -38,7 +38,7 @@ aspect = "stretch"
 unfreeze_depth = 1
 dropout = 0.3
 [training]
-head = "sgd"
+head = "{head}"
 head_epochs = 3
 fine_tune_epochs = 3
 augment = "none"
@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--head", choices=("probe", "sgd"), default="probe", help="of ours")
     parser.add_argument("--nested", action="store_true", help="then the nested estimate too")
     parser.add_argument("--keep", help="folder to leave stores and studies in")
     options = parser.parse_args()
@@ -111,7 +112,7 @@ def main() -> None:
         folder = Path(options.keep or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         weights = Path(options.weights).resolve()
-        study = STUDY.format(weights=weights, precision=options.precision)
+        study = STUDY.format(weights=weights, precision=options.precision, head=options.head)
         (folder / "search.toml").write_text(study, encoding="utf-8")
         seconds = ours(options, folder)
         found = json.loads((folder / "store/search/tuning.json").read_text())["trials"]
