@@ -257,7 +257,7 @@ def test_audits() -> None:
     assert "2 groups are on both sides, with 3 of the 4 test images" in leaky.complaint()
     with pytest.raises(SplitError, match="the test side lists nothing, not in the data set"):
         audit_split(table, ids[:2], np.array(["nothing"]))
-    with pytest.raises(SplitError, match="i00000 listed more than once on the train side"):
+    with pytest.raises(SplitError, match="i00000 listed more than once on the training side"):
         audit_split(table, ids[[0, 0]], ids[5:])
 
 

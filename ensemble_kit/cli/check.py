@@ -28,8 +28,8 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Audit a split made elsewhere: CSV whose first column names the training images; "
-            "without --split-test, a CSV with a column 'fold'.",
+            help="Audit a split made elsewhere: a list of the training images, with --split-test; "
+            "or a table with a column 'fold', or 'split' of train, val and test.",
         ),
     ] = None,
     split_test: Annotated[

@@ -118,13 +118,15 @@ def choose(
             continue
         chosen[role] = (there[0],)
         taken.add(there[0])
-        if len(there) > 1 and role in ("image_id", "dx", "lesion_id", "patient_id"):
-            word = WORDS[role]
-            notes.append(
-                f"{word}: {there[0]} is taken, not {some(there[1:])} (--columns {word}=… for "
-                "another)"
-            )
+        if len(there) > 1 and role in CORE:
+            notes.append(passed_over(role, there))
     return Chosen(chosen, tuple(notes))
+
+
+def passed_over(role: str, there: Sequence[str]) -> str:
+    """What is said where several columns could have a role: the first is taken."""
+    word = WORDS[role]
+    return f"{word}: {there[0]} is taken, not {some(there[1:])} (--columns {word}=… for another)"
 
 
 def _better(there: list[str]) -> bool:

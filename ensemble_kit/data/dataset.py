@@ -1,6 +1,6 @@
 """From a folder to the one table the rest of the program works on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,14 @@ from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
 from ensemble_kit.data.groups import independence, pattern_groups, read_pairs, union_groups
 from ensemble_kit.data.identical import Identical, find_identical, not_compared
-from ensemble_kit.data.images import EXTENSIONS, check_ids, find_wanted, look_for_images, paths_of
+from ensemble_kit.data.images import (
+    EXTENSIONS,
+    check_ids,
+    find_wanted,
+    id_of,
+    look_for_images,
+    paths_of,
+)
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
 from ensemble_kit.data.metadata import (
@@ -23,6 +30,7 @@ from ensemble_kit.data.metadata import (
     tidy,
 )
 from ensemble_kit.data.missing import without_blanks
+from ensemble_kit.data.published_split import split_notes
 from ensemble_kit.data.sample import draw_sample
 from ensemble_kit.study import DataSpec
 
@@ -171,6 +179,8 @@ def load_data(
     warnings += spelling_warnings(table.patients, table.lesions)
     warnings += [*filter(None, [single]), *_group_warnings(table), *_label_warnings(same)]
     notes += filter(None, [said_alone])
+    said, leaks = split_notes(table)
+    notes, warnings = [*notes, *said], [*warnings, *leaks]
     if same:
         listed = some(" = ".join(item.image_ids) for item in same)
         notes.append(f"the same image under several ids, kept in one group: {listed}")
@@ -201,8 +211,25 @@ def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], lis
     wanted = [name for name, path in zip(ids, paths, strict=True) if not path]
     found, more = find_wanted(wanted, found, root)
     notes = [*notes, *more]
+    if wanted and not any(name in found for name in wanted):
+        _refuse_other_column(frame, found, source)
     rest = iter(paths_of(wanted, found, root, source))
     return [path or next(rest) for path in paths], notes
+
+
+def _refuse_other_column(frame: pd.DataFrame, found: Mapping[str, str], source: str) -> None:
+    """Raise DataError where no id names a file, but another column names one in every row."""
+    there = {name.lower() for name in found}
+    for name in frame.columns:
+        if name in INSIDE or name in ("hint", "_row"):
+            continue
+        cells = frame[name].map(id_of).str.lower()
+        if cells.isin(there).all():
+            raise DataError(
+                f"{source}: no image id ({some(frame['image_id'], 2)}) names an image file, but "
+                f"column {name} does in every row ({some(frame[name], 2)}): give --columns "
+                f"image={name}"
+            )
 
 
 def _file_of(root: Path, hint: str) -> str:

@@ -9,9 +9,10 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ensemble_kit.core.alignment import spelled_as
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import Ints, Strings
-from ensemble_kit.data.images import id_of
+from ensemble_kit.data.images import case_note, id_of
 from ensemble_kit.data.tables import read_table
 
 PAIR_COLUMNS = (("from_img", "to_img"), ("image_1", "image_2"), ("image_a", "image_b"))
@@ -79,7 +80,12 @@ def read_pairs(path: Path, image_ids: Strings) -> tuple[Ints, list[str], list[st
     notes = list(read.notes)
     if not chosen and read.headed:
         notes.append(f"{path.name}: the pairs are its columns {left} and {right}")
-    named = list(zip(frame[left].map(id_of), frame[right].map(id_of), strict=True))
+    sides = [frame[left].map(id_of).tolist(), frame[right].map(id_of).tolist()]
+    spelled, changed = spelled_as(list(dict.fromkeys(sides[0] + sides[1])), image_ids)
+    if changed:
+        notes.append(case_note(path.name, "the data set's", changed))
+    as_there = dict(zip(dict.fromkeys(sides[0] + sides[1]), spelled, strict=True))
+    named = [(as_there[a], as_there[b]) for a, b in zip(*sides, strict=True)]
     known = [(row_of[a], row_of[b]) for a, b in named if a in row_of and b in row_of]
     strange = list(dict.fromkeys(n for pair in named for n in pair if n not in row_of))
     left_out = len(named) - len(known)

@@ -3,7 +3,7 @@
 import filecmp
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -35,6 +35,11 @@ def strip_extension(name: str) -> str:
 def id_of(cell: str) -> str:
     """The id that a cell of a list means: without folder (``/`` or ``\\``) and file ending."""
     return strip_extension(cell.replace("\\", "/").rpartition("/")[2])
+
+
+def case_note(source: str, whose: str, changed: Sequence[str]) -> str:
+    """What is said where ids of a file were matched without regard to case."""
+    return f"{source}: ids differ from {whose} in case only: {some(changed, 3)}"
 
 
 def check_ids(ids: Iterable[str], source: str) -> None:

@@ -19,6 +19,9 @@ KNOWN = frozenset(
 """Diagnoses of ISIC, HAM10000 and PAD-UFES-20; a table that uses two of them is told of others."""
 DROP = frozenset({"", "drop"})
 RARE = 0.05
+NUMBER = re.compile(r"-?\d*\.?\d+(?:e-?\d+)?")
+MOST_GRADES = 10
+"""More numbers with fractions than that are scores, not grades of a scale."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,14 @@ def check_names(ids: "pd.Series[str]", dx: "pd.Series[str]", source: str, root: 
             f"{source}: dx 'image' ({some(ids[dx == 'image'])}) cannot name a class: tables of "
             "probabilities call their first column so; rename the class"
         )
+    note = _fractions(dx, present, source)
     listed = root / "classes.txt"
     if listed.is_file():
         lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
         allowed = {line.strip().lower() for line in lines if line.strip()}
         if present - allowed:
             raise _unknown(ids, dx, present - allowed, source, allowed)
-        return []
+        return note
     slips = _slips(dx, present)
     if slips:
         said = present - set(slips) if not present & KNOWN else KNOWN
@@ -133,7 +137,22 @@ def check_names(ids: "pd.Series[str]", dx: "pd.Series[str]", source: str, root: 
         tally = dx.value_counts()
         told = some(f"{name} ({count(int(tally[name]), 'image')})" for name in foreign)
         return [f"classes beside the usual diagnoses: {told}; if one is a slip, mend its rows"]
-    return []
+    return note
+
+
+def _fractions(dx: "pd.Series[str]", present: set[str], source: str) -> list[str]:
+    """Refuse a column of scores as labels; a few numbers with a point are told of."""
+    numbers = [name for name in present if NUMBER.fullmatch(name)]
+    broken = sorted(name for name in numbers if "." in name)
+    if not broken or len(numbers) < len(present) / 2:
+        return []
+    if len(present) > MOST_GRADES:
+        raise DataError(
+            f"{source}: the labels are {len(present):,} numbers with fractions "
+            f"({some(broken, 3)}): scores, not classes; name the column of the classes: "
+            "--columns label=…"
+        )
+    return [f"the classes are the numbers {some(sorted(present, key=str), MOST_GRADES)}"]
 
 
 def _slips(dx: "pd.Series[str]", present: set[str]) -> dict[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ensemble_kit.core.alignment import spelled_as
 from ensemble_kit.core.errors import DataError, PredictionsError, count, some
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
-from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, ROLES, is_fold, plain
-from ensemble_kit.data.images import id_of, strip_extension
+from ensemble_kit.data.columns import ALIASES, CORE, FOLD_NAMES, ROLES, is_fold, passed_over, plain
+from ensemble_kit.data.images import case_note, id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
 from ensemble_kit.data.missing import said, without_blanks, without_missing
 from ensemble_kit.data.prediction_columns import class_scores, negative_first
@@ -72,9 +73,11 @@ def read_prediction_table(
     names, more = _ids(frame, key, ids, path)
     notes += more
     if key and ids:
-        names, more = _spelled_as(names, ids, path)
-        notes += more
-    known = _known_columns(frame, key, asked)
+        names, changed = spelled_as(names, ids)
+        if changed:
+            notes.append(case_note(path.name, "the truth's", changed))
+    known, more = _known_columns(frame, key, asked, path.name)
+    notes += more
     labels = _labels_text(frame, known)
     truth = list(classes) or _names_of(labels)
     taken = {key, *known.values()}
@@ -234,23 +237,14 @@ def _ids(
     return bare, [f"{path.name}: {key}: its cells are paths; the file's name is the id"]
 
 
-def _spelled_as(names: list[str], ids: Sequence[str], path: Path) -> tuple[list[str], list[str]]:
-    """Ids that differ from the truth's in the case of letters alone, as the truth has them."""
-    there = set(ids)
-    lower = {name.lower(): name for name in ids}
-    if all(name in there for name in names) or len(lower) < len(there):
-        return names, []
-    spelled = [name if name in there else lower.get(name.lower(), name) for name in names]
-    changed = [f"{a} = {b}" for a, b in zip(names, spelled, strict=True) if a != b]
-    if not changed or len(set(spelled)) < len(set(names)):
-        return names, []
-    return spelled, [f"{path.name}: ids differ from the truth's in case only: {some(changed, 3)}"]
-
-
-def _known_columns(frame: pd.DataFrame, key: str, asked: Asked) -> dict[str, str]:
-    """Canonical name -> column, for every column that is no class and no image id."""
+def _known_columns(
+    frame: pd.DataFrame, key: str, asked: Asked, source: str
+) -> tuple[dict[str, str], list[str]]:
+    """Canonical name -> column, for every column that is no class and no image id; and a note of
+    each label, lesion or patient column that was passed over for another."""
     lower = {plain(name): str(name) for name in frame.columns if name != key}
-    known = {}
+    known: dict[str, str] = {}
+    notes: list[str] = []
     for role, column in asked.columns.items():
         if role != "image" and column in frame.columns:
             known["patient_id" if role == "group" else ROLES[role]] = column
@@ -261,10 +255,12 @@ def _known_columns(frame: pd.DataFrame, key: str, asked: Asked) -> dict[str, str
             present = [c for c in present if _is_label(frame, c)]
         if present:
             known[name] = present[0]
+        if len(present) > 1 and name in CORE:
+            notes.append(f"{source}: {passed_over(name, present)}")
     for column in frame.columns:
         if column != key and column not in known.values() and not _numeric(frame, str(column)):
             known[str(column)] = str(column)
-    return known
+    return known, notes
 
 
 def _is_label(frame: pd.DataFrame, column: str) -> bool:

@@ -75,7 +75,7 @@ class Listener:
             listener(**facts)
 
     def _on_read(self, told: str, notes: Sequence[str], warnings: Sequence[str]) -> None:
-        for sentence in (told, *notes):
+        for sentence in filter(None, (told, *notes)):
             self._line(f"read: {sentence}")
         for sentence in warnings:
             note(f"warning: {sentence}")

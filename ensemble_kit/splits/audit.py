@@ -18,7 +18,7 @@ class SplitAudit:
 
     n_train, n_test : images of each side. shared : images on both sides.
     groups : names of the groups on both sides. train_images, test_images : ids of those groups'
-    images. examples : a sentence part a group, at most ten.
+    images. examples : a sentence part a group, at most ten. sides : what the two are called.
     """
 
     n_train: int
@@ -28,6 +28,7 @@ class SplitAudit:
     train_images: tuple[str, ...]
     test_images: tuple[str, ...]
     examples: tuple[str, ...]
+    sides: tuple[str, str] = ("training", "test")
 
     @property
     def leaks(self) -> bool:
@@ -43,20 +44,27 @@ class SplitAudit:
         verb = "is" if len(self.groups) == 1 else "are"
         return (
             f"the split leaks: {count(len(self.groups), 'group')} {verb} on both sides, with "
-            f"{len(self.test_images):,} of the {count(self.n_test, 'test image')} and "
-            f"{len(self.train_images):,} of the {count(self.n_train, 'training image')}{both}: "
+            f"{len(self.test_images):,} of the {count(self.n_test, f'{self.sides[1]} image')} and "
+            f"{len(self.train_images):,} of the {count(self.n_train, f'{self.sides[0]} image')}"
+            f"{both}: "
             f"{'; '.join(self.examples)}{more}. No patient, lesion or near-duplicate may be on "
             "both sides; split by group (`cv` draws such folds)"
         )
 
 
-def audit_split(table: ImageTable, train_ids: Strings, test_ids: Strings) -> SplitAudit:
+def audit_split(
+    table: ImageTable,
+    train_ids: Strings,
+    test_ids: Strings,
+    sides: tuple[str, str] = ("training", "test"),
+) -> SplitAudit:
     """Compare two lists of image ids with the table's groups.
 
     An id the table does not have, or one listed twice on a side, is a SplitError; images in
     neither list are left alone.
     """
-    train, test = _rows_of(table, train_ids, "train"), _rows_of(table, test_ids, "test")
+    first, second = sides
+    train, test = _rows_of(table, train_ids, first), _rows_of(table, test_ids, second)
     side = np.concatenate([np.full(len(train), TRAIN), np.full(len(test), TEST)])
     part = table.take(np.concatenate([train, test]))
     leaking = crossing(part, side)
@@ -66,8 +74,8 @@ def audit_split(table: ImageTable, train_ids: Strings, test_ids: Strings) -> Spl
     for name in names[:SHOWN]:
         member = groups == name
         examples.append(
-            f"{name} (train {some(ids[member & (side == TRAIN)], 2)}; "
-            f"test {some(ids[member & (side == TEST)], 2)})"
+            f"{name} ({first} {some(ids[member & (side == TRAIN)], 2)}; "
+            f"{second} {some(ids[member & (side == TEST)], 2)})"
         )
     shared = np.intersect1d(table.image_ids[train], table.image_ids[test])
     return SplitAudit(
@@ -78,6 +86,7 @@ def audit_split(table: ImageTable, train_ids: Strings, test_ids: Strings) -> Spl
         train_images=tuple(ids[leaking & (side == TRAIN)].tolist()),
         test_images=tuple(ids[leaking & (side == TEST)].tolist()),
         examples=tuple(examples),
+        sides=sides,
     )
 
 
@@ -90,8 +99,9 @@ def _rows_of(table: ImageTable, ids: Strings, side: str) -> Ints:
 
     def refuse(unknown: list[str]) -> SplitError:
         return SplitError(
-            f"the {side} side lists {some(unknown)}, not in the data set: the first column is an "
-            "image id or file name; give the data set the split was made from"
+            f"the {side} side lists {some(unknown)}, not in the data set: its image column, or "
+            "else its first, holds image ids or file names; give the data set the split was made "
+            "from"
         )
 
     return align_rows(table.image_ids, ids, refuse)

@@ -5,24 +5,30 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core.alignment import spelled_as
 from ensemble_kit.core.errors import DataError, SplitError, some
+from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Strings
 from ensemble_kit.data.columns import ALIASES, FOLD_NAMES, is_fold, plain
-from ensemble_kit.data.images import id_of
+from ensemble_kit.data.images import case_note, id_of
+from ensemble_kit.data.published_split import sides_of, split_columns
 from ensemble_kit.data.tables import TableRead, read_table
 from ensemble_kit.splits.checking import check_folds
 
 
-def read_folds_file(path: Path, table: ImageTable) -> Folds:
+def read_folds_file(path: Path, table: ImageTable, tell: Tell = say_nothing) -> Folds:
     """Folds of a table with an image column and a column ``fold``, numbered from 0 or 1.
 
     The image column is called image, image_id … (else it is the first); names may carry folder and
-    extension. Every image of the table has one row. The folds are checked for leakage against the
-    table's groups. Raises SplitError.
+    extension, and differ from the table's ids in case. Every image of the table has one row. The
+    folds are checked for leakage against the table's groups. tell : hears "read" (told, notes,
+    warnings). Raises SplitError.
     """
     read = _read(path, table)
-    column = fold_column(read, path)
-    names = [id_of(name) for name in read.frame[image_column(read, path)]]
+    column, images = fold_column(read, path), image_column(read, path)
+    names, notes = _names(read, images, path, table)
+    told = f"{path.name}: image = {images}, fold = {column}" if read.headed else ""
+    tell("read", told=told, notes=notes, warnings=[])
     twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise SplitError(f"{path}: {some(twice)} listed more than once; one row an image")
@@ -47,14 +53,48 @@ def read_folds_file(path: Path, table: ImageTable) -> Folds:
     return folds
 
 
-def read_image_list(path: Path, table: ImageTable | None = None) -> Strings:
+def read_image_list(
+    path: Path, table: ImageTable | None = None, tell: Tell = say_nothing
+) -> Strings:
     """(m,) str image ids of a table's image column (else its first), without folder and extension.
 
-    A first line that names an image of ``table`` is data and no header.
+    A first line that names an image of ``table`` is data and no header. tell : hears "read".
     """
     read = _read(path, table)
-    names = [id_of(name) for name in read.frame[image_column(read, path)]]
+    names, notes = _names(read, image_column(read, path), path, table)
+    tell("read", told="", notes=notes, warnings=[])
     return np.asarray(names, dtype=np.str_)
+
+
+def read_sides(
+    path: Path, table: ImageTable, tell: Tell = say_nothing
+) -> dict[str, Strings] | None:
+    """Image ids of each side of a split, from a table with a column ``split`` (subset, partition
+    …) of train, val and test; None where it has no such column. tell : hears "read".
+    """
+    read = _read(path, table)
+    cells = {str(c): read.frame[c].to_numpy(dtype=np.str_) for c in read.frame.columns}
+    columns = split_columns(cells) if read.headed else []
+    if not columns:
+        return None
+    images = image_column(read, path)
+    names, notes = _names(read, images, path, table)
+    sides = np.array(sides_of(cells[columns[0]]))
+    told = f"{path.name}: image = {images}, side = {columns[0]}"
+    tell("read", told=told, notes=notes, warnings=[])
+    ids = np.asarray(names, dtype=np.str_)
+    return {side: ids[sides == side] for side in ("train", "validation", "test")}
+
+
+def _names(
+    read: TableRead, column: str, path: Path, table: ImageTable | None
+) -> tuple[list[str], list[str]]:
+    """Ids of a list, spelled as the table spells them, and a note where that changed any."""
+    names = [id_of(name) for name in read.frame[column]]
+    if table is None:
+        return names, []
+    names, changed = spelled_as(names, table.image_ids)
+    return names, [case_note(path.name, "the data set's", changed)] if changed else []
 
 
 def image_column(read: TableRead, path: Path) -> str:
@@ -75,7 +115,10 @@ def fold_column(read: TableRead, path: Path) -> str:
     for name in FOLD_NAMES:
         if name in lower:
             return lower[name]
-    raise SplitError(f"{path}: no column 'fold'; it has {some(read.frame.columns)}")
+    raise SplitError(
+        f"{path}: no column 'fold' of fold numbers, nor 'split' of train and test; it has "
+        f"{some(read.frame.columns)}"
+    )
 
 
 def _read(path: Path, table: ImageTable | None) -> TableRead:

@@ -1,6 +1,8 @@
 """`check`: what a data set holds, whether it would spoil a run, and the folds it would make."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from ensemble_kit.core.errors import (
@@ -18,7 +20,7 @@ from ensemble_kit.data.decode import MEND_ALL
 from ensemble_kit.data.depth import depth_note
 from ensemble_kit.data.survey import Survey, dull_warnings, survey
 from ensemble_kit.splits import audit_split, make_folds, read_folds_file
-from ensemble_kit.splits.folds_file import read_image_list
+from ensemble_kit.splits.folds_file import read_image_list, read_sides
 from ensemble_kit.study import DataSpec
 from ensemble_kit.workflows.inputs import load_dataset
 
@@ -54,10 +56,10 @@ def check(
 ) -> Checked:
     """Read a data set, look at every image, draw folds or audit a split made elsewhere.
 
-    split : table whose first column names the training images (with ``split_test``), or a table
-    with a column ``fold``. quick : read image headers only. tell : hears "begin" (total), "step"
-    (n). Raises DataError where the tables cannot be read; what else would spoil a run is in the
-    result, so that all of it can be shown.
+    split : table that lists the training images (with ``split_test``), or a table with a column
+    ``fold``, or ``split`` of train, val and test. quick : read image headers only. tell : hears
+    "begin" (total), "step" (n). Raises DataError where the tables cannot be read; what else would
+    spoil a run is in the result, so that all of it can be shown.
     """
     if split_test and not split:
         raise StudyError("--split-test needs --split, the training side")
@@ -72,7 +74,7 @@ def check(
     drawn = None
     try:
         if split:
-            _audit(table, split, split_test)
+            read = replace(read, notes=(*read.notes, *_audit(table, split, split_test)))
         else:
             drawn = make_folds(table, folds, seed)[0]
     except EnsembleKitError as error:
@@ -96,10 +98,26 @@ def _unreadable(found: Survey) -> DataError | None:
     )
 
 
-def _audit(table: ImageTable, split: Path, split_test: Path | None) -> None:
-    if split_test is None:
-        read_folds_file(split, table)
-        return
-    audit = audit_split(table, read_image_list(split, table), read_image_list(split_test, table))
-    if audit.leaks:
-        raise SplitError(audit.complaint())
+def _audit(table: ImageTable, split: Path, split_test: Path | None) -> list[str]:
+    """What was read of the split; SplitError where it parts groups."""
+    said: list[str] = []
+
+    def tell(kind: str, told: str = "", notes: Sequence[str] = (), **facts: object) -> None:
+        said.extend(filter(None, (told, *notes)))
+
+    if split_test is not None:
+        lists = [read_image_list(path, table, tell) for path in (split, split_test)]
+        sides = {"training": lists[0], "test": lists[1]}
+    else:
+        found = read_sides(split, table, tell)
+        if found is None:
+            read_folds_file(split, table, tell)
+            return said
+        sides = {"training": found["train"], "validation": found["validation"],
+                 "test": found["test"]}  # fmt: skip
+    there = [name for name, ids in sides.items() if len(ids)]
+    for one, other in combinations(there, 2):
+        audit = audit_split(table, sides[one], sides[other], (one, other))
+        if audit.leaks:
+            raise SplitError(audit.complaint())
+    return said

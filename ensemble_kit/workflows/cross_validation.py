@@ -107,7 +107,7 @@ def cross_validate(
     check_model_spec(study.model)
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
-    study, draws = draws_of(table, study, folds)
+    study, draws = draws_of(table, study, folds, tell=tell)
     check_first(table, draws, study)
     variants = variants_of(table, draws[0], fractions, leak_audit, study.split.seed)
     more = len(variants) * draws[0].n_folds

@@ -52,7 +52,7 @@ def plan_cross_validation(
     check_model_spec(study.model)
     with sample_folder(resources.store_dir, keep=False) as sample:
         table, _ = read_images(images, study, sample, tell=tell)
-        study, draws = draws_of(table, study, folds)
+        study, draws = draws_of(table, study, folds, tell=tell)
         check_first(table, draws, study)
         size, aspect = study.model.image_size, study.model.aspect
         pixels = plan_pixels(table, size, aspect, resources.store_dir, remember=False)

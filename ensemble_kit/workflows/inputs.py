@@ -77,11 +77,16 @@ def images_of(
 
 
 def draws_of(
-    images: ImageTable, study: StudySpec, folds: Folds | Sequence[Folds] | None = None
+    images: ImageTable,
+    study: StudySpec,
+    folds: Folds | Sequence[Folds] | None = None,
+    *,
+    tell: Tell = say_nothing,
 ) -> tuple[StudySpec, list[Folds]]:
     """One ``Folds`` a repeat: those given, those of the study's file, or drawn by the study.
 
-    The study returned says how many folds there are. Raises SplitError, StudyError.
+    The study returned says how many folds there are. tell : hears "read" of a folds file. Raises
+    SplitError, StudyError.
     """
     if folds is None and not study.split.folds_file:
         split = study.split
@@ -89,7 +94,7 @@ def draws_of(
     if folds is None:
         if study.split.repeats > 1:
             raise StudyError("a folds file holds one draw of folds; leave --repeats out")
-        folds = read_folds_file(Path(study.split.folds_file), images)
+        folds = read_folds_file(Path(study.split.folds_file), images, tell)
     draws = [folds] if isinstance(folds, Folds) else list(folds)
     split_now = {"folds": draws[0].n_folds, "repeats": len(draws)}
     return study.override({"split": split_now}), draws

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.core.alignment import align_rows
+from ensemble_kit.core.alignment import align_rows, spelled_as
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.dataset import DataSet, load_data
 from ensemble_kit.data.groups import independence, union_groups
+from ensemble_kit.data.images import case_note
 from ensemble_kit.data.metadata import lesions_within_patients, spelling_warnings
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
@@ -86,11 +87,12 @@ def read_given(
     ids = known.table.image_ids[known.file_order].tolist() if known else ()
     tables = [read_prediction_table(path, asked, classes=classes, ids=ids) for path in paths]
     names = _names(paths)
+    tables, notes = _spelled_alike(tables)
     joined = join_folds(tables, names)
     if joined:
         read = [note for table in tables for note in table.notes]
-        return Given((joined[0],), (joined[1],), known, truth, (*read, joined[2]))
-    return Given(tuple(tables), tuple(names), known, truth)
+        return Given((joined[0],), (joined[1],), known, truth, (*read, *notes, joined[2]))
+    return Given(tuple(tables), tuple(names), known, truth, tuple(notes))
 
 
 def match(given: Given, folds_file: Path | None = None, *, align: bool = False) -> Matched:
@@ -146,6 +148,25 @@ def warnings_of_file(path: Path) -> tuple[str, ...]:
 def inherited_warning(name: str, text: str) -> str:
     """The warning of a run, said of it by name; one that names a run already stays as it is."""
     return text if text.startswith("Of run ") else f"Of run {name!r}: {text}"
+
+
+def _spelled_alike(
+    tables: Sequence[PredictionTable],
+) -> tuple[list[PredictionTable], list[str]]:
+    """The tables with ids as the first spells them, where only the case of letters differs."""
+    first = tables[0].predictions.image_ids
+    alike, notes = [tables[0]], []
+    for other in tables[1:]:
+        theirs = other.predictions
+        names, changed = spelled_as([str(name) for name in theirs.image_ids], first)
+        if changed:
+            ids = np.array(names, dtype=np.str_)
+            renamed = Predictions(ids, theirs.class_names, theirs.probabilities)
+            other = replace(other, predictions=renamed)
+            whose = f"those of {Path(tables[0].source).name}"
+            notes.append(case_note(Path(other.source).name, whose, changed))
+        alike.append(other)
+    return alike, notes
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -271,9 +292,11 @@ def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:
         if found is None:
             found, source = values, other.source
         elif (values != found).any():
+            differ = np.flatnonzero(values != found)
+            named = some(f"{ids[k]} ({found[k] or '-'} and {values[k] or '-'})" for k in differ)
             raise PredictionsError(
-                f"{source} and {other.source} disagree about the {column} of "
-                f"{some(ids[values != found])}: give predictions of the same truth, or --truth"
+                f"{source} and {other.source} disagree about the {column} of {named}: give "
+                "predictions of the same truth, or --truth with one table of it"
             )
     return found
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
@@ -223,16 +224,13 @@ def _one_truth(sources: list[Member], seed: int) -> tuple[ImageTable, Folds, lis
             "needs at least two; give a column 'fold' or --folds-file"
         )
     if all(np.array_equal(f.fold, fold_of[0][1].fold) for _, f in fold_of):
-        check_folds(table, fold_of[0][1])
+        for source, other in fold_of:
+            _check_folds(reference, source, table, other, "")
         return table, fold_of[0][1], warnings, []
     for source, other in fold_of:
-        try:
-            check_folds(table, other)
-        except SplitError as error:
-            raise SplitError(
-                f"{source.origin} has other folds than {fold_of[0][0].origin}, and they do not "
-                f"respect the groups: {error}"
-            ) from None
+        first = fold_of[0][0].origin
+        why = f"{source.origin} has other folds than {first}, and they do not respect the groups: "
+        _check_folds(reference, source, table, other, why)
     n_folds = max(f.n_folds for _, f in fold_of)
     redrawn = make_folds(table, n_folds, seed)[0]
     note = (
@@ -240,6 +238,40 @@ def _one_truth(sources: list[Member], seed: int) -> tuple[ImageTable, Folds, lis
         f"new outer folds were drawn by group (seed {seed}) for everything fitted here"
     )
     return table, redrawn, warnings, [note]
+
+
+def _check_folds(
+    reference: Member, source: Member, table: ImageTable, folds: Folds, why: str
+) -> None:
+    """Raise SplitError where folds part groups, or where members mean other groups by them."""
+    try:
+        check_folds(table, folds)
+    except SplitError as error:
+        apart = _other_groups(reference, source, table)
+        if not apart:
+            raise SplitError(f"{why}{error}") from None
+        raise SplitError(
+            f"{reference.origin} and {source.origin} disagree about the groups: {apart}; give "
+            "--truth with one table of patients and lesions for all members, and members whose "
+            "folds keep those groups whole"
+        ) from None
+
+
+def _other_groups(reference: Member, source: Member, table: ImageTable) -> str:
+    """Images of one group in the table that are several in a member, in words; "" for none."""
+    theirs = source.table
+    if theirs is None or source.folds is None:
+        return ""
+    theirs = theirs.take(align_rows(theirs.image_ids, table.image_ids))
+    frame = pd.DataFrame({"ours": table.groups, "theirs": theirs.groups, "image": table.image_ids})
+    parted = frame.groupby("ours")["theirs"].transform("nunique") > 1
+    found = [
+        f"{' and '.join(rows.drop_duplicates('theirs')['image'][:2])} are one ({name}) in "
+        f"{reference.name} and two ({' and '.join(rows['theirs'].drop_duplicates()[:2])}) in "
+        f"{source.name}"
+        for name, rows in frame[parted].groupby("ours")
+    ]
+    return some(found, 2) if found else ""
 
 
 def _check_labels(reference: Member, table: ImageTable, source: Member, theirs: ImageTable) -> None:

@@ -73,9 +73,6 @@ def _rows(layout: Layout, files: list[str]) -> LayoutRows:
     )
     if any(splits):
         frame["split"] = [s for s, c in zip(splits, classes, strict=True) if c]
-        tally = frame["split"].value_counts(sort=False)
-        said = some(f"{name} {number:,}" for name, number in tally.items())
-        notes.append(f"split: {said}; kept as a column, folds are drawn over all of them")
     told = f"{layout.root.name or '.'}: image = the file's name, label = its folder"
     return LayoutRows(frame, f"{told}; no column for patient or lesion", tuple(notes))
 
