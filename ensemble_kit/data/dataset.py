@@ -211,14 +211,14 @@ def _paths(frame: pd.DataFrame, root: Path, source: str) -> tuple[list[str], lis
     wanted = [name for name, path in zip(ids, paths, strict=True) if not path]
     found, more = find_wanted(wanted, found, root)
     notes = [*notes, *more]
-    if wanted and not any(name in found for name in wanted):
+    if wanted and sum(name in found for name in wanted) < len(wanted) / 2:
         _refuse_other_column(frame, found, source)
     rest = iter(paths_of(wanted, found, root, source))
     return [path or next(rest) for path in paths], notes
 
 
 def _refuse_other_column(frame: pd.DataFrame, found: Mapping[str, str], source: str) -> None:
-    """Raise DataError where no id names a file, but another column names one in every row."""
+    """Raise DataError where few ids name a file, but another column names one in every row."""
     there = {name.lower() for name in found}
     for name in frame.columns:
         if name in INSIDE or name in ("hint", "_row"):
@@ -226,7 +226,7 @@ def _refuse_other_column(frame: pd.DataFrame, found: Mapping[str, str], source: 
         cells = frame[name].map(id_of).str.lower()
         if cells.isin(there).all():
             raise DataError(
-                f"{source}: no image id ({some(frame['image_id'], 2)}) names an image file, but "
+                f"{source}: image ids ({some(frame['image_id'], 2)}) name no image files, but "
                 f"column {name} does in every row ({some(frame[name], 2)}): give --columns "
                 f"image={name}"
             )

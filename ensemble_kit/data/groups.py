@@ -126,7 +126,7 @@ def pattern_groups(pattern: str, names: Sequence[str]) -> tuple[list[str], list[
         )
     groups = len({name for name in found if name})
     return found, [
-        f"group: {pattern!r} fits {fits:,} of {count(len(names), 'image')}, "
+        f"group: '{pattern}' fits {fits:,} of {count(len(names), 'image')}, "
         f"{count(groups, 'group')}; "
         "the others stand alone unless another column groups them"
     ]

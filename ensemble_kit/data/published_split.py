@@ -18,32 +18,54 @@ SIDES = {
 }  # fmt: skip
 """What the sides of a split are called, and which side each is."""
 NAMES = ("split", "subset", "partition", "set", "data_split", "dataset_split", "split_name",
-         "train_test", "phase", "usage", "fold", "folds")  # fmt: skip
+         "train_test", "phase", "usage", "cv_split", "group_split", "fold", "folds")  # fmt: skip
 """Columns that may hold them."""
+FLAGS = {"is_train": "train", "is_training": "train", "is_training_image": "train",
+         "is_test": "test", "is_val": "validation", "is_validation": "validation"}  # fmt: skip
+"""Columns of yes and no that name one side; the rest is another."""
+YES = {"1": True, "1.0": True, "true": True, "yes": True,
+       "0": False, "0.0": False, "false": False, "no": False}  # fmt: skip
 
 
 def split_columns(columns: Mapping[str, Strings]) -> list[str]:
-    """Columns whose every cell names the side of a split (or is empty), by usual names."""
+    """Columns, by usual names, whose cells name the sides of a split."""
     return [
         name
         for name, cells in columns.items()
-        if plain(name) in NAMES and len({s for s in sides_of(cells) if s}) > 1
+        if (plain(name) in NAMES or plain(name) in FLAGS)
+        and len({s for s in sides_of(cells, name) if s}) > 1
     ]
 
 
-def sides_of(cells: Iterable[object]) -> list[str]:
-    """``train``, ``validation`` or ``test`` for every cell; all ``""`` where one cell is neither
-    empty nor a side."""
+def sides_of(cells: Iterable[object], name: str = "") -> list[str]:
+    """``train``, ``validation`` or ``test`` for every cell, ``""`` for an empty one.
+
+    Where two of these are there, any other word is a side of its own (``external``); else the
+    column names no sides, and all are ``""``. name : of the column; ``is_test`` and the like hold
+    yes and no.
+    """
     codes, values = pd.factorize(np.asarray([str(c) for c in cells], dtype=object))
-    named = [SIDES.get(plain(value), "" if not value.strip() else "?") for value in values]
-    return [""] * len(codes) if "?" in named else [named[code] for code in codes]
+    words = [plain(value) for value in values]
+    flag = FLAGS.get(plain(name), "")
+    if flag:
+        named = [_flagged(word, flag) for word in words]
+        return [""] * len(codes) if "?" in named else [named[code] for code in codes]
+    usual = {SIDES[word] for word in words if word in SIDES}
+    named = [SIDES.get(word, word) for word in words]
+    return [named[code] for code in codes] if len(usual) > 1 else [""] * len(codes)
+
+
+def _flagged(word: str, side: str) -> str:
+    if word not in YES:
+        return "" if not word else "?"
+    return side if YES[word] else "test" if side == "train" else "train"
 
 
 def split_notes(table: ImageTable) -> tuple[list[str], list[str]]:
     """Notes and warnings about the published splits among a table's metadata columns."""
     notes, warnings = [], []
     for name in split_columns(table.slices):
-        sides = np.array(sides_of(table.slices[name]))
+        sides = np.array(sides_of(table.slices[name], name))
         tally = pd.Series(sides[sides != ""]).value_counts(sort=False)
         said = some(f"{side} {number:,}" for side, number in tally.items())
         notes.append(f"{name}: {said}; kept as a column, folds are drawn over all of them")

@@ -79,11 +79,14 @@ def read_sides(
         return None
     images = image_column(read, path)
     names, notes = _names(read, images, path, table)
-    sides = np.array(sides_of(cells[columns[0]]))
+    sides = np.array(sides_of(cells[columns[0]], columns[0]))
     told = f"{path.name}: image = {images}, side = {columns[0]}"
+    if columns[1:]:
+        notes.append(f"{path.name}: {columns[0]} is audited, not {some(columns[1:])}")
     tell("read", told=told, notes=notes, warnings=[])
     ids = np.asarray(names, dtype=np.str_)
-    return {side: ids[sides == side] for side in ("train", "validation", "test")}
+    rest = sorted(set(sides.tolist()) - {"", "train", "validation", "test"})
+    return {side: ids[sides == side] for side in ("train", "validation", "test", *rest)}
 
 
 def _names(

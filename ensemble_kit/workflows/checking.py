@@ -113,8 +113,7 @@ def _audit(table: ImageTable, split: Path, split_test: Path | None) -> list[str]
         if found is None:
             read_folds_file(split, table, tell)
             return said
-        sides = {"training": found["train"], "validation": found["validation"],
-                 "test": found["test"]}  # fmt: skip
+        sides = {"training" if name == "train" else name: ids for name, ids in found.items()}
     there = [name for name, ids in sides.items() if len(ids)]
     for one, other in combinations(there, 2):
         audit = audit_split(table, sides[one], sides[other], (one, other))

@@ -54,9 +54,22 @@ class TestColumnOfASplit:
         found = read(table(tmp_path, set=["A", "B"] * 10, phase=["train"] * N))
         assert not any("folds are drawn over" in note for note in found.notes)
 
-    def test_sides_need_every_cell(self):
+    def test_another_word_is_a_side_of_its_own(self, tmp_path):
+        found = read(table(tmp_path, split=["train"] * 10 + ["test"] * 5 + ["external"] * 5))
+        assert any("train 10, test 5, external 5" in note for note in found.notes)
+        assert any("is on more than one side: L7" in line for line in found.warnings)
+
+    @pytest.mark.parametrize("yes", ["1", "True", "yes"])
+    def test_a_column_of_yes_and_no(self, tmp_path, yes):
+        no = {"1": "0", "True": "False", "yes": "no"}[yes]
+        found = read(table(tmp_path, is_test=[no] * 11 + [yes] * 9))
+        assert any("train 11, test 9" in note for note in found.notes)
+        assert any("column is_test" in line for line in found.warnings)
+
+    def test_what_names_no_sides(self):
         assert sides_of(["train", "Testing", ""]) == ["train", "test", ""]
         assert sides_of(["train", "other"]) == ["", ""]
+        assert sides_of(["1", "2"], "is_test") == ["", ""]
         assert split_columns({"split": np.array(["train", "train"])}) == []
 
 
