@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.losses import top_label_ece
 from ensemble_kit.metrics.registry import label_of, shown_in
-from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.sets import fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.convex.simplex import mean_log_loss, normalised, softmax
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
 from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, select
