@@ -4,28 +4,34 @@ python benchmarks/ensemble.py greedy                 # 50 members, 100 rounds, 1
 python benchmarks/ensemble.py command CSV CSV …      # the whole command, wall time
 python benchmarks/ensemble.py table CSV CSV …        # every method × calibrator, cross-fitted
 python benchmarks/ensemble.py calibrators NPZ …      # calibrators by index halves (p, y)
+python benchmarks/ensemble.py subsets CSV|NPZ …      # `auto` beside mean + temperature
+                                                     # on every subset of tables, each NPZ alone
 """
 
 import subprocess
 import sys
 import time
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from ensemble_kit.core.records import Predictions
+from ensemble_kit.core.records import ImageTable, Predictions
+from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.losses import top_label_ece
 from ensemble_kit.metrics.registry import label_of, shown_in
-from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.sets import fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.convex.simplex import mean_log_loss, normalised, softmax
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
 from ensemble_kit.posthoc.ensembling.greedy import GreedyOptions, select
 from ensemble_kit.posthoc.ensembling.losses import selection_loss
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
 from ensemble_kit.posthoc.selection.fitted import fit_candidates
+from ensemble_kit.posthoc.selection.fitting import ChainSpec, crossfit_chain
 from ensemble_kit.posthoc.selection.scoreboard import Line, scoreboard
 from ensemble_kit.study import EvaluationSpec
 from ensemble_kit.workflows.members import Gathered, gather
@@ -150,6 +156,52 @@ def _coverage(rows: Rows, p: np.ndarray) -> str:
     return " ".join(f"{hit[rows.labels == c].mean():.3f}" for c in range(rows.n_classes))
 
 
+def subsets(paths: list[str], replicates: int = 200) -> None:
+    """Log loss and ECE of `auto` with intervals, and its log loss minus mean + temperature's."""
+    tables = [Path(p) for p in paths if not p.endswith(".npz")]
+    sets = [s for m in range(len(tables), 1, -1) for s in combinations(tables, m)]
+    print("| members | log loss | ECE(15) | mean + temperature | its ECE(15) | difference |")
+    print("|---" * 6 + "|", flush=True)
+    for chosen in sets:
+        gathered = gather([], list(chosen))
+        rows = rows_of(gathered.members, gathered.table.labels, gathered.folds)
+        _beside_baseline(", ".join(p.stem for p in chosen), gathered.table, rows, replicates)
+    for path in (Path(p) for p in paths if p.endswith(".npz")):
+        file = np.load(path)
+        labels, p = (file[k] for k in sorted(file.files, key=lambda k: file[k].ndim))
+        ids = np.array([f"{i:05d}" for i in range(len(labels))])
+        names = tuple(f"c{c:03d}" for c in range(p.shape[1]))
+        none = np.full(len(ids), "")
+        codes = labels.astype(np.int64).ravel()
+        table = ImageTable(ids, ids, codes, names, none, none, none)
+        fold = np.arange(len(labels)) % 5
+        rows = Rows(
+            normalised(p.astype(np.float64))[None], table.labels, np.arange(len(fold)), fold
+        )
+        _beside_baseline(path.stem, table, rows, replicates)
+
+
+def _beside_baseline(name: str, table: ImageTable, rows: Rows, replicates: int) -> None:
+    baseline = partial(fit_candidates, candidates=(Candidate("mean", "temperature"),))
+    with threadpool_limits(limits=1):
+        plain = crossfit_rows(baseline, rows).output[:, 0]
+    named = [
+        (word, Predictions(table.image_ids, table.class_names, normalised(p)))
+        for word, p in (
+            ("mean + temperature", plain),
+            ("auto", crossfit_chain(rows, ChainSpec(), jobs=1).probabilities),
+        )
+    ]
+    first, auto = scoreboard(table, named, EvaluationSpec(replicates=replicates))
+    words = [
+        in_words(line.figures[metric], 4)
+        for line in (auto, first)
+        for metric in ("log_loss", "ece")
+    ]
+    gap = in_words(auto.minus_first["log_loss"], 4, sign="+")
+    print(f"| {name} | {' | '.join(words)} | {gap} |", flush=True)
+
+
 def calibrators(paths: list[str]) -> None:
     for path in paths:
         file = np.load(path)
@@ -179,4 +231,6 @@ if __name__ == "__main__":
     if part == "greedy":
         greedy()
     else:
-        {"command": command, "table": table, "calibrators": calibrators}[part](rest)
+        {"command": command, "table": table, "calibrators": calibrators, "subsets": subsets}[part](
+            rest
+        )

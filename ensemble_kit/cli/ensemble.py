@@ -86,6 +86,13 @@ def ensemble(
             metavar="weighted|drawn", help="Rows of a group share one vote, or one is drawn."
         ),
     ] = "weighted",
+    set_method: Annotated[
+        str,
+        typer.Option(
+            metavar="threshold|cross",
+            help="One threshold a class, or p-values pooled over the folds (cross-conformal).",
+        ),
+    ] = "threshold",
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
     malignant: options.Malignant = options.MALIGNANT,
@@ -120,7 +127,7 @@ def ensemble(
         reading=data,
         settings=EnsembleSettings(
             method, calibrate, objective, _shares(prevalence),
-            set_level, set_score, set_scope, set_unit,
+            set_level, set_score, set_scope, set_unit, set_method,
         ),
         evaluation=options.evaluation_settings(malignant, level, replicates),
         name=name,

@@ -12,6 +12,7 @@ from ensemble_kit.core.wording import in_words, value_words
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
 
+BY = {"threshold": "thresholds", "cross": "cross-conformal p-values"}
 HEADS = {metric: label_of(metric) for metric in shown_in("headline")}
 
 
@@ -123,7 +124,8 @@ def _sets(work: EnsembleStudy) -> Table:
     spec = work.outcome.final.sets.spec
     scope = "for each class" if spec.by_class else "over all classes"
     table = _table(
-        f"prediction sets, about {spec.level:.0%} {scope} ({spec.score}, {spec.unit} groups), "
+        f"prediction sets by {BY[spec.method]}, about {spec.level:.0%} {scope} ({spec.score}, "
+        f"{spec.unit} groups), "
         "cross-fitted; aimed at a random image of a random group, approximately",
         "", "images", "coverage by group (aimed at)", "coverage by image", "mean size", "threshold",
     )  # fmt: skip

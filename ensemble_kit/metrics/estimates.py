@@ -9,7 +9,7 @@ from ensemble_kit.core.records import Estimate, Floats
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife, Method, interval
 from ensemble_kit.metrics.cases import Cases, Figures, Key
 from ensemble_kit.metrics.inversion import NAME as INVERTED
-from ensemble_kit.metrics.inversion import FoldedInterval, Part, folded_interval
+from ensemble_kit.metrics.inversion import FoldedInterval, Part, folded_interval, largest_is_still
 from ensemble_kit.metrics.jackknife import BLOCKS, rare_first, t_interval
 from ensemble_kit.metrics.registry import metric_of
 from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
@@ -88,6 +88,11 @@ def estimate(
     return _bias_noted(found, drawn) if squared else found
 
 
+STILL = (
+    "no interval: the bin with the largest gap has one group, or so few that no resample moves it"
+)
+
+
 def folded_estimates(
     key: Key, value: float, parts: Sequence[Part], support: Support, level: float
 ) -> dict[Key, Estimate]:
@@ -97,8 +102,10 @@ def folded_estimates(
         withheld = interval(value, np.empty(0), level, n_groups=support.n_groups)
     if withheld is not None:
         return {key: withheld}
-    found = folded_interval(parts, level, "max" if key[0] == "mce" else "sum")
     n = support.n_groups
+    if key[0] == "mce" and any(largest_is_still(part) for part in parts):
+        return {key: Estimate(value, None, None, level, INVERTED, "group", n, STILL)}
+    found = folded_interval(parts, level, "max" if key[0] == "mce" else "sum")
     whole = Estimate(value, found.low, found.high, level, INVERTED, "group", n, found.note)
     return {key: whole} | _beside(key, found, level, n)
 

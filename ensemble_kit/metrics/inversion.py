@@ -20,6 +20,7 @@ Norm = Literal["sum", "max"]
 Part = tuple[Floats, Floats]
 NAME = "group bootstrap, inverted test"
 STEPS, WIDEST = 14, 1e4
+STILL = 1e-6
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,15 @@ def error_of(gaps: NDArray[Any], norm: Norm) -> Floats:
     """The error (B,) of signed gaps (K, B): their absolute sum, or the largest."""
     sizes = np.abs(gaps)
     return np.asarray(sizes.sum(axis=0) if norm == "sum" else sizes.max(axis=0, initial=0.0))
+
+
+def largest_is_still(part: Part) -> bool:
+    """Whether no resample moves the largest gap: its bin then says nothing of its own noise."""
+    gaps, drawn = part
+    sizes = np.abs(np.nan_to_num(gaps))
+    place = int(sizes.argmax())
+    moved = np.abs(drawn[place] - gaps[place])
+    return bool(sizes[place] > 0 and not (np.nan_to_num(moved) > STILL).any())
 
 
 def folded_interval(

@@ -154,15 +154,29 @@ class CoverageLine(Part):
     by_group: Estimate | None = None
 
 
+class FoldScoresPart(Part):
+    """Calibration rows of one fold of cross-conformal sets. chain : the chain fitted without the
+    fold, where one was fitted; labels, scores, votes : by row."""
+
+    fold: int
+    chain: FittedStep | None = None
+    labels: tuple[int, ...]
+    scores: tuple[float, ...]
+    votes: tuple[float, ...]
+
+
 class SetsFit(Part):
-    """Fitted prediction sets; an infinite threshold is None."""
+    """Fitted prediction sets; an infinite threshold is None. method : "threshold", with
+    ``thresholds``, or "cross", with ``folds``, which stand once, for new images."""
 
     level: float
     score: str
     by_class: bool
     unit: str
     seed: int
-    thresholds: tuple[float | None, ...]
+    method: str = "threshold"
+    thresholds: tuple[float | None, ...] = ()
+    folds: tuple[FoldScoresPart, ...] = ()
     n_groups: tuple[int, ...]
     groups_needed: int
 

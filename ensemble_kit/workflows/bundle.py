@@ -6,6 +6,7 @@ from typing import Any
 
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.models.export_formats import ExportFormat
+from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.workflows.quantized import Quantized
 from ensemble_kit.workflows.shipped import Shipped
@@ -128,6 +129,6 @@ def digests_of(folder: Path, without: Sequence[str] = ("bundle.json",)) -> dict[
     return {name: sha256_of_file(path) for name, path in names.items() if name not in without}
 
 
-def check_sets(sets: PredictionSets) -> bool:
+def check_sets(sets: PredictionSets | CrossSets) -> bool:
     """Whether ``predict.py`` can form these sets by itself."""
-    return sets.spec.score == "lac"
+    return isinstance(sets, PredictionSets) and sets.spec.score == "lac"

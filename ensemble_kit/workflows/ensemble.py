@@ -12,7 +12,7 @@ from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, Score
 from ensemble_kit.posthoc.conformal.quantiles import UNITS, Unit
-from ensemble_kit.posthoc.conformal.sets import SetSpec
+from ensemble_kit.posthoc.conformal.spec import SET_METHODS, SetMethod, SetSpec
 from ensemble_kit.posthoc.selection.catalogue import AUTO_METHODS, CALIBRATORS, METHODS
 from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
@@ -53,6 +53,7 @@ class EnsembleSettings:
     set_score: str = "lac"
     set_scope: str = "class"
     set_unit: str = "weighted"
+    set_method: str = "threshold"
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +152,7 @@ def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
         ("--set-score", settings.set_score, SCORES),
         ("--set-scope", settings.set_scope, SCOPES),
         ("--set-unit", settings.set_unit, UNITS),
+        ("--set-method", settings.set_method, SET_METHODS),
     ):
         if value not in known:
             raise StudyError(f"{option} {value!r} is not known: give one of {'|'.join(known)}")
@@ -164,6 +166,7 @@ def chain_spec(settings: EnsembleSettings, seed: int) -> ChainSpec:
         settings.set_scope == "class",
         cast(Unit, settings.set_unit),
         seed,
+        cast(SetMethod, settings.set_method),
     )
     return ChainSpec(settings.method, settings.calibrate, settings.objective, None, sets)
 

@@ -11,12 +11,14 @@ import numpy as np
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import PredictionsError, RunError, some
 from ensemble_kit.core.records import Floats, Predictions
+from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
 from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.posthoc.selection.explaining import Bin
 from ensemble_kit.posthoc.selection.fitted import Combination
+from ensemble_kit.posthoc.selection.fitting import FittedChain
 from ensemble_kit.runs.ensembles import (
     BoardLine,
     CalibrationRecord,
@@ -57,6 +59,12 @@ PROMISE = (
     "approximate: thresholds come from cross-validated scores (without the + of Barber et al. "
     "2021), aimed at a random image of a random group; no finite-sample guarantee"
 )
+CROSS_PROMISE = (
+    "cross-conformal p-values pooled over the folds, for a random image of a random group: "
+    "coverage of at least 1 - 2 (1 - level), less a small-sample term, were no model fitted with "
+    "an image of its fold (Vovk 2015, Barber et al. 2021); here the networks behind the members "
+    "and the weights of candidates have met them, so it is approximate"
+)
 APPLIES_TO = "single fold models of the members; their results are averaged after"
 MOST_MATCHES = 60
 """Most matchings of fold models of members that have different numbers of them."""
@@ -71,14 +79,16 @@ class Bundle:
     every fold model may judge, :meth:`apply_folds` applies it to each fold model and averages
     after; applied to the mean of the fold models it is under-confident (docs/ensembles.md).
 
-    members : names, in the order in which their probabilities go in.
+    members : names, in the order in which their probabilities go in. inner : of cross-conformal
+    sets, the chain fitted without each fold, for that fold's models of all members.
     """
 
     members: tuple[str, ...]
     class_names: tuple[str, ...]
     chain: Combination
     decision: Decision
-    sets: PredictionSets
+    sets: PredictionSets | CrossSets
+    inner: tuple[Combination, ...] = ()
 
     def apply(self, members: Members) -> Predictions:
         """Probabilities of new images from those of one model a member."""
@@ -144,10 +154,15 @@ def load_ensemble(folder: Path) -> Bundle:
             record.class_names,
             Combination.from_json(record.final),
             Decision.from_json(record.decision),
-            PredictionSets.from_json(sets.final.plain()),
+            _sets_of(sets.final.plain()),
+            tuple(Combination.from_json(f.chain) for f in sets.final.folds if f.chain is not None),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder / ENSEMBLE}: damaged ({error!r}); make the run again") from None
+
+
+def _sets_of(values: dict[str, Any]) -> PredictionSets | CrossSets:
+    return (CrossSets if values["method"] == "cross" else PredictionSets).from_json(values)
 
 
 def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> None:
@@ -294,15 +309,25 @@ def _conformal_record(work: EnsembleStudy) -> ConformalRecord:
     )
     sizes = np.bincount(work.outcome.sets.sum(axis=1), minlength=len(names) + 1)
     return ConformalRecord(
-        method=f"{final.spec.score}, {'by class' if final.spec.by_class else 'marginal'}",
+        method=f"{final.spec.score}, {'by class' if final.spec.by_class else 'marginal'}"
+        + (", cross-conformal" if isinstance(final, CrossSets) else ""),
         level=final.spec.level,
-        final=SetsFit(**final.to_json()),
-        by_fold={str(k): SetsFit(**s.sets.to_json()) for k, s in work.outcome.by_fold.items()},
+        final=_sets_fit(work.outcome.final),
+        by_fold={str(k): _sets_fit(s, scores=False) for k, s in work.outcome.by_fold.items()},
         without_guarantee=few,
-        promise=PROMISE,
+        promise=CROSS_PROMISE if isinstance(final, CrossSets) else PROMISE,
         coverage=tuple(CoverageLine(**asdict(line)) for line in work.coverage),
         sizes=tuple((size, int(n)) for size, n in enumerate(sizes) if n),
     )
+
+
+def _sets_fit(fitted: FittedChain, *, scores: bool = True) -> SetsFit:
+    """scores : cross-conformal sets with their rows, which new images are compared with."""
+    values = fitted.sets.to_json()
+    if isinstance(fitted.sets, CrossSets):
+        pairs = zip(values["folds"], fitted.inner, strict=True)
+        values["folds"] = [{**f, "chain": c.to_json()} for f, c in pairs] if scores else []
+    return SetsFit(**values)
 
 
 def _set_lines(work: EnsembleStudy) -> list[SetLine]:

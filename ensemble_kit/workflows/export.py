@@ -15,6 +15,7 @@ from ensemble_kit.core.records import Floats
 from ensemble_kit.models.export_formats import ExportFormat, check_abilities, find_format
 from ensemble_kit.models.int8 import Recipe
 from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
+from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.agreement import (
     EncodedCheck,
@@ -94,6 +95,12 @@ def export(
     check_abilities(chosen, quantize=quantize, encoded=encoded)
     _check_free(to, run_folder, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage)
+    if isinstance(shipped.sets, CrossSets):
+        raise RunError(
+            f"run {shipped.run.name!r} has cross-conformal prediction sets, which need every fold "
+            "model's own probabilities, and an exported file gives their mean alone; make the "
+            "ensemble with --set-method threshold, or use `predict`"
+        )
     if not check_sets(shipped.sets):
         raise RunError(
             f"run {shipped.run.name!r} has prediction sets by {shipped.sets.spec.score}, which the "

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.records import Estimate, Floats, ImageTable, Ints, Predictions
+from ensemble_kit.core.records import Bools, Estimate, Floats, ImageTable, Ints, Predictions
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.posthoc.calibration.prior import estimate_prevalence
 from ensemble_kit.posthoc.conformal.coverage import Coverage, coverage_table
-from ensemble_kit.posthoc.conformal.sets import PredictionSets
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows
 from ensemble_kit.posthoc.drift import MetadataDrift, TwoSample
@@ -134,12 +133,11 @@ def prevalence_shift(
 
 
 def coverage_abroad(
-    table: ImageTable, p: Floats, sets: PredictionSets, spec: EvaluationSpec, seed: int
+    table: ImageTable, inside: Bools, spec: EvaluationSpec, seed: int
 ) -> tuple[Coverage, ...]:
-    """How often the shipped sets hold the truth abroad."""
+    """How often the shipped sets, (n, C) membership, hold the truth abroad."""
     draws = GroupBootstrap(table.n_groups, spec.replicates, seed)
     labels = np.asarray(table.labels, np.int64)
-    inside = sets.sets(p)
     return coverage_table(
         inside, labels, table.group_codes, table.class_names, draws, {}, spec.level
     )

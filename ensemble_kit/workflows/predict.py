@@ -171,7 +171,7 @@ def _rows(
 ) -> Predicted:
     p = shipped.probabilities(outputs)
     models = np.concatenate(list(shipped.by_member(outputs)))
-    sets = shipped.sets.sets(p)
+    sets = shipped.inside(outputs, p)
     spread, novelty = mutual_information(models), shipped.percentiles(outputs)
     confidence, sizes = p.max(axis=1), sets.sum(axis=1)
     rejected = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.errors import RunError, count, some
-from ensemble_kit.core.records import Floats
+from ensemble_kit.core.records import Bools, Floats
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.fold_ensemble import (
     FoldEnsemble,
@@ -17,7 +17,9 @@ from ensemble_kit.models.fold_ensemble import (
     check_model_files,
     open_fold_ensemble,
 )
-from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.cross import CrossSets
+from ensemble_kit.posthoc.conformal.sets import PredictionSets, fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.novelty import Novelty, fit_novelty
 from ensemble_kit.posthoc.selection.decision import Decision
@@ -85,7 +87,7 @@ class Shipped:
     members: tuple[Member, ...]
     bundle: Bundle | None
     decision: Decision
-    sets: PredictionSets
+    sets: PredictionSets | CrossSets
     notes: tuple[str, ...]
 
     @property
@@ -95,6 +97,22 @@ class Shipped:
     def probabilities(self, outputs: Sequence[FoldOutputs]) -> Floats:
         """(n, C) final probabilities from the fold models of each member."""
         return apply_saved_ensemble(self.bundle, self.by_member(outputs))
+
+    def inside(self, outputs: Sequence[FoldOutputs], probabilities: Floats) -> Bools:
+        """(n, C) prediction sets of the images that gave ``probabilities``.
+
+        Cross-conformal sets compare the models of each fold, through the chain fitted without that
+        fold, with the fold's own rows.
+        """
+        if isinstance(self.sets, PredictionSets):
+            return self.sets.sets(probabilities)
+        assert self.bundle is not None
+        stacks = self.by_member(outputs)
+        by_fold = [
+            chain.apply(np.stack([stack[k] for stack in stacks]))
+            for k, chain in enumerate(self.bundle.inner)
+        ]
+        return self.sets.sets(np.stack(by_fold), probabilities)
 
     def by_member(self, outputs: Sequence[FoldOutputs]) -> tuple[Floats, ...]:
         """(K, n, C) of each member, in the shipped run's classes."""
@@ -140,6 +158,8 @@ def open_shipped(
     elif run.manifest.kind == "ensemble":
         bundle = load_ensemble(folder)
         members = _ensemble_members(run)
+        if isinstance(bundle.sets, CrossSets):
+            _check_folds(run, members)
     else:
         raise RunError(
             f"run {run.name!r} was made from tables of predictions and has no models: predict "
@@ -155,6 +175,24 @@ def open_shipped(
     return Shipped(run, members, bundle, decision, sets, notes)
 
 
+def _check_folds(run: Run, members: Sequence[Member]) -> None:
+    """Cross-conformal sets pair the ensemble's folds with the members' fold models."""
+    ids, fold = run.table.image_ids, read_folds(run.folder, run.manifest.class_names)[1][0]
+    own = [frozenset(ids[fold.held_out(k)].tolist()) for k in range(fold.n_folds)]
+    known = frozenset(ids.tolist())
+    others = [
+        member.name
+        for member in members
+        if [known & frozenset(source.images) for source in member.folds] != own
+    ]
+    if others:
+        raise RunError(
+            f"run {run.name!r} has cross-conformal sets and other folds than its "
+            f"{some(others)}: no model of theirs belongs to a fold; make the ensemble with "
+            "--set-method threshold, or its members with the same folds"
+        )
+
+
 def _one_fold(run: Run, members: Sequence[Member], fold: int) -> Member:
     if len(members) > 1 or run.manifest.kind != "cv":
         raise RunError(f"run {run.name!r} is an ensemble: --fold belongs to a run of `cv`")
@@ -164,12 +202,14 @@ def _one_fold(run: Run, members: Sequence[Member], fold: int) -> Member:
     return replace(member, folds=(member.folds[fold],))
 
 
-def _sets(run: Run, bundle: Bundle | None, coverage: float | None) -> PredictionSets:
+def _sets(run: Run, bundle: Bundle | None, coverage: float | None) -> PredictionSets | CrossSets:
     """The ensemble's own sets, or ones fitted to the run's out-of-fold rows at ``coverage``."""
     if bundle is not None and coverage in (None, bundle.sets.spec.level):
         return bundle.sets
     if coverage is not None and not 0.5 <= coverage < 1:
         raise RunError(f"a coverage of {coverage} cannot be promised: give 0.5 to below 1")
+    if bundle is not None and isinstance(bundle.sets, CrossSets):
+        return bundle.sets.at_level(coverage or bundle.sets.spec.level)
     spec = bundle.sets.spec if bundle else SetSpec(level=COVERAGE)
     spec = replace(spec, level=coverage or spec.level)
     table = run.table

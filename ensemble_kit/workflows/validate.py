@@ -105,12 +105,15 @@ def validate(
     _refuse(overlap, allow_overlap)
     spec, seed = study.evaluation, study.split.seed
     tell("working", sentence=f"evaluating with {spec.replicates:,} resamples of the groups")
+    inside = np.concatenate([shipped.inside(out, shipped.probabilities(out)) for _, out in parts])
     predictions = Predictions(table.image_ids, table.class_names, p)
     none = np.zeros(len(table), dtype=np.int64)
     folds = Folds(table.image_ids, table.groups, none, 1)
     evaluation = evaluate(table, folds, predictions, spec, seed)
     tell("working", sentence="recalibration, prevalence, drift and coverage abroad")
-    external = _study_external(shipped, table, p, features, spec, seed, overlap, tuple(notes))
+    external = _study_external(
+        shipped, table, p, inside, features, spec, seed, overlap, tuple(notes)
+    )
     warnings = _warnings(overlap)
     _write(
         folder, digest, shipped, study, table, folds, predictions, evaluation, external, warnings
@@ -165,6 +168,7 @@ def _study_external(
     shipped: Shipped,
     table: ImageTable,
     p: NDArray[np.float64],
+    inside: NDArray[np.bool_],
     features: Sequence[NDArray[np.float32]],
     spec: EvaluationSpec,
     seed: int,
@@ -190,7 +194,7 @@ def _study_external(
             (labels, p),
         ),
         coverage_level=shipped.sets.spec.level,
-        coverage=coverage_abroad(table, p, shipped.sets, spec, seed),
+        coverage=coverage_abroad(table, inside, spec, seed),
         drift=drift,
         metadata=metadata_drift(
             run.table.slices, table.slices, run.table.groups, table.groups, seed

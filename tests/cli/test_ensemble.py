@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.crossfit import Members
+from ensemble_kit.runs.ensembles import ConformalRecord
 from ensemble_kit.runs.folder import find_run, read_run
 from ensemble_kit.runs.manifest import read_manifest, write_manifest
 from ensemble_kit.workflows.ensemble_files import load_ensemble
@@ -322,3 +324,25 @@ def test_three_real_models(project: Path, shared: Path, tmp_path: Path) -> None:
     assert board["mean + temperature"]["minus_ensemble"]["log_loss"]["value"] >= 0
     for path in paths:
         assert board[path.stem]["minus_ensemble"]["log_loss"]["low"] > 0
+
+
+def test_cross_conformal_sets_are_written_read_and_named(
+    project: Path, files, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    out, _ = run(
+        project, *given(files), "--runs-dir", runs, "--replicates", 20, "--method", "mean",
+        "--calibrate", "temperature", "--set-method", "cross", "-q",
+    )  # fmt: skip
+    assert "cross-conformal" in " ".join(out.split())
+    record = ConformalRecord.read(runs / "ensemble")
+    assert record.final.method == "cross"
+    assert "1 - 2 (1 - level)" in record.promise
+    bundle = load_ensemble(runs / "ensemble")
+    assert isinstance(bundle.sets, CrossSets)
+    assert len(bundle.inner) == len(bundle.sets.folds) > 1
+    p = ROWS.members
+    by_fold = np.stack([chain.apply(p) for chain in bundle.inner])
+    inside = bundle.sets.sets(by_fold, bundle.chain.apply(p))
+    assert inside.shape == p.shape[1:]
+    assert inside[np.arange(len(inside)), ROWS.labels].mean() > 0.8

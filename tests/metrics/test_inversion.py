@@ -9,11 +9,13 @@ from scipy.stats import t as student
 
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.metrics.bootstrap import GroupJackknife
+from ensemble_kit.metrics.estimates import folded_estimates
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, evaluate
 from ensemble_kit.metrics.inversion import folded_interval
 from ensemble_kit.metrics.jackknife import rare_first, t_interval
 from ensemble_kit.metrics.registry import METRICS, metric_of, shown_in
 from ensemble_kit.metrics.scorer import Scorer
+from ensemble_kit.metrics.support import Support
 from ensemble_kit.posthoc.selection.scoreboard import scoreboard
 from ensemble_kit.study import EvaluationSpec
 from tests.metrics.examples import as_records, drawn_cases
@@ -128,3 +130,18 @@ def test_every_figure_has_an_entry() -> None:
 def _blunted(predictions: Predictions) -> Predictions:
     p = predictions.probabilities * 0.7 + 0.1
     return replace(predictions, probabilities=p / p.sum(axis=1, keepdims=True))
+
+
+def test_a_largest_gap_that_no_resample_moves_has_no_interval() -> None:
+    """A bin of one group is there as it is or not at all: its gap has no noise to invert."""
+    random = np.random.default_rng(0)
+    gaps = np.array([0.1, -0.8])
+    drawn = np.stack([0.1 + random.normal(0, 0.02, 200), np.full(200, -0.8)])
+    drawn[1, ::3] = np.nan
+    support = Support(40, "in all")
+    (found,) = folded_estimates(("mce", ""), 0.8, [(gaps, drawn)], support, 0.95).values()
+    assert (found.value, found.low, found.high) == (0.8, None, None)
+    assert "one group" in found.note
+    drawn[1] = -0.8 + random.normal(0, 0.1, 200)
+    (found,) = folded_estimates(("mce", ""), 0.8, [(gaps, drawn)], support, 0.95).values()
+    assert found.low < 0.8 < found.high

@@ -5,7 +5,8 @@ import pytest
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.posthoc.calibration.prior import fit_prior_shift
-from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.sets import fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
 from ensemble_kit.posthoc.selection.decision import Decision

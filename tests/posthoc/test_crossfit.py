@@ -8,7 +8,7 @@ import pytest
 
 from ensemble_kit.core.errors import PredictionsError, SplitError
 from ensemble_kit.core.records import Folds
-from ensemble_kit.posthoc.conformal.sets import SetSpec
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.crossfit import Rows, crossfit, crossfit_rows, rows_of
 from ensemble_kit.posthoc.ensembling.weighting import fit_mean, fit_weights
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate

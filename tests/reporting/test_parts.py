@@ -22,6 +22,7 @@ from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.figures.training import tuning_slice
 from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.page.tables import confusion_rows
+from ensemble_kit.reporting.page.words import estimate, fixed
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.comparison import FOLD_METRIC
 from ensemble_kit.runs.explained import Overlay, write_overlays
@@ -284,3 +285,12 @@ def test_confusion_percentages_sum_to_100_by_row_and_column() -> None:
     assert [row[0][0] for row in columns] == ["88.9", "11.1", "0.0"]
     assert columns[0][2][0] == "–"
     assert confusion_rows(counts, "count")[0][0] == ("8", 8)
+
+
+def test_differences_have_signs() -> None:
+    number = Number(value=0.02, low=-0.1, high=0.14)
+    assert "+0.020" in estimate(number, 3, "+")
+    assert "−0.100 to +0.140" in estimate(number, 3, "+")
+    assert "+0.010 to +0.140" in estimate(Number(value=0.02, low=0.01, high=0.14), 3, "+")
+    assert fixed(-0.0001, 3, "+") == "0.000"
+    assert "+" not in estimate(number)

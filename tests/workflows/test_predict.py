@@ -66,6 +66,25 @@ def test_the_run_is_the_mean_of_its_folds_and_the_ensemble_its_chain(shop):
     assert np.allclose(whole.spread, by_hand, atol=1e-6)
 
 
+def test_cross_conformal_sets_take_each_fold_with_its_own_chain(place, capsys):
+    from tests.workflows.conftest import give
+
+    give("ensemble", "tail", "head", "--name", "crossed", "--replicates", "50",
+         "--set-method", "cross", "--set-level", "0.6", "--set-scope", "marginal")  # fmt: skip
+    data, bundle = Path("data/images"), open_shipped(Path("runs/crossed")).bundle
+    found = predict(Path("runs/crossed"), data)
+    stacks = [
+        np.stack([predict(Path("runs") / m, data, fold=k).probabilities for m in bundle.members])
+        for k in range(3)
+    ]
+    by_fold = np.stack([c.apply(p) for c, p in zip(bundle.inner, stacks, strict=True)])
+    assert np.array_equal(found.sets, bundle.sets.sets(by_fold, found.probabilities))
+    wider = predict(Path("runs/crossed"), data, coverage=0.8)
+    assert (found.sets <= wider.sets).all()
+    said = mistaken(capsys, "export", "crossed", "--to", "shipped", "-q")
+    assert "--set-method threshold" in said
+
+
 def test_the_prefix_is_in_the_graph_once(shop):
     member = open_shipped(shop / "runs/tail").members[0]
     ensemble = member.ensemble

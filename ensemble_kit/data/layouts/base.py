@@ -73,13 +73,6 @@ class Place:
     def folders(self) -> list[Path]:
         return sorted(p for p in self.root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
-    def table_called(self, *names: str) -> Path | None:
-        """The table of one of these names (lower-case, without its ending), if there is one."""
-        for table in self.tables:
-            if table.stem.lower() in names:
-                return table
-        return None
-
 
 def tables_in(folder: Path) -> list[Path]:
     return sorted(

@@ -33,14 +33,20 @@ def group_quantile(
     """
     if len(scores) == 0:
         return float(np.inf)
-    codes, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    n_groups = len(counts)
-    if unit == "drawn":
-        shuffled = np.random.default_rng(seed).permutation(len(scores))
-        first = np.unique(codes[shuffled], return_index=True)[1]
-        scores, weights = scores[shuffled[first]], np.full(n_groups, 1.0 / (n_groups + 1))
-    else:
-        weights = 1.0 / ((n_groups + 1) * counts[codes])
+    weights = votes(groups, unit, seed) / (len(np.unique(groups)) + 1)
+    kept = weights > 0
+    scores, weights = scores[kept], weights[kept]
     order = np.argsort(scores, kind="stable")
     reached = np.cumsum(weights[order]) >= level - ROUNDING
     return float(scores[order][np.argmax(reached)]) if reached.any() else float(np.inf)
+
+
+def votes(groups: Ints, unit: Unit, seed: int = 0) -> Floats:
+    """(n,) each row's share of its group's vote of 1: equal, or all of it for the row drawn."""
+    codes, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+    if unit == "weighted":
+        return np.asarray(1.0 / counts[codes])
+    shuffled = np.random.default_rng(seed).permutation(len(groups))
+    shares = np.zeros(len(groups))
+    shares[shuffled[np.unique(codes[shuffled], return_index=True)[1]]] = 1.0
+    return shares

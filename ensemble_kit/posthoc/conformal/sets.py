@@ -6,20 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensemble_kit.core.records import Bools, Floats, Ints
-from ensemble_kit.posthoc.conformal.nonconformity import Score, nonconformity
-from ensemble_kit.posthoc.conformal.quantiles import Unit, group_quantile, groups_needed
-
-
-@dataclass(frozen=True)
-class SetSpec:
-    """level : the coverage asked for. score : lac, aps or raps. by_class : thresholds for every
-    class by itself (Mondrian) or one over all. unit : how rows of a group share its vote."""
-
-    level: float = 0.9
-    score: Score = "lac"
-    by_class: bool = True
-    unit: Unit = "weighted"
-    seed: int = 0
+from ensemble_kit.posthoc.conformal.nonconformity import nonconformity
+from ensemble_kit.posthoc.conformal.quantiles import group_quantile, groups_needed
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +42,7 @@ class PredictionSets:
     def to_json(self) -> dict[str, Any]:
         """Plain values; an infinite threshold is null."""
         return {
-            "level": self.spec.level,
-            "score": self.spec.score,
-            "by_class": self.spec.by_class,
-            "unit": self.spec.unit,
-            "seed": self.spec.seed,
+            **self.spec.to_json(),
             "thresholds": [float(t) if np.isfinite(t) else None for t in self.thresholds],
             "n_groups": self.n_groups.tolist(),
             "groups_needed": self.needed,
@@ -65,11 +50,11 @@ class PredictionSets:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "PredictionSets":
-        names = ("level", "score", "by_class", "unit", "seed")
-        spec = SetSpec(**{name: values[name] for name in names})
         thresholds = [np.inf if t is None else t for t in values["thresholds"]]
         return cls(
-            spec, np.array(thresholds, dtype=np.float64), np.array(values["n_groups"], np.int64)
+            SetSpec.from_json(values),
+            np.array(thresholds, dtype=np.float64),
+            np.array(values["n_groups"], np.int64),
         )
 
 

@@ -9,7 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from ensemble_kit.core.records import Bools, Floats, Ints
 from ensemble_kit.posthoc.calibration.prior import PriorShift, fit_prior_shift
-from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.cross import CrossSets, fit_cross
+from ensemble_kit.posthoc.conformal.sets import PredictionSets, fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.crossfit import CrossFitted, Rows, crossfit_rows
 from ensemble_kit.posthoc.selection.catalogue import AUTO, SELECT, candidates
 from ensemble_kit.posthoc.selection.choice import Choice, candidate_weights, choose, combine
@@ -32,15 +34,27 @@ class ChainSpec:
 
 @dataclass(frozen=True, eq=False)
 class FittedChain:
-    """All that was fitted on some rows; ``apply`` gives the chain's probabilities (n, C)."""
+    """All that was fitted on some rows; ``apply`` gives the chain's probabilities (n, C).
+
+    inner : with cross-conformal sets the chain fitted without each inner fold, in the order of
+    ``sets.folds``; else empty.
+    """
 
     chain: Combination
     choice: Choice
     decision: Decision
-    sets: PredictionSets
+    sets: PredictionSets | CrossSets
+    inner: tuple[Combination, ...] = ()
 
     def apply(self, members: Floats) -> Floats:
         return self.chain.apply(members)
+
+    def inside(self, members: Floats, probabilities: Floats) -> Bools:
+        """(n, C) prediction sets of rows; probabilities : what :meth:`apply` gives for them."""
+        if isinstance(self.sets, PredictionSets):
+            return self.sets.sets(probabilities)
+        by_fold = np.stack([chain.apply(members) for chain in self.inner])
+        return self.sets.sets(by_fold, probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,39 +91,51 @@ def fit_chain(rows: Rows, spec: ChainSpec) -> FittedChain:
     m, n, c = inner.members.shape
     pairs = candidates(spec.method, spec.calibrator, m, c, n)
     fit = partial(fit_candidates, candidates=pairs, objective=spec.objective)
-    outputs = crossfit_rows(fit, inner).output
+    crossed = crossfit_rows(fit, inner)
+    outputs = crossed.output
     fitted = fit(inner)
     sizes = tuple(chain.n_parameters for chain in fitted.chains)
     known = (outputs, inner.labels, inner.groups, pairs, sizes)
     select = spec.method == SELECT
     choice = choose(*known, spec.objective) if select else combine(*known)
-    honest = outputs[:, 0] if len(pairs) == 1 else _mixed(outputs, inner, choice, select)
+    fixed = select or len(pairs) == 1
+    weights = {
+        k: choice.weights if fixed else candidate_weights(outputs, inner.labels, inner.fold != k)
+        for k in crossed.steps
+    }
+    honest = outputs[:, 0] if len(pairs) == 1 else _mixed(outputs, inner, weights)
     shift = None
     if spec.prevalence is not None:
         shift = fit_prior_shift(inner.labels, np.array(spec.prevalence))
         honest = shift.apply(honest)
+    known_sets = (honest, inner.labels, inner.groups)
+    sets: PredictionSets | CrossSets = fit_sets(*known_sets, spec.sets)
+    steps: tuple[Combination, ...] = ()
+    if spec.sets.method == "cross":
+        sets = fit_cross(*known_sets, inner.fold, spec.sets)
+        steps = tuple(_used(step.chains, weights[k], shift) for k, step in crossed.steps.items())
     return FittedChain(
-        _used(fitted.chains, choice, shift),
+        _used(fitted.chains, choice.weights, shift),
         choice,
         fit_decision(honest, inner.labels, spec.objective),
-        fit_sets(honest, inner.labels, inner.groups, spec.sets),
+        sets,
+        steps,
     )
 
 
-def _mixed(outputs: Floats, inner: Rows, choice: Choice, select: bool) -> Floats:
-    """(n, C) the inner outputs combined, each fold by weights fitted on the other folds."""
+def _mixed(outputs: Floats, inner: Rows, weights: dict[int, Floats]) -> Floats:
+    """(n, C) the inner outputs combined, each fold by its weights."""
     mixed = np.empty((outputs.shape[0], outputs.shape[2]))
-    for k in np.unique(inner.fold):
+    for k, of_fold in weights.items():
         held = inner.fold == k
-        weights = choice.weights if select else candidate_weights(outputs, inner.labels, ~held)
-        mixed[held] = mixed_by(weights, outputs[held])
+        mixed[held] = mixed_by(of_fold, outputs[held])
     return mixed
 
 
-def _used(chains: tuple[Chain, ...], choice: Choice, shift: PriorShift | None) -> Combination:
+def _used(chains: tuple[Chain, ...], weights: Floats, shift: PriorShift | None) -> Combination:
     """The candidates that have a weight."""
-    kept = np.flatnonzero(choice.weights > 0)
-    return Combination(tuple(chains[q] for q in kept), choice.weights[kept], shift)
+    kept = np.flatnonzero(weights > 0)
+    return Combination(tuple(chains[q] for q in kept), weights[kept], shift)
 
 
 def crossfit_chain(rows: Rows, spec: ChainSpec, jobs: int = 2) -> Outcome:
@@ -131,6 +157,6 @@ def crossfit_chain(rows: Rows, spec: ChainSpec, jobs: int = 2) -> Outcome:
     decisions = np.zeros(len(rows), dtype=np.int64)
     for k, step in fitted.steps.items():
         held = rows.fold == k
-        sets[held] = step.sets.sets(fitted.output[held])
+        sets[held] = step.inside(rows.take(held).members, fitted.output[held])
         decisions[held] = step.decision.decide(fitted.output[held])
     return Outcome(fitted.output, sets, decisions, fitted.steps, last)

@@ -154,15 +154,27 @@ def _before(found: ReliabilityRecord) -> Reliability:
     )
 
 
+THRESHOLD = (
+    "Thresholds were fitted on the other folds, with one vote a group, from cross-validated "
+    "scores: the coverage is approximate, without a finite-sample guarantee (Barber et al. 2021)."
+)
+CROSS = (
+    "A label's score is compared with those of each fold by the chain fitted without that fold, "
+    "and the p-values are pooled, with one vote a group (cross-conformal, Vovk 2015). Were no "
+    "model fitted with images of its fold, the coverage would be at least one minus twice the "
+    "error asked for, less a small-sample term (Barber et al. 2021); the networks behind the "
+    "members have met them, so it is approximate."
+)
+
+
 def _promise(found: ConformalRecord) -> str:
     scope = "each class by itself" if found.final.by_class else "all images together"
     text = (
         f"The sets aim at holding the true class this often for {scope}, for a random image of a "
         "random group (“by group”); over all images the share may differ where groups are of "
-        "unequal size. Thresholds were fitted on the other folds, with one vote a group, from "
-        "cross-validated scores: the coverage is approximate, without a finite-sample guarantee "
-        "(Barber et al. 2021)."
+        "unequal size. "
     )
+    text += CROSS if found.final.method == "cross" else THRESHOLD
     if few := found.without_guarantee:
         needed = few[0].groups_needed
         text += f" A class needs {needed} groups for a threshold; without one it is in every set."

@@ -22,38 +22,40 @@ def name(content: str, css: str = "") -> Markup:
     return Markup('<span class="cl"><span class="sw {}"></span>{}</span>').format(css, shown)
 
 
-def fixed(value: float | None, digits: int = 3) -> str:
-    """``0.912``; a true minus sign; ``–`` for nothing."""
+def fixed(value: float | None, digits: int = 3, sign: str = "") -> str:
+    """``0.912``; a true minus sign; ``–`` for nothing. sign : "+" for differences."""
     if value is None:
         return "–"
-    text = f"{value:,.{digits}f}"
-    return "0" + text[2:] if text.startswith("-0") and float(text) == 0 else text.replace("-", "−")
+    text = f"{value:{sign},.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        return text.lstrip("+-")
+    return text.replace("-", "−")
 
 
-def estimate(number: Number | None, digits: int = 3) -> Markup:
-    """Value and interval, or why there is none."""
+def estimate(number: Number | None, digits: int = 3, sign: str = "") -> Markup:
+    """Value and interval, or why there is none. sign : "+" for differences."""
     if number is None:
         return Markup('<span class="na">–</span>')
     if number.value is None:
         reason = number.note or "too few groups"
         return Markup('<span class="na" title="{}">not estimable</span>').format(reason)
-    value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits))
+    value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits, sign))
     if number.low is None or number.high is None:
         return value
-    return value + Markup(' <span class="ci">{}</span>').format(span(number, digits))
+    return value + Markup(' <span class="ci">{}</span>').format(span(number, digits, sign))
 
 
-def span(number: Number, digits: int = 3) -> str:
-    """``0.90–0.92``; with ``to`` where a bound is negative."""
-    low, high = fixed(number.low, digits), fixed(number.high, digits)
-    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
+def span(number: Number, digits: int = 3, sign: str = "") -> str:
+    """``0.90–0.92``; with ``to`` where a bound has a sign."""
+    low, high = fixed(number.low, digits, sign), fixed(number.high, digits, sign)
+    return f"{low} to {high}" if "−" in low + high or sign else f"{low}–{high}"
 
 
-def cell(number: Number | None, digits: int = 3, css: str = "") -> Markup:
-    """The estimate as a table cell that sorts by its value."""
+def cell(number: Number | None, digits: int = 3, css: str = "", sign: str = "") -> Markup:
+    """The estimate as a table cell that sorts by its value. sign : "+" for differences."""
     value = "" if number is None or number.value is None else f"{number.value:.6g}"
     return Markup('<td data-v="{}"{}>{}</td>').format(
-        value, Markup(' class="{}"').format(css) if css else "", estimate(number, digits)
+        value, Markup(' class="{}"').format(css) if css else "", estimate(number, digits, sign)
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ensemble_kit.posthoc.conformal.nonconformity import nonconformity
-from ensemble_kit.posthoc.conformal.sets import SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.sets import fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from tests.oracles.conformal_rows import rows
 
 

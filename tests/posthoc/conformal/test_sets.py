@@ -11,7 +11,8 @@ from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.posthoc.conformal.coverage import coverage_table
 from ensemble_kit.posthoc.conformal.nonconformity import SCORES, nonconformity
 from ensemble_kit.posthoc.conformal.quantiles import group_quantile, groups_needed
-from ensemble_kit.posthoc.conformal.sets import PredictionSets, SetSpec, fit_sets
+from ensemble_kit.posthoc.conformal.sets import PredictionSets, fit_sets
+from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.convex.simplex import softmax
 
 
