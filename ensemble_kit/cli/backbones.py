@@ -24,10 +24,14 @@ def backbones(
     from ensemble_kit.training.speeds import forward_rates
 
     listed: list[dict[str, Any]] = []
+    unrecorded: list[str] = []
     for name in names or NAMES:
         backbone = find_backbone(name)
+        if not names and backbone.shapes is not None:
+            unrecorded.append(name)
+            continue
         facts = backbone.facts
-        weights = "none published"
+        weights = "none"
         if backbone.own is not None:
             weights = "its own"
         elif facts.weights_file:
@@ -40,7 +44,7 @@ def backbones(
             }
         )  # fmt: skip
     if as_json:
-        results.out(json.dumps({"backbones": listed}))
+        results.out(json.dumps({"backbones": listed, "unrecorded": unrecorded}))
         return
     drawn = tables.table("backbone", "million parameters", "px from", "features", "blocks",
                          "images/s here", "weights")  # fmt: skip
@@ -53,6 +57,11 @@ def backbones(
             facts_of["weights"],
         )  # fmt: skip
     tables.show(drawn)
+    if unrecorded:
+        results.print(
+            f"also {', '.join(unrecorded)}: name one to have its graph built and looked at",
+            markup=False,
+        )
     results.print(
         "own bases: --backbone path/to/base.keras or package.module:function (docs/backbones.md)",
         markup=False,

@@ -15,9 +15,9 @@ def test_each_backbone_has_a_run_on_the_same_folds_and_an_ensemble_ends_it(tmp_p
     pytest.importorskip("keras")
     write_squares(tmp_path / "data", lesions=6, photos=1)
     monkeypatch.chdir(tmp_path)
-    words = ["cv", "--data", "data", "--backbone", "compact", "--backbone", "mobilenetv2", "--folds", "2",
-             "--image-size", "32", "--unfreeze-depth", "0", "--views", "1", "--run", "both",
-             "--weights", "none",
+    words = ["cv", "--data", "data", "--backbone", "compact", "--backbone", "mobilenetv2",
+             "--folds", "2", "--image-size", "32", "--unfreeze-depth", "0", "--views", "1",
+             "--run", "both", "--weights", "none",
              "--set", "evaluation.replicates=20", "-q"]  # fmt: skip
     done = CliRunner().invoke(app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
