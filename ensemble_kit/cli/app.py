@@ -8,6 +8,7 @@ from typing import Never
 
 import typer
 
+from ensemble_kit.cli.backbones import backbones
 from ensemble_kit.cli.check import check
 from ensemble_kit.cli.console import complain
 from ensemble_kit.cli.cv import cv
@@ -33,6 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command(cls=PanelledCommand)(backbones)
 app.command(cls=PanelledCommand)(check)
 app.command(cls=PanelledCommand)(cv)
 app.command(cls=PanelledCommand)(ensemble)

@@ -25,7 +25,7 @@ def cv(
         Path | None, typer.Option(metavar="CSV", help="Use given folds: columns image, fold.")
     ] = None,
     seed: Annotated[int | None, options.setting("split", "seed")] = None,
-    backbone: Annotated[str | None, options.setting("model", "backbone")] = None,
+    backbone: Annotated[list[str] | None, options.setting("model", "backbone")] = None,
     image_size: Annotated[int | None, options.setting("model", "image_size")] = None,
     aspect: Annotated[str | None, options.setting("model", "aspect")] = None,
     weights: Annotated[str | None, options.setting("model", "weights")] = None,
@@ -90,29 +90,30 @@ def cv(
 
     \b
     cv --data DIR --dry-run                   what would be computed, how long
-    cv --data DIR --run mine                  5 folds of Xception from ImageNet
+    cv --data DIR --run mine                  5 folds from ImageNet's weights
+    cv --data DIR --backbone A --backbone B   a run of each and their ensemble
     cv --study studies/ham10000.toml --data DIR
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,
-        print_plan,
         print_repeats,
         print_result,
     )
     from ensemble_kit.cli.variant_tables import print_variants
+    from ensemble_kit.core.errors import StudyError
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.splits.fractions import parse_fractions
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate
-    from ensemble_kit.workflows.cv_plan import plan_cross_validation
 
     changes: dict[str, dict[str, Any]] = {
         "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
                                      map_labels, min_groups),
         "split": {"folds": folds, "repeats": repeats, "seed": seed,
                   "folds_file": _text(folds_file)},
-        "model": {"backbone": backbone, "image_size": image_size, "aspect": aspect,
-                  "weights": weights, "unfreeze_depth": unfreeze_depth, "dropout": dropout},
+        "model": {"backbone": backbone[0] if backbone else None, "image_size": image_size,
+                  "aspect": aspect, "weights": weights,
+                  "unfreeze_depth": unfreeze_depth, "dropout": dropout},
         "training": {"head": head, "head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
@@ -125,13 +126,17 @@ def cv(
         _check_tensorboard()
     shares = () if fractions is None else parse_fractions(fractions)
     resources = Resources(store, store_limit * 1e9, jobs, tensorboard)
+    if backbone and len(backbone) > 1:
+        if shares or leak_audit:
+            raise StudyError(
+                "--fractions and --leak-audit are of one model; give one --backbone with them"
+            )
+        name = run or (spec.name if study else "members")
+        _members(spec, backbone, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
+                 quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
+        return
     if dry_run:
-        plan = plan_cross_validation(
-            None, spec, resources=resources, tell=TrainingProgress(bars=False, quiet=quiet).tell
-        )
-        if not plan.weights_there:
-            note("the ImageNet weights are not on this machine yet: `cv` fetches them (84 MB)")
-        print_plan(plan.images, plan.study, plan.pixels, plan.stores, plan.forecast)
+        _plan(spec, resources, quiet=quiet)
         return
     with TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown:
         done = cross_validate(
@@ -148,6 +153,45 @@ def cv(
         note(f"warning: {warning}")
     if not quiet:
         note(f"report: python cli.py report {done.folder.name}")
+
+
+def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
+    """What a run would take; nothing is written."""
+    from ensemble_kit.cli.training_tables import print_plan
+    from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.workflows.cv_plan import plan_cross_validation
+
+    plan = plan_cross_validation(
+        None, spec, resources=resources, tell=TrainingProgress(bars=False, quiet=quiet).tell
+    )
+    if not plan.weights_there:
+        note("the ImageNet weights are not on this machine yet: `cv` fetches them")
+    print_plan(plan.images, plan.study, plan.pixels, plan.stores, plan.forecast)
+
+
+def _members(
+    spec: Any, backbones: list[str], name: str, runs_dir: Path, resources: Any, *,
+    overwrite: bool, dry_run: bool, quiet: bool, bars: bool,
+) -> None:  # fmt: skip
+    """Several backbones: a run each, then their ensemble."""
+    from ensemble_kit.cli.ensemble_tables import print_study
+    from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.workflows.member_runs import cross_validate_members, member_studies
+
+    studies = member_studies(spec, backbones)
+    if dry_run:
+        for own in studies.values():
+            _plan(own, resources, quiet=quiet)
+        return
+    with TrainingProgress(bars=bars, quiet=quiet) as shown:
+        done = cross_validate_members(
+            spec, backbones, name=name, runs_dir=runs_dir, resources=resources,
+            overwrite=overwrite, tell=shown.tell,
+        )  # fmt: skip
+    print_study(done.ensembled.found, done.ensembled.run.folder)
+    if not quiet:
+        note(f"members: {', '.join(run.folder.name for run in done.members)}")
+        note(f"report: python cli.py report {done.ensembled.run.folder.name}")
 
 
 def _check_tensorboard() -> None:

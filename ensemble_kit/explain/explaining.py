@@ -15,7 +15,7 @@ from ensemble_kit.data.images import check_ids
 from ensemble_kit.explain.gradcam import grad_cam, head_probabilities
 from ensemble_kit.explain.inputs import Inputs, find_inputs
 from ensemble_kit.explain.overlay import draw_overlay
-from ensemble_kit.models import check_model_spec
+from ensemble_kit.models import find_backbone
 from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
 from ensemble_kit.runs.explained import Overlay, overlay_file, read_overlays, write_overlays
 from ensemble_kit.runs.folder import Run, read_run_study
@@ -75,7 +75,9 @@ def explain_run(
     silent: list[str] = []
     for fold in sorted({entry.fold for entry in todo.values()}):
         of_fold = np.array([row for row in wanted.tolist() if todo[row].fold == fold], np.int64)
-        opened = open_fold_model(fold_folder(run.folder, 0, fold) / MODEL, check_model_spec(model))
+        opened = open_fold_model(
+            fold_folder(run.folder, 0, fold) / MODEL, find_backbone(model.backbone)
+        )
         for start in range(0, len(of_fold), PIECE):
             piece = of_fold[start : start + PIECE]
             silent += _explain_piece(

@@ -1,80 +1,124 @@
-"""The interface of an architecture and the one way its weights are loaded."""
+"""The interface of an architecture: what is known of it, how it is built, where it is cut."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.core.errors import WeightsError
+from ensemble_kit.core.errors import StudyError, WeightsError
+from ensemble_kit.models.cuts import STAGES, base_output, find_blocks
 
 KerasTensor = Any
 KerasModel = Any
 
 
 @dataclass(frozen=True)
+class Cut:
+    """What enters a block: at image size S a map of side ``(S + add) // stride`` and ``channels``.
+
+    Exact for every size: the sides of convolutions and poolings are such quotients, and quotients
+    of quotients are quotients.
+    """
+
+    block: str
+    add: int
+    stride: int
+    channels: int
+
+    def shape(self, size: int) -> tuple[int, ...]:
+        side = (size + self.add) // self.stride
+        return (side, side, self.channels)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is recorded of an architecture, so that plans need no framework.
+
+    parameters : without the top. features : width of the pooled features. min_size : smallest
+    square input, pixels. cuts : of each block, first to last. speed : images/s that two cores
+    passed forward at 128 px, a first guess for plans. weights_file : name under which Keras keeps
+    the published ImageNet weights; "" where there are none.
+    """
+
+    parameters: int
+    features: int
+    min_size: int
+    cuts: tuple[Cut, ...]
+    speed: float
+    weights_file: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Backbone:
     """An architecture as the trainer sees it.
 
-    min_size : smallest square input, pixels. n_blocks : blocks that can be unfrozen, from the end.
-    features : width of the pooled features.
     preprocessing : name of what happens to pixels 0..255 inside the network; part of store keys.
-    build : (input tensor of pixels 0..255, float32 (B, S, S, 3)) -> un-nested keras model without
-        top, randomly initialised, whose graph includes the preprocessing.
-    boundary : (model, depth) -> tensor that enters the last ``depth`` blocks; depth 0 is the
-        model's output, depth ``n_blocks`` its preprocessed input. Found by topology.
-    cut_shape : (image size, depth) -> shape of one row at that cut, known without a framework;
-        depth 0 is ``(features,)``.
-    speed : images/s that two cores pass forward at 128 px, a first guess for plans.
-    download : () -> path of published ImageNet weights, fetched if needed; None where there are
-        none. fetched : () -> their path if they were fetched before, else None.
+    build : (input tensor of pixels 0..255, float32 (B, S, S, 3)) -> keras model without top,
+        randomly initialised, whose graph includes the preprocessing.
+    known : () -> what is known of it; a registered one's facts are recorded.
+    shapes : (image size) -> shape of a row at each cut, for a base of the user's own; None: by the
+        recorded cuts.
+    stages : regular expression of what names a stage in a layer's name.
+    constructor : in ``keras.applications``, which also fetches the weights; "" for others.
+    own : () -> digest of weights that come with the base itself, after building it with a seed;
+        None for registered ones.
     """
 
     name: str
-    min_size: int
-    n_blocks: int
-    features: int
     preprocessing: str
     build: Callable[[KerasTensor], KerasModel]
-    boundary: Callable[[KerasModel, int], KerasTensor]
-    cut_shape: Callable[[int, int], tuple[int, ...]]
-    speed: float
-    download: Callable[[], Path] | None = None
-    fetched: Callable[[], Path | None] | None = None
+    known: Callable[[], Facts]
+    shapes: Callable[[int], tuple[tuple[int, ...], ...]] | None = None
+    stages: str = STAGES
+    constructor: str = ""
+    own: Callable[[int, int], str] | None = None
 
+    @cached_property
+    def facts(self) -> Facts:
+        return self.known()
 
-def resolve_weights(backbone: Backbone, weights: str) -> Path | None:
-    """File behind ``imagenet``, ``none`` or a path; None for random weights."""
-    if weights == "none":
-        return None
-    if weights != "imagenet":
-        path = Path(weights)
-        if not path.is_file():
-            raise WeightsError(
-                f"weights {weights!r} are not a file; give 'imagenet', 'none' or a .weights.h5 file"
+    @property
+    def min_size(self) -> int:
+        return self.facts.min_size
+
+    @property
+    def features(self) -> int:
+        return self.facts.features
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.facts.cuts)
+
+    @property
+    def speed(self) -> float:
+        return self.facts.speed
+
+    def boundary(self, model: KerasModel, depth: int) -> KerasTensor:
+        """The tensor that enters the last ``depth`` blocks of a base or a fold model; 0: the last
+        feature map."""
+        output = base_output(model)
+        if depth == 0:
+            return output
+        return find_blocks(model.inputs[0], output, self.stages)[-depth].entry
+
+    def cut_shape(self, size: int, depth: int) -> tuple[int, ...]:
+        """Shape of one row at a cut for an image size; depth 0: ``(features,)``."""
+        if depth == 0:
+            return (self.features,)
+        if self.shapes is not None:
+            return self.shapes(size)[-depth]
+        return self.facts.cuts[-depth].shape(size)
+
+    def check(self, size: int) -> None:
+        """StudyError where images of ``size`` px cannot be its input."""
+        if size < self.min_size:
+            raise StudyError(
+                f"image size {size} px is below the {self.min_size} px that {self.name} needs; "
+                f"give --image-size {self.min_size} or more"
             )
-        return path
-    if backbone.download is None:
-        raise WeightsError(
-            f"{backbone.name} has no published ImageNet weights; give --weights none or a file"
-        )
-    try:
-        return backbone.download()
-    except Exception as error:
-        raise WeightsError(
-            f"the ImageNet weights of {backbone.name} could not be downloaded "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:200]}); check the network, "
-            "or give --weights FILE with a copy, or --weights none"
-        ) from None
-
-
-def weights_digest(path: Path | None, seed: int) -> str:
-    """Digest of the weights a base starts from: of the file, or of the seed of random ones."""
-    if path is None:
-        return f"random-{seed}-keras-{metadata.version('keras')}"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if self.shapes is not None:
+            self.shapes(size)
 
 
 def load_base_weights(model: KerasModel, path: Path, backbone: Backbone) -> None:

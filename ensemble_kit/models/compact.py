@@ -5,12 +5,11 @@ Group normalisation (Wu & He 2018) is a function of one image: nothing to freeze
 
 from typing import Any
 
-from ensemble_kit.models.backbone import Backbone
-
 WIDTHS = (16, 32, 64, 96, 128)
 
 
-def _build(pixels: Any) -> Any:
+def build_compact(pixels: Any) -> Any:
+    """The model without top, from pixels 0..255 (B, S, S, 3)."""
     import keras
     from keras import layers
 
@@ -30,34 +29,3 @@ def _build(pixels: Any) -> Any:
         if block > 1:
             x = layers.MaxPooling2D(2, padding="same", name=f"{name}_pool")(x)
     return keras.Model(pixels, x, name="compact")
-
-
-def _boundary(model: Any, depth: int) -> Any:
-    if depth == 0:
-        return model.output
-    return model.get_layer(f"block{len(WIDTHS) - depth + 1}_conv").input
-
-
-def _cut_shape(size: int, depth: int) -> tuple[int, ...]:
-    if depth == 0:
-        return (WIDTHS[-1],)
-    block = len(WIDTHS) - depth + 1
-    if block == 1:
-        return (size, size, 3)
-    side = (size + 1) // 2
-    for _ in range(block - 2):
-        side = (side + 1) // 2
-    return (side, side, WIDTHS[block - 2])
-
-
-COMPACT = Backbone(
-    name="compact",
-    min_size=32,
-    n_blocks=len(WIDTHS),
-    features=WIDTHS[-1],
-    preprocessing="scale-to-minus-one-one",
-    build=_build,
-    boundary=_boundary,
-    cut_shape=_cut_shape,
-    speed=1000.0,
-)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.models.backbone import Backbone
+from ensemble_kit.models.cuts import base_output, find_blocks
 from ensemble_kit.models.views import view_of
 
 Singles = NDArray[np.float32]
@@ -176,7 +177,9 @@ def _joined(
         copy = keras.models.clone_model(tail)
         copy.set_weights(tail.get_weights())
         tails.append(copy)
-    return FoldEnsemble(prefix, tuple(tails), whole, backbone.n_blocks if depth is None else depth)
+    if depth is None:
+        depth = len(find_blocks(whole.inputs[0], base_output(whole), backbone.stages))
+    return FoldEnsemble(prefix, tuple(tails), whole, depth)
 
 
 def _cut(model: Any, pooling: Any, backbone: Backbone, depth: int | None) -> Any:

@@ -2,7 +2,9 @@
 
 Prefix and suffix meet at a cut, the tensor that enters the last ``depth`` blocks. All parts share
 their layers, so training a part trains the whole. Batch normalisation stays in inference mode
-everywhere: what the frozen prefix computes is then a pure function of the pixels.
+everywhere: what the frozen prefix computes is then a pure function of the pixels. Layers that draw
+at random (dropout, stochastic depth) do so where they are trained, and pass on what they get where
+they are frozen.
 """
 
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.backbone import Backbone, load_base_weights
+from ensemble_kit.models.cuts import FEATURES_LAYER, leaves
 from ensemble_kit.models.draws import DROPOUT, FoldSeed, initial_head
 from ensemble_kit.study import ModelSpec
 
@@ -97,7 +100,7 @@ class StagedModel:
 
     def tensor_at(self, depth: int) -> Any:
         if depth == 0:
-            return self.whole.get_layer("pooled_features").output
+            return self.whole.get_layer(FEATURES_LAYER).output
         return self.backbone.boundary(self.base, depth)
 
     @property
@@ -107,13 +110,17 @@ class StagedModel:
     @cached_property
     def tail_layers(self) -> list[Any]:
         """Layers of the last ``depth`` blocks that have weights, in order."""
+        return [layer for layer in self._last_layers if layer.weights]
+
+    @cached_property
+    def _last_layers(self) -> list[Any]:
+        """All layers of the last ``depth`` blocks."""
         import keras
 
         if self.depth == 0:
             return []
         cut = self.backbone.boundary(self.base, self.depth)
-        tail = keras.Model(cut, self.base.output)
-        return [layer for layer in tail.layers if layer.weights]
+        return list(keras.Model(cut, self.base.outputs[0]).layers)
 
     def freeze(self, *, train_tail: bool) -> None:
         """Make the head trainable, and the tail if asked (never its batch normalisation)."""
@@ -122,8 +129,10 @@ class StagedModel:
         for layer in self.base.layers:
             layer.trainable = False
         if train_tail:
-            for layer in self.tail_layers:
-                layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+            for layer in self._last_layers:
+                layer.trainable = True
+                for leaf in leaves(layer):
+                    leaf.trainable = not isinstance(leaf, keras.layers.BatchNormalization)
 
     def reset(self, seed: FoldSeed) -> None:
         """Back to the weights every fold starts from, with this fold's new head and dropout."""
@@ -133,6 +142,10 @@ class StagedModel:
         if dropout.rate > 0:
             state = np.array([seed.number(DROPOUT), 0], dtype=np.uint32)
             dropout.seed_generator.state.assign(state)
+        for place, layer in enumerate(drawing_layers(self.base)):
+            number = int(seed.generator(DROPOUT, place).integers(2**31 - 1))
+            for generator in _generators(layer):
+                generator.state.assign(np.array([number, 0], dtype=np.uint32))
         self.restore_base()
 
     def restore_base(self) -> None:
@@ -150,10 +163,33 @@ def build_staged(spec: ModelSpec, weights: Path | None, n_classes: int, seed: in
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((spec.image_size, spec.image_size, 3), name="pixels")
     base = backbone.build(pixels)
+    for layer in drawing_layers(base):
+        _draw_only_where_trained(layer)
     if weights is not None:
         load_base_weights(base, weights, backbone)
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooled_features")(base.output)
+    pooled = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(base.outputs[0])
     return _with_head(backbone, base, keras.Model(pixels, pooled), spec, n_classes)
+
+
+def drawing_layers(base: Any) -> list[Any]:
+    """Layers of a base that draw at random while they train, in order."""
+    return [leaf for layer in base.layers for leaf in leaves(layer) if _generators(leaf)]
+
+
+def _generators(layer: Any) -> list[Any]:
+    import keras
+
+    return [x for x in vars(layer).values() if isinstance(x, keras.random.SeedGenerator)]
+
+
+def _draw_only_where_trained(layer: Any) -> None:
+    """As batch normalisation does: a layer that is frozen is in inference mode."""
+    call = layer.call
+
+    def call_as_trained(*args: Any, training: bool | None = None, **named: Any) -> Any:
+        return call(*args, training=bool(training and layer.trainable), **named)
+
+    layer.call = call_as_trained
 
 
 def rebuild_head(staged: StagedModel, spec: ModelSpec, n_classes: int) -> StagedModel:

@@ -58,13 +58,15 @@ class SplitSpec(Section):
 
 
 class ModelSpec(Section):
-    backbone: str = Field("xception", description="architecture")
+    backbone: str = Field("xception", description="architecture (`backbones` lists them)")
     weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file")
     image_size: int = Field(299, ge=32, le=2048, description="side of the square input, pixels")
     aspect: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="how a rectangle becomes a square: centre crop, pad or stretch"
     )
-    unfreeze_depth: int = Field(2, ge=0, le=14, description="blocks trained, from the end; 0: head")
+    unfreeze_depth: int = Field(
+        2, ge=0, le=1000, description="blocks trained, from the end; 0: head"
+    )
     dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
 
 

@@ -12,9 +12,9 @@ from ensemble_kit.core.errors import SplitError
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.models import check_model_spec
-from ensemble_kit.models.backbone import resolve_weights, weights_digest
 from ensemble_kit.models.device import policy_for
 from ensemble_kit.models.draws import INNER, FoldSeed
+from ensemble_kit.models.weights import fetched, resolve_weights, weights_digest
 from ensemble_kit.splits import hold_out_groups
 from ensemble_kit.stores.activation_filling import FillReport, fill_stores
 from ensemble_kit.stores.activations import ActivationKey, key_in, open_store, stores_in
@@ -79,16 +79,17 @@ class FillDone:
 
 def find_weights(spec: StudySpec) -> tuple[Path | None, str]:
     """File of the base's first weights (None: random) and their digest."""
-    path = resolve_weights(check_model_spec(spec.model), spec.model.weights)
-    return path, weights_digest(path, spec.split.seed)
+    backbone = check_model_spec(spec.model)
+    path = resolve_weights(backbone, spec.model.weights)
+    return path, weights_digest(path, spec.split.seed, backbone, spec.model.image_size)
 
 
 def known_weights(spec: StudySpec) -> bool:
     """Whether the first weights can be had without a download."""
     backbone = check_model_spec(spec.model)
-    if spec.model.weights != "imagenet" or backbone.fetched is None:
+    if spec.model.weights != "imagenet" or not backbone.facts.weights_file:
         return True
-    return backbone.fetched() is not None
+    return fetched(backbone) is not None
 
 
 def prepare_study(

@@ -92,6 +92,16 @@ def rate_of(store_dir: Path, spec: StudySpec, work: Work) -> Rate:
     return Rate(_guess(store_dir, spec, work), "guessed")
 
 
+def forward_rates(store_dir: Path, backbone: str) -> dict[int, float]:
+    """images/s through all layers measured on this machine, by image size in pixels."""
+    start, end = f"{_machine()}, {backbone}, ", "forward"
+    rates = {}
+    for key, rate in _read(store_dir / FILE).items():
+        if key.startswith(start) and key.endswith(end):
+            rates[int(key.removeprefix(start).split(" px")[0])] = rate
+    return dict(sorted(rates.items()))
+
+
 def _guess(store_dir: Path, spec: StudySpec, work: Work) -> float:
     """By the forward pass (as measured, or the architecture's first guess), the share of the blocks
     that are trained, three times a forward pass each, and the steps' own time."""

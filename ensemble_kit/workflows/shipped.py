@@ -9,7 +9,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import RunError, count, some
 from ensemble_kit.core.records import Bools, Floats
-from ensemble_kit.models import check_model_spec
+from ensemble_kit.models import find_backbone
 from ensemble_kit.models.fold_ensemble import (
     FoldEnsemble,
     FoldOutputs,
@@ -61,7 +61,7 @@ class Member:
     @cached_property
     def ensemble(self) -> FoldEnsemble:
         files = [fold.file for fold in self.folds]
-        return open_fold_ensemble(files, check_model_spec(self.spec), self.depth)
+        return open_fold_ensemble(files, find_backbone(self.spec.backbone), self.depth)
 
     @cached_property
     def novelty(self) -> tuple[Novelty, ...]:

@@ -1,6 +1,7 @@
 """Methods text for a paper, from recorded facts; what authors must add stands in brackets."""
 
 from ensemble_kit.core.errors import count
+from ensemble_kit.models.lines import paper_of
 from ensemble_kit.reporting.page.references import REFERENCES
 from ensemble_kit.reporting.page.words import listed
 from ensemble_kit.reporting.view.report import Report
@@ -42,7 +43,8 @@ def _models(report: Report) -> str:
         return "[Architecture and training of the models whose predictions were evaluated.]"
     pieces = []
     if backbone := facts.get("model.backbone"):
-        paper = f" ({cite('chollet2017')})" if backbone == "xception" else ""
+        known = paper_of(str(backbone))
+        paper = f" ({cite(known)})" if known else ""
         size = facts.get("model.image_size")
         pieces.append(
             f"The network was {backbone}{paper} with weights ‘{facts.get('model.weights')}’, input "

@@ -1,6 +1,8 @@
 """The papers the page refers to."""
 
-REFERENCES = {
+from ensemble_kit.models.papers import PAPERS
+
+REFERENCES = PAPERS | {
     "blasiok2024": "Błasiok J, Nakkiran P. Smooth ECE: principled reliability diagrams via kernel "
     "smoothing. ICLR 2024.",
     "brier1950": "Brier GW. Verification of forecasts expressed in terms of probability. Monthly "
@@ -9,8 +11,6 @@ REFERENCES = {
     "posterior distribution. ICPR 2010.",
     "caruana2004": "Caruana R, Niculescu-Mizil A, Crew G, Ksikes A. Ensemble selection from "
     "libraries of models. ICML 2004.",
-    "chollet2017": "Chollet F. Xception: deep learning with depthwise separable convolutions. "
-    "CVPR 2017.",
     "cohen1960": "Cohen J. A coefficient of agreement for nominal scales. Educational and "
     "Psychological Measurement 1960;20:37–46.",
     "collins2024": "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement. BMJ "
