@@ -93,6 +93,8 @@ def cross_validate(
     fractions: Sequence[float] = (),
     leak_audit: bool = False,
     overwrite: bool = False,
+    features: Any = None,
+    metadata: Sequence[str] = (),
     progress: bool = True,
 ) -> FinishedRun:
     """Train a fold model for each fold and judge the images it never saw; as ``cli.py cv``.
@@ -103,7 +105,9 @@ def cross_validate(
     pixels and activations, shared by all runs; store_limit : GB they may take. jobs : folds
     trained at a time. fractions : shares of the groups to train on too (a learning curve), as in
     ``(0.25, 0.5, 1)``. leak_audit : also train with folds by image, to show by how much such folds
-    flatter.
+    flatter. features : file or DataFrame of features made elsewhere, in place of images. metadata :
+    columns joined to them, or seen alone where the study says ``inputs="metadata"``
+    (docs/members.md).
 
     The same call resumes a run that was interrupted, and trains nothing for a finished one. Raises
     RunError where the name belongs to a run of something else.
@@ -114,12 +118,15 @@ def cross_validate(
 
     _whole_number("jobs", jobs, 1)
     _check_kinds(images, study, folds)
+    if metadata:
+        names = (metadata,) if isinstance(metadata, str) else tuple(metadata)
+        study = (study or StudySpec()).override({"model": {"metadata": names}})
     resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
     with TrainingProgress(bars=progress, quiet=not progress) as shown:
         return run(
             images, study, folds=folds, name=name, runs_dir=Path(runs_dir), resources=resources,
             overwrite=overwrite, fractions=tuple(fractions), leak_audit=leak_audit,
-            studies_dir=Path("studies"), tell=shown.tell,
+            studies_dir=Path("studies"), features=features, tell=shown.tell,
         )  # fmt: skip
 
 

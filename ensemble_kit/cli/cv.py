@@ -7,6 +7,7 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
+from ensemble_kit.core.errors import StudyError
 
 
 def cv(
@@ -46,6 +47,33 @@ def cv(
     ] = None,
     early_stopping: Annotated[str | None, options.setting("training", "early_stopping")] = None,
     precision: Annotated[str | None, options.setting("training", "precision")] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Features made elsewhere (npz with ids and x, parquet or CSV) in place of images.",
+            show_default=False,
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,…",
+            help="Columns joined to --features, or seen alone with --metadata-only.",
+            show_default=False,
+        ),
+    ] = None,
+    metadata_only: Annotated[
+        bool, typer.Option("--metadata-only", help="A member that sees --metadata and no image.")
+    ] = False,
+    metadata_anyway: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,…",
+            help="Use these of --metadata though they give the label away.",
+            show_default=False,
+        ),
+    ] = None,
     settings: options.Set = None,
     duplicates: options.Duplicates = None,
     columns: options.Columns = None,
@@ -106,14 +134,19 @@ def cv(
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate
 
+    if metadata_only and features is not None:
+        raise StudyError("--metadata-only sees no features; leave one of the two out")
+    inputs = "metadata" if metadata_only else None if features is None else "features"
     changes: dict[str, dict[str, Any]] = {
         "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
-                                     map_labels, min_groups),
+                                     map_labels, min_groups) | {"features": _text(features)},
         "split": {"folds": folds, "repeats": repeats, "seed": seed,
                   "folds_file": _text(folds_file)},
         "model": {"backbone": backbone[0] if backbone else None, "image_size": image_size,
                   "aspect": aspect, "weights": weights,
-                  "unfreeze_depth": unfreeze_depth, "dropout": dropout},
+                  "unfreeze_depth": unfreeze_depth, "dropout": dropout,
+                  "inputs": inputs, "metadata": _names(metadata),
+                  "metadata_anyway": _names(metadata_anyway)},
         "training": {"head": head, "head_epochs": head_epochs, "fine_tune_epochs": fine_tune_epochs,
                      "batch_size": batch_size, "head_lr": head_lr, "fine_tune_lr": fine_tune_lr,
                      "class_weights": _power(class_weights), "augment": augment, "views": views,
@@ -126,6 +159,8 @@ def cv(
         _check_tensorboard()
     shares = () if fractions is None else parse_fractions(fractions)
     resources = Resources(store, store_limit * 1e9, jobs, tensorboard)
+    if inputs and backbone:
+        raise StudyError("a run of features or metadata has no backbone; leave --backbone out")
     if backbone and len(backbone) > 1:
         if shares or leak_audit:
             raise StudyError(
@@ -135,6 +170,8 @@ def cv(
         _members(spec, backbone, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
                  quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
         return
+    if dry_run and spec.model.inputs != "images":
+        raise StudyError("--dry-run is of image runs; a run of a table takes seconds")
     if dry_run:
         _plan(spec, resources, quiet=quiet)
         return
@@ -197,13 +234,15 @@ def _members(
 def _check_tensorboard() -> None:
     from importlib.util import find_spec
 
-    from ensemble_kit.core.errors import StudyError
-
     if find_spec("tensorboard") is None:
         raise StudyError(
             "--tensorboard needs the package tensorboard, which is not installed; "
             "pip install 'ensemble-kit[tensorboard]', or leave the option out"
         )
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(n.strip() for n in text.split(",") if n.strip())
 
 
 def _power(text: str | None) -> float | str | None:

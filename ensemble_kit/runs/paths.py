@@ -14,6 +14,8 @@ OOF_AVERAGE, REPEATS = "oof_average.csv", "repeats.csv"
 
 MODEL, HISTORY, PREDICTIONS, DONE = "model.keras", "history.csv", "predictions.csv", "done.json"
 """Files of a fold's folder."""
+TABLE_MODEL, ENCODERS = "table_model.npz", "encoders.json"
+"""Model of a fold that is fitted to a table (features, metadata), and how its columns are coded."""
 FEATURES = "features.npy"
 """Pooled features of the images a fold held out, in the order of its predictions."""
 IDENTITY_VIEW, OLD_IDENTITY_VIEW = "identity_view.csv", "unturned.csv"

@@ -9,43 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.study.complaints import complaints
+from ensemble_kit.study.data import DataSpec, Section
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
-
-
-class Section(BaseModel):
-    """A part of a study: unknown names are refused, values cannot be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSpec(Section):
-    path: str = Field("", description="data folder, or 'sample' for the built-in set")
-    duplicates: str = Field(
-        "", description="CSV with pairs of near-duplicate images to keep together"
-    )
-    columns: dict[str, str] = Field(
-        {}, description="role (image, label, patient, lesion, group, age, sex, site) = column"
-    )
-    group_pattern: str = Field(
-        "", description="regular expression; what it captures in a file's name is its group"
-    )
-    label_level: int = Field(
-        0, ge=0, le=9, description="which of diagnosis_1, diagnosis_2 …; 0: the finest there"
-    )
-    map_labels: str = Field("", description="table (from, to, drop) that renames or drops labels")
-    min_groups: str = Field(
-        "", description="N=merge:NAME or N=drop for classes with fewer than N groups"
-    )
-    vocabulary: str = Field(
-        "", description="TOML with full names and malignant classes; default: dermatology's"
-    )
 
 
 class SplitSpec(Section):
@@ -68,6 +40,16 @@ class ModelSpec(Section):
         2, ge=0, le=1000, description="blocks trained, from the end; 0: head"
     )
     dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
+    inputs: Literal["images", "features", "metadata"] = Field(
+        "images",
+        description="what a member sees: images, features made elsewhere, metadata",
+    )
+    metadata: tuple[str, ...] = Field(
+        (), description="columns joined to the features, or seen alone: age, sex, site …"
+    )
+    metadata_anyway: tuple[str, ...] = Field(
+        (), description="those of them to use though they give the label away"
+    )
 
 
 class TrainingSpec(Section):
@@ -225,7 +207,13 @@ class StudySpec(Section):
     def digest(self) -> str:
         """Digest of what determines the fold models (not the name, the words or the search)."""
         split = self.split.model_dump(exclude={"folds_file"})
-        return digest_of(split, self.model.model_dump(), self._training_by_old_names())
+        return digest_of(split, self._model_as_ever(), self._training_by_old_names())
+
+    def _model_as_ever(self) -> dict[str, Any]:
+        """Settings of tables leave the digest of an image's run as it was before there were any."""
+        later = ("inputs", "metadata", "metadata_anyway")
+        values = self.model.model_dump()
+        return {n: v for n, v in values.items() if n not in later or v not in ("images", ())}
 
     def _training_by_old_names(self) -> dict[str, Any]:
         """Renaming a setting leaves the digest, so that runs made before it can be resumed."""

@@ -7,13 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import some
+from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
@@ -23,7 +20,7 @@ from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
 from ensemble_kit.runs.folder import read_probe
-from ensemble_kit.runs.folds import FoldDone, fold_predictions
+from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.runs.manifest import (
     Manifest,
     environment,
@@ -47,7 +44,14 @@ from ensemble_kit.training.preparing import (
 )
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.workflows.cv_plan import check_first
+from ensemble_kit.workflows.cv_tables import Frame, TableRun, read_table_run, train_tables
 from ensemble_kit.workflows.finished import FinishedRun
+from ensemble_kit.workflows.gathering import (
+    fold_facts,
+    fold_files,
+    gather_folds,
+    training_facts,
+)
 from ensemble_kit.workflows.inputs import (
     RUNS_DIR,
     Images,
@@ -87,6 +91,7 @@ def cross_validate(
     studies_dir: Path | None = None,
     fractions: tuple[float, ...] = (),
     leak_audit: bool = False,
+    features: Frame = None,
     tell: Tell = say_nothing,
 ) -> FinishedRun:
     """Train every fold that is not finished, judge the out-of-fold rows, complete the run folder.
@@ -96,7 +101,8 @@ def cross_validate(
     ``runs_dir``; default: the study's name, or backbone and data. studies_dir : where the record
     of the search that chose the study is kept, to go beside the run. fractions : shares below 1
     of the groups to train on too, for a learning curve. leak_audit : also train with folds by
-    image, to show by how much they flatter. tell : receives ``kind`` and facts of each step.
+    image, to show by how much they flatter. features : a file or DataFrame of features made
+    elsewhere, in place of the study's. tell : receives ``kind`` and facts of each step.
 
     The same call resumes a run that was interrupted; a finished fold is never trained again. A run
     folder of another study, data set or split is refused (RunError). The folder is made once
@@ -104,6 +110,20 @@ def cross_validate(
     the old run stays until then. One process at a time may work on a run.
     """
     study, resources = study or StudySpec(), resources or Resources()
+    if features is not None:
+        study = study.override({"model": {"inputs": "features"}})
+    if study.model.inputs != "images":
+        found = read_table_run(
+            images, study, features, folds, resources.store_dir / "sample",
+            refused=bool(fractions) or leak_audit, tell=tell,
+        )  # fmt: skip
+        place = run_folder(runs_dir, name or default_run_name(found.study, found.table))
+        return _cross_validate_table(found, place, overwrite, tell)
+    if study.model.metadata:
+        raise StudyError(
+            "model.metadata joins features (cv --features) or stands alone (cv --metadata-only); "
+            "inside a network it is not there yet: ensemble an image run with a metadata run"
+        )
     check_model_spec(study.model)
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
@@ -126,6 +146,31 @@ def cross_validate(
 
         if taken := take_record(studies_dir, study, folder):
             record_files(folder, [taken])
+    return FinishedRun(folder)
+
+
+def _cross_validate_table(
+    found: TableRun, folder: Path, overwrite: bool, tell: Tell
+) -> FinishedRun:
+    """The same for a table of features or metadata: nothing is decoded, no framework is loaded."""
+    table, draws, study = found.table, found.draws, found.study
+    digest = digest_of(*(draw.digest for draw in draws))
+    if is_run(folder) and not overwrite:
+        refuse_other_run(folder, study, table, digest)
+        found.refuse_other(folder)
+    with only_worker_on(folder):
+        if overwrite:
+            remove_run(folder)
+        tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
+        _begin(table, draws, study, folder, digest)
+        done = train_tables(found, folder, tell)
+    repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
+    write_oof(folder, repeats[0])
+    names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+    facts = read_manifest(folder).facts | found.facts() | {"folds": fold_facts(done)}
+    record_files(folder, names, facts=facts)
+    tell("evaluating")
+    _complete(folder, table, draws, repeats, study)
     return FinishedRun(folder)
 
 
@@ -163,13 +208,13 @@ def _train_run(
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
         trained = train_variants(prepared, spec, variants, folder, workers, tell)
-    repeats = tuple(_gather(table, folder, r, draw) for r, draw in enumerate(draws))
+    repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
-    names = [OOF, *_fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+    names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
     probe = gather_probe(table, folder, draws[:1])
     if probe is not None:
         names.append(probe)
-    facts = read_manifest(folder).facts | _facts(prepared, spec, done)
+    facts = read_manifest(folder).facts | training_facts(prepared, spec, done)
     facts |= {"reading": dict(reading)} if reading else {}
     facts["pixel_bits"] = prepared.pixels.bits
     facts["pixel_warnings"] = look_at_pixels(table.image_ids, prepared.pixels.array)
@@ -193,7 +238,7 @@ def _complete(
     (folder / REPORT).unlink(missing_ok=True)
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
-    manifest = read_manifest(folder)
+    manifest, of_images = read_manifest(folder), spec.model.inputs == "images"
     facts, warnings = manifest.facts, _warnings(manifest, table, spec)
     if len(draws) > 1:
         facts = facts | {"corrected": corrected_figures(table, draws, repeats, spec.evaluation)}
@@ -211,7 +256,7 @@ def _complete(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(
             *((repeats_note(len(draws)),) if len(draws) > 1 else ()),
-            STOPPING_NOTES[spec.training.early_stopping],
+            *((STOPPING_NOTES[spec.training.early_stopping],) if of_images else ()),
             *manifest.facts["store_notes"],
         ),
         warnings=warnings,
@@ -223,8 +268,9 @@ def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[s
     warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
     if manifest.facts.get("pixel_bits", 16) != 16:
         warnings.append(depth_note(manifest.facts["pixel_bits"]))
-    warnings += [str(line) for line in manifest.facts.get("pixel_warnings", ())]
-    if spec.training.early_stopping == "validation":
+    for key in ("pixel_warnings", "metadata_warnings"):
+        warnings += [str(line) for line in manifest.facts.get(key, ())]
+    if spec.training.early_stopping == "validation" and spec.model.inputs == "images":
         warnings.append(STOPPING_NOTES["validation"])
     if spec.tuned_on == table.digest:
         warnings.append(
@@ -288,51 +334,6 @@ def _train(
                 tell("fold_kept", repeat=repeat, fold=k)
                 finished.append(done)
     return finished + workers.finish(futures)
-
-
-def _gather(table: ImageTable, folder: Path, repeat: int, folds: Folds) -> Predictions:
-    """All held-out rows of one draw of folds, in the table's order."""
-    parts = [fold_predictions(fold_folder(folder, repeat, k)) for k in range(folds.n_folds)]
-    ids = np.concatenate([part.image_ids for part in parts])
-    probabilities = np.concatenate([part.probabilities for part in parts])
-    return Predictions(ids, table.class_names, probabilities).in_order_of(table.image_ids)
-
-
-def _fold_files(folder: Path, draws: list[Folds]) -> list[str]:
-    names = []
-    for repeat, folds in enumerate(draws):
-        for k in range(folds.n_folds):
-            place = fold_folder(folder, repeat, k)
-            names += [
-                str(path.relative_to(folder))
-                for path in sorted(place.iterdir())
-                if path.is_file() and not path.name.startswith(".")
-            ]
-    return names
-
-
-def _facts(prepared: Prepared, spec: StudySpec, done: list[FoldDone]) -> dict[str, Any]:
-    return {
-        "pixels_digest": prepared.pixels.digest,
-        "weights_digest": prepared.weights_digest,
-        "views": prepared.plan.views,
-        "predict_views": spec.training.averaged_views(prepared.plan.views),
-        "fine_tune_from": prepared.plan.fine_tune,
-        "store_notes": list(prepared.plan.notes),
-        "store_bytes": prepared.plan.total_bytes,
-        "folds": [
-            {
-                "repeat": fold.repeat,
-                "fold": fold.fold,
-                "epochs": fold.epochs,
-                "seconds": fold.seconds,
-                "images_per_second": fold.images_per_second,
-                "peak_memory": fold.peak_memory,
-                "threads": fold.device["threads"],
-            }
-            for fold in sorted(done, key=lambda fold: (fold.repeat, fold.fold))
-        ],
-    }
 
 
 def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:

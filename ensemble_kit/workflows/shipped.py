@@ -151,6 +151,11 @@ def open_shipped(
     Raises RunError for runs without models, unfinished, damaged or changed since.
     """
     run = read_run(folder)
+    if run.manifest.kind == "cv" and "inputs_digest" in run.manifest.facts:
+        raise RunError(
+            f"run {run.name!r} was fitted to a table (features or metadata) and sees no images: "
+            "predict images with a run of a network"
+        )
     bundle: Bundle | None = None
     members: tuple[Member, ...]
     if run.manifest.kind == "cv":

@@ -32,6 +32,10 @@ def _facts(source: ReportedRun) -> dict[str, Cell]:
     if source.run.manifest.kind != "cv":
         return {}
     study = source.study.model_dump(mode="json", include={"model", "training", "split"})
+    if source.study.model.inputs != "images":
+        del study["training"]
+        kept = ("inputs", "metadata", "metadata_anyway")
+        study["model"] = {name: study["model"][name] for name in kept}
     facts = flat(study)
     weights = str(facts.get("model.weights", ""))
     if weights:
@@ -44,7 +48,7 @@ def _without_paths(study: str) -> str:
     lines = []
     for line in study.splitlines():
         key, equals, value = line.partition(" = ")
-        if equals and key in ("path", "weights", "folds_file", "duplicates"):
+        if equals and key in ("path", "features", "weights", "folds_file", "duplicates"):
             value = '"' + value.strip('"').replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] + '"'
         lines.append(f"{key}{equals}{value}")
     return "\n".join(lines)

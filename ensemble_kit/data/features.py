@@ -1,0 +1,172 @@
+"""Features made elsewhere: one row of numbers an image, from any framework."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.records import ImageTable, Strings
+from ensemble_kit.data.binary_tables import open_npz
+from ensemble_kit.data.columns import ALIASES, plain
+from ensemble_kit.data.images import id_of
+
+IDS = ("ids", "image_ids", *ALIASES["image_id"])
+MATRICES = ("x", "features", "embeddings")
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """image_ids : (n,) str, unique. x : (n, F) float32, finite. names : F names."""
+
+    image_ids: Strings
+    x: NDArray[np.float32]
+    names: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest_of([str(name) for name in self.image_ids], self.names, self.x)
+
+
+def read_features(given: "Path | str | pd.DataFrame") -> FeatureTable:
+    """Features of an npz (arrays ``ids`` and ``x``), a parquet or CSV (an id column, else numbers)
+    or a DataFrame (index or id column).
+
+    Ids may carry folder and file ending. Raises DataError for ids that are missing or doubled,
+    text, NaN or infinite values, and columns that are the same in every row.
+    """
+    source = "the features" if isinstance(given, pd.DataFrame) else str(given)
+    ids, x, names = _read(given, source)
+    empty = int(sum(name in ("", "nan", "None") for name in ids))
+    if empty:
+        raise DataError(f"{source}: {count(empty, 'row')} without an id; name each row's image")
+    unique, times = np.unique(ids, return_counts=True)
+    if len(unique) < len(ids):
+        raise DataError(
+            f"{source}: {some(unique[times > 1])} listed more than once; give one row an image"
+        )
+    bad = ~np.isfinite(x).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"{source}: NaN or infinite values in the rows of {some(ids[bad])}: features are "
+            "finite numbers; fill or drop them"
+        )
+    if len(x) > 1 and (same := x.max(axis=0) == x.min(axis=0)).any():
+        raise DataError(
+            f"{source}: {count(int(same.sum()), 'column')} with one value in every row "
+            f"({some(np.array(names)[same])}): a constant column says nothing; drop it"
+        )
+    return FeatureTable(ids, x, names)
+
+
+def features_of(table: ImageTable, features: FeatureTable, source: str) -> FeatureTable:
+    """The rows of a table's images, in its order; images must be the same. Raises DataError."""
+    ours, theirs = set(table.image_ids.tolist()), set(features.image_ids.tolist())
+    if missing := sorted(ours - theirs):
+        raise DataError(
+            f"{source}: no features for {some(missing)}: every image needs one row; add the rows, "
+            "or drop the images from the data"
+        )
+    if extra := sorted(theirs - ours):
+        raise DataError(
+            f"{source}: {some(extra)} not in the data set: features and data must have the same "
+            "images; drop the rows"
+        )
+    if np.array_equal(features.image_ids, table.image_ids):
+        return features
+    order = np.argsort(features.image_ids)
+    rows = order[np.searchsorted(features.image_ids[order], table.image_ids)]
+    return FeatureTable(table.image_ids, features.x[rows], features.names)
+
+
+def _read(
+    given: "Path | str | pd.DataFrame", source: str
+) -> tuple[Strings, NDArray[np.float32], tuple[str, ...]]:
+    if isinstance(given, pd.DataFrame):
+        return _of_frame(given, source)
+    path = Path(given)
+    kind = path.suffix.lower()
+    if kind not in (".npz", ".parquet", ".csv"):
+        raise DataError(f"{source}: features are an .npz, .parquet or .csv file; give one of those")
+    if not path.is_file():
+        raise DataError(f"{source}: there is no such file; give a file of features")
+    if kind == ".npz":
+        return _of_arrays(open_npz(path), source)
+    try:
+        frame = pd.read_parquet(path) if kind == ".parquet" else _csv(path)
+    except ImportError:
+        raise DataError(
+            f"{source}: reading parquet needs pyarrow: pip install 'ensemble-kit[parquet]', or "
+            "give an npz"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{source}: cannot be read ({str(error).splitlines()[0]})") from None
+    return _of_frame(frame, source)
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    head = [str(name) for name in pd.read_csv(path, nrows=0).columns]
+    column = next((name for name in head if plain(name) in IDS), head[0] if head else "")
+    return pd.read_csv(path, dtype={column: str}, float_precision="round_trip")
+
+
+def _of_arrays(
+    arrays: dict[str, NDArray[Any]], source: str
+) -> tuple[Strings, NDArray[np.float32], tuple[str, ...]]:
+    ids = next((arrays[name] for name in IDS if name in arrays), None)
+    x = next((arrays[name] for name in MATRICES if name in arrays), None)
+    if ids is None or x is None:
+        raise DataError(
+            f"{source}: needs the arrays ids (n,) and x (n, F); it has {some(sorted(arrays))}"
+        )
+    if ids.ndim != 1 or x.ndim != 2 or len(ids) != len(x) or 0 in x.shape:
+        raise DataError(
+            f"{source}: ids {ids.shape} and x {x.shape} do not fit: give ids (n,) and x (n, F)"
+        )
+    if x.dtype.kind not in "fiub":
+        raise DataError(f"{source}: x holds {x.dtype}, not numbers; give float32")
+    names = tuple(f"x{k}" for k in range(x.shape[1]))
+    return _ids(ids), _float32(x), names
+
+
+def _of_frame(
+    frame: pd.DataFrame, source: str
+) -> tuple[Strings, NDArray[np.float32], tuple[str, ...]]:
+    if not frame.columns.is_unique:
+        raise DataError(f"{source}: two columns have one name; give every column one name")
+    named = [c for c in frame.columns if plain(str(c)) in IDS]
+    numbered = isinstance(frame.index, pd.RangeIndex)
+    if named:
+        ids, frame = frame[named[0]], frame.drop(columns=named[0])
+    elif not numbered:
+        ids = frame.index.to_series()
+    else:
+        raise DataError(
+            f"{source}: no column of image ids ({some(IDS[:4])} …); it has {some(frame.columns)}"
+        )
+    if frame.empty:
+        raise DataError(f"{source}: no rows or no columns of numbers; give one row an image")
+    kinds = [getattr(kind, "kind", "O") for kind in frame.dtypes]
+    text = [str(c) for c, kind in zip(frame.columns, kinds, strict=True) if kind not in "fiub"]
+    if text:
+        raise DataError(
+            f"{source}: column {some(text)} holds text: features are numbers; drop it, or give it "
+            "as metadata"
+        )
+    x = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    ids = ids.where(ids.notna(), "")
+    return _ids(ids.to_numpy()), _float32(x), tuple(map(str, frame.columns))
+
+
+def _ids(values: NDArray[Any]) -> Strings:
+    read = [v.decode() if isinstance(v, bytes) else str(v).strip() for v in values.tolist()]
+    return np.array([id_of(name) for name in read], dtype=np.str_)
+
+
+def _float32(x: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(x, dtype=np.float32)

@@ -1,0 +1,144 @@
+"""A fold model of a table: features made elsewhere, metadata, or both; no image, no framework."""
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble_kit.core.atomic import sha256_of_file, write_bytes, write_json
+from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.json_text import parse_json
+from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
+from ensemble_kit.data.binary_tables import open_npz
+from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
+from ensemble_kit.models.draws import PROBE, FoldSeed
+from ensemble_kit.runs.folds import FoldDone, write_fold_predictions
+from ensemble_kit.runs.paths import DONE, ENCODERS, TABLE_MODEL
+from ensemble_kit.study import StudySpec
+from ensemble_kit.training.fold import class_weights
+from ensemble_kit.training.head import score_shift, shifted
+from ensemble_kit.training.probe import Probe, fit_probe
+from ensemble_kit.training.trees import Trees, fit_trees
+
+
+@dataclass(frozen=True, eq=False)
+class TableInputs:
+    """Rows in the table's order. x : (n, F) float32 or None. columns : metadata, name -> (n,) str,
+    ``""`` where missing. digest : of both."""
+
+    x: NDArray[np.float32] | None
+    columns: Mapping[str, Strings]
+    digest: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TableModel:
+    """linear : multinomial logistic regression on features and encoded metadata. trees : beside it
+    for metadata alone; the probabilities are then the mean of both. shift : (C,) of the scores."""
+
+    encoders: tuple[ColumnEncoder, ...]
+    linear: Probe
+    trees: Trees | None
+    shift: Floats
+
+    def probabilities(self, inputs: TableInputs, rows: Ints) -> Floats:
+        """(m, C); each row sums to 1."""
+        x = _joined(inputs, self.encoders, rows)
+        p = self.linear.probabilities(x)
+        if self.trees is not None:
+            p = (p + self.trees.probabilities(x.astype(np.float64))) / 2
+        return shifted(p, self.shift)
+
+    def write(self, folder: Path) -> tuple[str, ...]:
+        """Encoders as JSON, numbers as npz; the names written."""
+        write_json(folder / ENCODERS, [encoder.to_json() for encoder in self.encoders])
+        arrays: dict[str, Any] = {
+            "kernel": self.linear.kernel, "bias": self.linear.bias, "shift": self.shift,
+            "ridge": np.float64(self.linear.ridge),
+        }  # fmt: skip
+        if self.trees is not None:
+            arrays |= {f"trees_{name}": a for name, a in self.trees.arrays().items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        write_bytes(folder / TABLE_MODEL, buffer.getvalue())
+        return ENCODERS, TABLE_MODEL
+
+
+def read_table_model(folder: Path) -> TableModel:
+    """The model of a fold. Raises RunError where it is missing or damaged."""
+    done = FoldDone.read(folder)
+    if not done.whole(folder):
+        raise RunError(f"{folder}: its files are not those the run wrote; make the run again")
+    arrays = open_npz(folder / TABLE_MODEL)
+    encoders = parse_json((folder / ENCODERS).read_text(encoding="utf-8"))
+    trees = {n.removeprefix("trees_"): a for n, a in arrays.items() if n.startswith("trees_")}
+    nothing = float("nan")
+    return TableModel(
+        tuple(ColumnEncoder.from_json(values) for values in encoders),
+        Probe(arrays["kernel"], arrays["bias"], float(arrays["ridge"]), nothing, nothing),
+        Trees.of_arrays(trees) if trees else None,
+        arrays["shift"],
+    )
+
+
+def fit_table_model(
+    inputs: TableInputs, table: ImageTable, train: Ints, spec: StudySpec, seed: FoldSeed
+) -> TableModel:
+    """Fit to the rows ``train`` (m,); encoders, penalty (inner folds of whole groups) and all."""
+    encoders = tuple(fit_encoder(name, c[train]) for name, c in inputs.columns.items())
+    labels, n_classes = table.labels.astype(np.int64), table.n_classes
+    by_class = class_weights(labels, train, n_classes, spec.training)
+    weights = by_class[labels].astype(np.float32)
+
+    def read(rows: Ints, view: int) -> NDArray[np.float32]:
+        return _joined(inputs, encoders, rows)
+
+    linear = fit_probe(
+        read, train, 1, labels, table.group_codes, weights, n_classes, seed.generator(PROBE)
+    )
+    trees = None
+    if inputs.x is None:
+        x = read(train, 0).astype(np.float64)
+        w = weights[train].astype(np.float64)
+        trees = fit_trees(x, labels[train], w, n_classes, seed.number(PROBE))
+    return TableModel(encoders, linear, trees, score_shift(labels, train, n_classes, spec.training))
+
+
+def fit_table_fold(
+    inputs: TableInputs, table: ImageTable, folds: Folds, spec: StudySpec, seed: FoldSeed,
+    folder: Path, digest: str,
+) -> FoldDone:  # fmt: skip
+    """Fit one fold, write its model and held-out rows, ``done.json`` last."""
+    began = time.perf_counter()
+    train = np.flatnonzero((folds.fold != seed.fold) & (folds.fold >= 0))
+    held = np.flatnonzero(folds.fold == seed.fold)
+    model = fit_table_model(inputs, table, train, spec, seed)
+    p = Predictions(table.image_ids[held], table.class_names, model.probabilities(inputs, held))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / DONE).unlink(missing_ok=True)
+    names = (*model.write(folder), *write_fold_predictions(folder, p))
+    seconds = time.perf_counter() - began
+    done = FoldDone(
+        digest=digest, repeat=seed.repeat, fold=seed.fold, epochs={}, seconds={"head": seconds},
+        images_per_second={"head": len(train) / seconds}, peak_memory=0, device={"threads": "0"},
+        files={name: sha256_of_file(folder / name) for name in names},
+    )  # fmt: skip
+    done.write(folder)
+    return done
+
+
+def _joined(
+    inputs: TableInputs, encoders: Sequence[ColumnEncoder], rows: Ints
+) -> NDArray[np.float32]:
+    """(m, F) features and encoded metadata of some rows."""
+    if not encoders:
+        assert inputs.x is not None
+        return np.asarray(inputs.x[rows])
+    columns = {name: column[rows] for name, column in inputs.columns.items()}
+    encoded = encode(encoders, columns).astype(np.float32)
+    return encoded if inputs.x is None else np.hstack([inputs.x[rows], encoded])
