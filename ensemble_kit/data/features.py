@@ -111,7 +111,7 @@ def _read(
 def _csv(path: Path) -> pd.DataFrame:
     head = [str(name) for name in pd.read_csv(path, nrows=0).columns]
     column = next((name for name in head if plain(name) in IDS), head[0] if head else "")
-    return pd.read_csv(path, dtype={column: str}, float_precision="round_trip")
+    return pd.read_csv(path, dtype={column: str})
 
 
 def _of_arrays(
