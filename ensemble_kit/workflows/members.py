@@ -213,6 +213,11 @@ def _one_truth(sources: list[Member], seed: int) -> tuple[ImageTable, Folds, lis
             continue
         order = align_rows(source.predictions.image_ids, ids)
         _check_labels(reference, table, source, source.table.take(order))
+        if apart := _other_groups(reference, source, table):
+            warnings.append(
+                f"members disagree about the groups: {apart}; those of {reference.name}, the "
+                "larger, are used for folds and intervals"
+            )
         if source.folds.n_folds == 1:
             warnings.append(f"{source.origin} does not say its folds: taken to be out of fold")
         else:
@@ -264,14 +269,17 @@ def _other_groups(reference: Member, source: Member, table: ImageTable) -> str:
         return ""
     theirs = theirs.take(align_rows(theirs.image_ids, table.image_ids))
     frame = pd.DataFrame({"ours": table.groups, "theirs": theirs.groups, "image": table.image_ids})
-    parted = frame.groupby("ours")["theirs"].transform("nunique") > 1
-    found = [
-        f"{' and '.join(rows.drop_duplicates('theirs')['image'][:2])} are one ({name}) in "
-        f"{reference.name} and two ({' and '.join(rows['theirs'].drop_duplicates()[:2])}) in "
-        f"{source.name}"
-        for name, rows in frame[parted].groupby("ours")
-    ]
-    return some(found, 2) if found else ""
+    several = frame.groupby("ours")["theirs"].nunique()
+    names = several.index[several > 1]
+    said = []
+    for name in names[:2]:
+        rows = frame[frame["ours"] == name].drop_duplicates("theirs")[:2]
+        images, groups = " and ".join(rows["image"]), " and ".join(rows["theirs"])
+        said.append(
+            f"{images} are one ({name}) in {reference.name} and two ({groups}) in {source.name}"
+        )
+    rest = f"; so {len(names) - 2:,} more groups" if len(names) > 2 else ""
+    return "; ".join(said) + rest
 
 
 def _check_labels(reference: Member, table: ImageTable, source: Member, theirs: ImageTable) -> None:

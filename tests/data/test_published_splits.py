@@ -179,6 +179,14 @@ class TestPredictions:
         with pytest.raises(SplitError, match="disagree about the groups: Img_0 and Img_1 are one"):
             gather([], [one, two])
 
+    def test_other_groups_that_the_folds_respect_are_a_warning(self, tmp_path):
+        one = self.rows(tmp_path, "one.csv", patient_id=list("ppqqrrss"))
+        two = self.rows(tmp_path, "two.csv", lesion_id=list("abcdefgh"))
+        found = gather([], [one, two])
+        assert any("Img_0 and Img_1 are one (p) in one and two (a and b)" in w
+                   and "those of one, the larger" in w for w in found.warnings)  # fmt: skip
+        assert len(np.unique(found.table.groups)) == 4
+
     def test_disagreement_names_both_values(self, tmp_path):
         one = self.rows(tmp_path, "one.csv", lesion_id=list("aabbccdd"))
         two = self.rows(tmp_path, "two.csv", lesion_id=list("aabbccde"))
