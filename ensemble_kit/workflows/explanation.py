@@ -13,6 +13,7 @@ from ensemble_kit.runs.folder import Run, find_run, read_run
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
+from ensemble_kit.workflows.shipped import check_sees_images
 
 Chosen = int | str | Sequence[str]
 
@@ -39,6 +40,7 @@ def explain(
         found = run.record
     else:
         found = read_run(find_run(None if run is None else str(run), runs_dir))
+    check_sees_images(found)
     chosen = chosen_images(found, images)
     warm_up(0)
     tell("begin", total=len(chosen))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.errors import SearchError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.sample.folder import sample_folder
@@ -95,6 +95,11 @@ def plan_search(
     Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
     """
     resources = resources or Resources()
+    if study.model.inputs != "images":
+        raise StudyError(
+            f"a search trains networks on images; this study's inputs are {study.model.inputs}, "
+            "whose penalty `cv` chooses itself: give it to `cv`"
+        )
     check_stopping(study)
     check_space(study)
     check_pruner(study)

@@ -130,6 +130,15 @@ class Shipped:
         return np.mean(found, axis=0) if found else np.full(n, np.nan)
 
 
+def check_sees_images(run: Run) -> None:
+    """Raise RunError for a run of `cv --features` or `--metadata-only`."""
+    if run.manifest.kind == "cv" and "inputs_digest" in run.manifest.facts:
+        raise RunError(
+            f"run {run.name!r} was fitted to a table (features or metadata) and sees no images: "
+            "give a run of a network"
+        )
+
+
 def apply_saved_ensemble(bundle: Bundle | None, by_member: Sequence[Floats]) -> Floats:
     """(n, C) probabilities of new images from each member's fold models (K, n, C).
 
@@ -151,11 +160,7 @@ def open_shipped(
     Raises RunError for runs without models, unfinished, damaged or changed since.
     """
     run = read_run(folder)
-    if run.manifest.kind == "cv" and "inputs_digest" in run.manifest.facts:
-        raise RunError(
-            f"run {run.name!r} was fitted to a table (features or metadata) and sees no images: "
-            "predict images with a run of a network"
-        )
+    check_sees_images(run)
     bundle: Bundle | None = None
     members: tuple[Member, ...]
     if run.manifest.kind == "cv":
