@@ -58,7 +58,10 @@ def main() -> None:
         rows.append(maps.mean(dim=(2, 3)).numpy())
         if start // BATCH % 5 == 0:
             print(f"{start + len(pixels):,} of {len(paths):,}", flush=True)
-    np.savez(given.features, ids=np.array([p.stem for p in paths]), x=np.concatenate(rows))
+    x = np.concatenate(rows)
+    varying = np.ptp(x, axis=0) > 0
+    print(f"{(~varying).sum()} of {len(varying)} features are the same for every image: left out")
+    np.savez(given.features, ids=np.array([p.stem for p in paths]), x=x[:, varying])
 
 
 if __name__ == "__main__":
