@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
 
-.PHONY: demo install test test-gp lint clean
+.PHONY: demo install test test-gp test-backbones lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -26,6 +26,10 @@ test: .venv/tests-installed
 test-gp: .venv/tests-installed
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
 	$(BIN)/python -m pytest tests/tuning/test_search.py -k gaussian
+
+# Every architecture, the large ones too.
+test-backbones: .venv/tests-installed
+	ALL_BACKBONES=1 $(BIN)/python -m pytest tests/models/test_backbones.py --numprocesses $(TEST_PROCESSES)
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .

@@ -13,12 +13,14 @@ Expects = Literal["-1..1", "deviations", "bgr means", "pixels"]
 @dataclass(frozen=True)
 class Line:
     """An architecture of ``keras.applications``: its constructor, what it expects, its
-    paper (a key of ``papers.PAPERS``), and what names its stages where they differ."""
+    paper (a key of ``papers.PAPERS``), what names its stages where they differ, and the smallest
+    side it takes, pixels."""
 
     constructor: str
     expects: Expects
     paper: str = ""
     stages: str = STAGES
+    smallest: int = 32
 
 
 LINES: Mapping[str, Line] = {
@@ -26,7 +28,7 @@ LINES: Mapping[str, Line] = {
     "resnet50v2": Line("ResNet50V2", "-1..1", "he2016"),
     "resnet101v2": Line("ResNet101V2", "-1..1", "he2016"),
     "inceptionv3": Line("InceptionV3", "-1..1", "szegedy2016"),
-    "inceptionresnetv2": Line("InceptionResNetV2", "-1..1", "szegedy2017"),
+    "inceptionresnetv2": Line("InceptionResNetV2", "-1..1", "szegedy2017", smallest=75),
     "densenet121": Line("DenseNet121", "deviations", "huang2017"),
     "densenet201": Line("DenseNet201", "deviations", "huang2017"),
     "mobilenetv2": Line("MobileNetV2", "-1..1", "sandler2018"),

@@ -71,7 +71,8 @@ def _facts_of_graph(name: str) -> Facts:
 
     line = LINES[name]
     facts = facts_of_graph(name, partial(_build, line), line.stages)
-    return replace(facts, weights_file=weights_path(line.constructor, fetch=False)[1])
+    found = weights_path(line.constructor, fetch=False)[1]
+    return replace(facts, weights_file=found, min_size=line.smallest)
 
 
 def _build(line: Line, pixels: Any) -> Any:

@@ -134,7 +134,7 @@ def test_the_published_leaky_split(
     assert run(monkeypatch, "check", "--data", data / "ham10000-28px", "--quick", *words) == 2
     error = capsys.readouterr().err
     assert "698 groups are on both sides, with 749 of the 2,005 test images" in error
-    assert "HAM_0000002 (train ISIC_0033848; test ISIC_0032622" in error
+    assert "HAM_0000002 (training ISIC_0033848; test ISIC_0032622" in error
     assert "and 688 more" in error
 
 
