@@ -19,7 +19,7 @@ from ensemble_kit.runs.tables import read_folds
 from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
-    from ensemble_kit.workflows.ensemble_files import Bundle
+    from ensemble_kit.workflows.saved_ensemble import Bundle
 
 
 SUMS_WITHIN = 1e-3
@@ -149,7 +149,7 @@ class FinishedRun:
     @cached_property
     def saved_ensemble(self) -> "Bundle":
         """The chain, decision and prediction sets that `ensemble` refitted on all rows."""
-        from ensemble_kit.workflows.ensemble_files import load_ensemble
+        from ensemble_kit.workflows.saved_ensemble import load_ensemble
 
         if self.kind != "ensemble":
             raise RunError(f"run {self.name!r} was made by `{self.kind}`, not by `ensemble`")

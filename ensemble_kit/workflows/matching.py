@@ -1,25 +1,24 @@
 """Predictions made elsewhere, matched with their truth, groups and folds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows, spelled_as
-from ensemble_kit.core.errors import PredictionsError, SplitError, count, some
-from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
+from ensemble_kit.core.errors import PredictionsError, SplitError, some
+from ensemble_kit.core.records import Floats, Folds, ImageTable, Predictions
 from ensemble_kit.data.dataset import DataSet, load_data
-from ensemble_kit.data.groups import independence, union_groups
 from ensemble_kit.data.images import case_note
-from ensemble_kit.data.metadata import lesions_within_patients, spelling_warnings
+from ensemble_kit.data.metadata import spelling_warnings
 from ensemble_kit.data.prediction_rows import Asked
-from ensemble_kit.data.prediction_tables import PredictionTable, as_classes, read_prediction_table
+from ensemble_kit.data.prediction_tables import PredictionTable, read_prediction_table
 from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.splits import check_folds, read_folds_file
 from ensemble_kit.study import DataSpec
 from ensemble_kit.workflows.joining import aligned, expand, join_folds, without_idle
+from ensemble_kit.workflows.truth import from_columns, from_truth, rows_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +111,11 @@ def match(given: Given, folds_file: Path | None = None, *, align: bool = False) 
         (name, _like(first, other)) for name, other in zip(given.names, tables, strict=True)
     )
     if known is not None and given.truth is not None:
-        table, more = _from_truth(given.truth, known.table, first.predictions)
+        table, more = from_truth(given.truth, known.table, first.predictions)
         notes += [known.told, *known.notes, *more]
         warnings += known.warnings
     else:
-        table, more = _from_columns(tables)
+        table, more = from_columns(tables)
         warnings += [*more, *spelling_warnings(table.patients, table.lesions)]
     members, table, more, never = without_idle(members, table)
     notes += more
@@ -212,127 +211,6 @@ def _raw(given: PredictionTable, table: ImageTable) -> Floats | None:
     return given.raw[rows][:, [place[name.lower()] for name in table.class_names]]
 
 
-def _from_truth(
-    path: Path, truth: ImageTable, predictions: Predictions
-) -> tuple[ImageTable, list[str]]:
-    row_of = {str(name): row for row, name in enumerate(truth.image_ids)}
-    ids = [str(name) for name in predictions.image_ids]
-    missing = [name for name in ids if name not in row_of]
-    if missing:
-        raise PredictionsError(
-            f"{path}: no truth for {some(missing)}: every image predicted needs a row; add the "
-            "rows, drop the predictions, or give --align to keep the images that both have"
-        )
-    part = truth.take(np.array([row_of[name] for name in ids], dtype=np.int64))
-    labels, notes = as_classes(
-        np.array(truth.class_names)[part.labels].astype(np.str_), predictions, str(path)
-    )
-    codes = _codes(labels, predictions, str(path))
-    left = len(truth) - len(part)
-    if left:
-        notes.append(
-            f"{path.name}: {count(left, 'image')} of the truth without predictions left out"
-        )
-    return _table(predictions, codes, part.groups, part.lesions, part.patients, part.slices), notes
-
-
-def _from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str]]:
-    """Truth from the files' own columns: the first file that has each, the others must agree."""
-    first = given[0].predictions
-    empty = np.full(len(first), "", dtype=np.str_)
-    labels = _agreed(given, "labels")
-    if labels is None:
-        raise PredictionsError(
-            f"{given[0].source}: no truth: it has no label column (dx, label, diagnosis …); give "
-            "the labels with --truth"
-        )
-    blank = labels == ""
-    if blank.any():
-        raise PredictionsError(
-            f"{given[0].source}: no label for {some(first.image_ids[blank])}: every image needs one"
-        )
-    lesions, patients = _agreed(given, "lesions"), _agreed(given, "patients")
-    lesions = empty if lesions is None else lesions
-    patients = empty if patients is None else patients
-    lesions = _within_patients(lesions, patients)
-    groups = union_groups(first.image_ids, lesions, patients)
-    warnings = [line for line in independence(lesions, patients, groups) if line]
-    codes = _codes(labels, first, given[0].source)
-    slices: dict[str, Strings] = {}
-    for other in given:
-        rows = _rows(other, first.image_ids)
-        for name, column in other.slices.items():
-            slices.setdefault(name, column[rows])
-    return _table(first, codes, groups, lesions, patients, slices), warnings
-
-
-def _within_patients(lesions: Strings, patients: Strings) -> Strings:
-    """Lesion numbers that stand in several patients are (patient, lesion)."""
-    frame = pd.DataFrame({"lesion_id": lesions, "patient_id": patients}, dtype="str")
-    found = lesions_within_patients(frame)[0]["lesion_id"]
-    return np.asarray(found.to_numpy(dtype=object), dtype=np.str_)
-
-
-def _rows(other: PredictionTable, image_ids: Strings) -> Ints:
-    return align_rows(other.predictions.image_ids, image_ids)
-
-
-def _agreed(given: Sequence[PredictionTable], column: str) -> Strings | None:
-    """A column in the first file's order; files that differ are an error."""
-    ids = given[0].predictions.image_ids
-    found: Strings | None = None
-    source = ""
-    for other in given:
-        values = getattr(other, column)
-        if values is None:
-            continue
-        values = values[_rows(other, ids)]
-        if found is not None and column == "labels":
-            values = _spelled(values, found)
-        if found is None:
-            found, source = values, other.source
-        elif (values != found).any():
-            differ = np.flatnonzero(values != found)
-            named = some(f"{ids[k]} ({found[k] or '-'} and {values[k] or '-'})" for k in differ)
-            raise PredictionsError(
-                f"{source} and {other.source} disagree about the {column} of {named}: give "
-                "predictions of the same truth, or --truth with one table of it"
-            )
-    return found
-
-
-def _spelled(values: Strings, like: Strings) -> Strings:
-    spelling = {str(name).lower(): str(name) for name in np.unique(like)}
-    return np.array([spelling.get(str(v).lower(), str(v)) for v in values], dtype=np.str_)
-
-
-def _codes(labels: Strings, predictions: Predictions, source: str) -> Ints:
-    column = {name.lower(): code for code, name in enumerate(predictions.class_names)}
-    unknown = sorted({str(name) for name in labels if str(name).lower() not in column})
-    if unknown:
-        raise PredictionsError(
-            f"{source}: {some(unknown)} has no column of probabilities: there are "
-            f"{some(predictions.class_names)}; add the column or mend the labels"
-        )
-    return np.array([column[str(name).lower()] for name in labels], dtype=np.int64)
-
-
-def _table(
-    predictions: Predictions, labels: Ints, groups: Strings,
-    lesions: Strings, patients: Strings, slices: Mapping[str, Strings],
-) -> ImageTable:  # fmt: skip
-    return ImageTable(
-        image_ids=predictions.image_ids,
-        groups=groups,
-        labels=labels,
-        class_names=predictions.class_names,
-        lesions=lesions,
-        patients=patients,
-        paths=np.full(len(predictions), "", dtype=np.str_),
-        slices=dict(slices),
-    )
-
-
 def _folds(
     given: Sequence[PredictionTable], table: ImageTable, folds_file: Path | None
 ) -> tuple[Folds, list[str]]:
@@ -343,7 +221,7 @@ def _folds(
     for other in given:
         if other.fold is None:
             continue
-        theirs = other.fold[_rows(other, table.image_ids)]
+        theirs = other.fold[rows_in(other, table.image_ids)]
         if fold is None:
             fold = theirs
         elif (fold != theirs).any():

@@ -29,7 +29,7 @@ from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.runs.paths import FEATURES, MODEL, fold_folder, repeat_of
 from ensemble_kit.runs.tables import read_folds
 from ensemble_kit.study import ModelSpec
-from ensemble_kit.workflows.ensemble_files import Bundle, load_ensemble
+from ensemble_kit.workflows.saved_ensemble import Bundle, load_ensemble
 
 COVERAGE = 0.9
 

@@ -14,8 +14,8 @@ from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.runs.ensembles import ConformalRecord
 from ensemble_kit.runs.folder import find_run, read_run
 from ensemble_kit.runs.manifest import read_manifest, write_manifest
-from ensemble_kit.workflows.ensemble_files import load_ensemble
 from ensemble_kit.workflows.members import gather
+from ensemble_kit.workflows.saved_ensemble import load_ensemble
 from tests.posthoc.posthoc_cases import as_table, made_rows
 
 ROWS = made_rows(groups=150, classes=3)

@@ -11,7 +11,7 @@ from ensemble_kit.posthoc.crossfit import Rows
 from ensemble_kit.posthoc.selection.catalogue import CALIBRATORS, METHODS, Candidate
 from ensemble_kit.posthoc.selection.decision import Decision
 from ensemble_kit.posthoc.selection.fitted import Combination, fit_candidates
-from ensemble_kit.workflows.ensemble_files import Bundle
+from ensemble_kit.workflows.saved_ensemble import Bundle
 
 keras = pytest.importorskip("keras")
 
