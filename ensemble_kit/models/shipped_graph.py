@@ -56,17 +56,27 @@ def build_shipped_graph(
 
 
 def _fold_means(member: GraphMember, pixels: Any, place: int) -> list[Any]:
-    """Each fold model's probabilities, the mean over views."""
+    """Each fold model's probabilities, the mean over views.
+
+    The views are one batch, so that the network stands in the file once, however many they are.
+    """
     import keras
 
     ensemble = member.ensemble
     prefix = keras.Model(ensemble.whole.input, ensemble.prefix.output, name=f"prefix_{place}")
-    by_view = []
-    for view in range(member.views):
-        by_view.append(ensemble.probabilities_at(prefix(_turned(pixels, view))))
     if member.views == 1:
-        return by_view[0]
-    return [keras.layers.Average()(list(views)) for views in zip(*by_view, strict=True)]
+        return list(ensemble.probabilities_at(prefix(pixels)))
+    views = [_turned(pixels, view) for view in range(member.views)]
+    folds = ensemble.probabilities_at(prefix(keras.ops.concatenate(views, axis=0)))
+    return [_mean_over_views(fold, member.views) for fold in folds]
+
+
+def _mean_over_views(probabilities: Any, views: int) -> Any:
+    """(views · B, C), view by view, to (B, C)."""
+    import keras
+
+    by_view = keras.ops.reshape(probabilities, (views, -1, probabilities.shape[-1]))
+    return keras.ops.mean(by_view, axis=0)
 
 
 def _turned(pixels: Any, view: int) -> Any:

@@ -16,11 +16,14 @@ from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.data.decode import decode
 from ensemble_kit.models import export_formats
 from ensemble_kit.models.export_formats import FORMATS, check_abilities, find_format
+from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
+from ensemble_kit.models.views import view_of
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.workflows import export as exporting
 from ensemble_kit.workflows.bundle import script_of
 from ensemble_kit.workflows.export import export
 from ensemble_kit.workflows.predict import predict
+from ensemble_kit.workflows.shipped import open_shipped
 
 keras = pytest.importorskip("keras")
 
@@ -245,3 +248,20 @@ def test_an_onnx_bundle_runs_where_only_its_runtime_is_installed(place):
     said = [list(json.loads(x)["probabilities"].values()) for x in done.stdout.splitlines()]
     expected = predict(place / "runs/both", files).probabilities
     assert np.abs(np.array(said) - expected).max() < 1e-4
+
+
+def test_views_are_one_batch_so_the_network_stands_in_the_file_once(place):
+    (member,) = open_shipped(place / "runs/tail").members
+
+    def graph(views):
+        return build_shipped_graph([GraphMember("tail", member.ensemble, views, (0, 1, 2))], None)
+
+    def calls(model):
+        return [op.name for op in model.operations if isinstance(op, keras.Model)]
+
+    assert calls(graph(8)) == calls(graph(1))
+    pixels = np.random.default_rng(6).integers(0, 256, (3, 48, 48, 3)).astype(np.float32)
+    turned = [view_of(pixels, view) for view in range(8)]
+    one = graph(1)
+    expected = np.mean([one.predict_on_batch(x) for x in turned], axis=0)
+    assert np.abs(graph(8).predict_on_batch(pixels) - expected).max() < 1e-6
