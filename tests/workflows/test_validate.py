@@ -65,6 +65,11 @@ def test_it_predicts_judges_and_reports(place, capsys):
                   "Judged on other data too", "figures are of single fold models"):  # fmt: skip
         assert words in page
     assert "prevalence-table" not in page
+    give("report", "abroad", "--out", "alone.html", "-q")
+    alone = (place / "alone.html").read_text()
+    assert "report tail --external abroad" in alone
+    for words in ("No folds are known", "spread of the folds", "Thin: the folds", "never saw its"):
+        assert words not in alone
     internal = read_run(place / "runs/tail").table
     own = internal.class_counts() / len(internal)
     assert np.allclose([row["internal"] for row in found["prevalence"]], own)

@@ -34,6 +34,18 @@ def build_alerts(source: ReportedRun, external: ReportedRun | None = None) -> tu
 
 
 def _leaks(source: ReportedRun) -> list[Alert]:
+    if source.run.manifest.kind == "external":
+        internal = source.run.manifest.facts["internal"]
+        return [
+            Alert(
+                severity="note",
+                title=f"Figures of run {internal} on data of another source",
+                text="All fold models together predicted these images. Beside its own figures, with "
+                f"the shift of each: python cli.py report {internal} --external "
+                f"{source.run.name}.",
+                section="performance",
+            )
+        ]
     if source.run.folds.n_folds < 2:
         return [
             Alert(
