@@ -8,25 +8,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ensemble_kit.core.disk import writing
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], needed: int = 0) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it.
+
+    needed : bytes, where they are known. Raises OutputError where the system refuses; then
+    nothing is left behind.
+    """
+    with writing(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content), len(content))
 
 
 def write_text(path: Path, content: str) -> None:

@@ -13,6 +13,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
+from ensemble_kit.core.disk import make_folder, room_for
 from ensemble_kit.core.errors import SearchError
 
 JOURNAL = "trials.journal"
@@ -44,7 +45,7 @@ def open_storage(place: StoragePlace) -> Any:
     """Optuna's storage of a place. Raises SearchError where it cannot be reached or used."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     if not place.url:
-        place.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(place.folder)
         backend = optuna.storages.journal.JournalFileBackend(str(place.folder / JOURNAL))
         try:
             return optuna.storages.JournalStorage(backend)
@@ -69,7 +70,7 @@ def experimental() -> Iterator[None]:
 def signed_on(folder: Path) -> Iterator[str]:
     """A name for this worker, held by a lock that the system drops if the process dies."""
     locks = folder / "workers"
-    locks.mkdir(parents=True, exist_ok=True)
+    make_folder(locks)
     name = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     lock = FileLock(locks / f"{name}.lock")
     with lock:
@@ -119,7 +120,8 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, *, blame: bool = True) 
 def reachable(place: StoragePlace) -> Iterator[None]:
     """A storage lost on the way is the user's to mend, and says so."""
     try:
-        yield
+        with room_for(place.folder / JOURNAL):
+            yield
     except optuna.exceptions.StorageInternalError as error:
         raise SearchError(
             f"storage {place.shown} was lost ({_first_line(error.__cause__ or error)}); what was "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
@@ -304,7 +305,7 @@ def _begin(
         data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
         fresh = Path(place) / folder.name
         write_folds(fresh, table, draws)

@@ -8,6 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.runs.folder import read_run_study
@@ -38,7 +39,7 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_dig
 @contextmanager
 def only_worker_on(folder: Path) -> Iterator[None]:
     """Hold the run's lock, or raise RunError where another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     lock = FileLock(run_lock(folder), timeout=0)
     try:
         with lock:
