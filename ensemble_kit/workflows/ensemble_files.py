@@ -41,6 +41,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import (
     CROSSFITTED,
@@ -83,7 +84,7 @@ def ensemble_digest(members: Members, *options: object) -> str:
 
 
 def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
-    """Write the run folder; the manifest says "complete" only once every file is there."""
+    """Write the run folder, whole or not at all; one that is there is replaced."""
     gathered, folder = work.gathered, runs_dir / work.study.name
     manifest = Manifest(
         kind="ensemble",
@@ -99,19 +100,20 @@ def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
         facts={"members": dict(zip(gathered.members.names, gathered.origins, strict=True))},
         **environment(),
     )
-    write_manifest(folder, manifest)
-    names = [
-        *write_folds(folder, gathered.table, [gathered.folds]),
-        write_oof(folder, work.predictions),
-        write_study(folder, work.study),
-        ensemble_record(work).write(folder),
-        _calibration_record(work).write(folder),
-        _conformal_record(work).write(folder),
-        write_sets(folder, _set_lines(work)),
-        *write_evaluation(folder, work.evaluation),
-    ]
-    finished = Manifest(kind="ensemble", name=work.study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(fresh, manifest)
+        names = [
+            *write_folds(fresh, gathered.table, [gathered.folds]),
+            write_oof(fresh, work.predictions),
+            write_study(fresh, work.study),
+            ensemble_record(work).write(fresh),
+            _calibration_record(work).write(fresh),
+            _conformal_record(work).write(fresh),
+            write_sets(fresh, _set_lines(work)),
+            *write_evaluation(fresh, work.evaluation),
+        ]
+        finished = Manifest(kind="ensemble", name=work.study.name).created
+        record_files(fresh, names, status="complete", finished=finished)
     return folder
 
 

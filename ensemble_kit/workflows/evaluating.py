@@ -19,6 +19,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import StudySpec
 
@@ -70,22 +71,23 @@ def check_name(
 
 
 def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
-    """Write the run folder; the manifest says "complete" only once every file is there."""
+    """Write the run folder, whole or not at all; one that is there is replaced."""
     folder = runs_dir / work.study.name
     manifest = _manifest(work.study, work.table, work.folds, work.predictions, work.seed)
-    write_manifest(
-        folder, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
-    )
-    names = [
-        *write_folds(folder, work.table, [work.folds]),
-        write_oof(folder, work.predictions),
-        write_study(folder, work.study),
-        *write_evaluation(folder, work.evaluation),
-    ]
-    if work.comparison is not None:
-        names.append(ComparisonRecord.of(work.comparison).write(folder))
-    finished = Manifest(kind="evaluate", name=work.study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(
+            fresh, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
+        )
+        names = [
+            *write_folds(fresh, work.table, [work.folds]),
+            write_oof(fresh, work.predictions),
+            write_study(fresh, work.study),
+            *write_evaluation(fresh, work.evaluation),
+        ]
+        if work.comparison is not None:
+            names.append(ComparisonRecord.of(work.comparison).write(fresh))
+        finished = Manifest(kind="evaluate", name=work.study.name).created
+        record_files(fresh, names, status="complete", finished=finished)
     return folder
 
 

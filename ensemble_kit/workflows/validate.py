@@ -28,6 +28,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
 from ensemble_kit.workflows.external import (
@@ -246,12 +247,13 @@ def _write(
         facts={"internal": shipped.run.name, "internal_folder": str(shipped.run.folder)},
         **environment(),
     )
-    write_manifest(folder, manifest)
-    names = [*write_folds(folder, table, [folds]), write_oof(folder, predictions)]
-    names += [
-        write_study(folder, study),
-        external.record().write(folder),
-        *write_evaluation(folder, evaluation),
-    ]
-    finished = Manifest(kind="external", name=study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(fresh, manifest)
+        names = [*write_folds(fresh, table, [folds]), write_oof(fresh, predictions)]
+        names += [
+            write_study(fresh, study),
+            external.record().write(fresh),
+            *write_evaluation(fresh, evaluation),
+        ]
+        finished = Manifest(kind="external", name=study.name).created
+        record_files(fresh, names, status="complete", finished=finished)

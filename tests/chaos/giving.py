@@ -13,6 +13,8 @@ from ensemble_kit.cli.app import main
 from ensemble_kit.study import vocabulary
 
 LONGEST_SENTENCE = 400
+WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/")
+"""A sentence may name these of a file in its place."""
 MOST_SECONDS = 20.0
 MOST_BYTES = 2 << 30
 
@@ -76,7 +78,7 @@ def faults(outcome: Outcome, file: str = "", allowed: Sequence[str] = ("out",)) 
             found.append(f"exit code 2 without a sentence: {outcome.err[-200:]}")
         if len(outcome.error) > LONGEST_SENTENCE:
             found.append(f"a sentence of {len(outcome.error)} characters: {outcome.error[:120]}…")
-        names = (Path(file).stem, Path(file).parent.name or Path(file).stem)
+        names = (Path(file).stem, Path(file).parent.name or Path(file).stem, *WHAT_IT_HOLDS)
         if file and not any(name in outcome.error for name in names):
             found.append(f"the sentence does not name {file}: {outcome.error[:200]}")
     outside = [name for name in outcome.written if not name.startswith(tuple(allowed))]

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.errors import EnsembleKitError, OutputError, RunError
 from ensemble_kit.runs.folder import Run
-from ensemble_kit.runs.manifest import record_files
 from tests.reporting.conftest import MakeRun, guesses, make_run, plain_run  # noqa: F401
 
 
@@ -233,87 +232,3 @@ def test_a_report_never_loads_a_framework(
         " if m in sys.modules])"
     )
     assert in_project(project, "-c", code).stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("name", ["metrics.csv", "curves.json", "study.toml", "images.csv"])
-def test_a_changed_file_is_named_and_marks_the_page_where_it_is_trusted(
-    name: str,
-    make_run: MakeRun,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    run = make_run("forged", runs_dir=tmp_path)
-    path = run.folder / name
-    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    page = tmp_path / "page.html"
-    with pytest.raises(RunError, match=f"{name} is not the file the run wrote"):
-        report(run.folder, "--out", page)
-    assert not page.exists()
-    report(run.folder, "--out", page, "--trust-changed-files")
-    shown = page.read_text(encoding="utf-8")
-    assert "Files were changed after the run" in shown
-    assert f"{name} of run forged is not as the run wrote it" in shown
-
-
-def test_figures_forged_with_their_digest_are_computed_again(
-    make_run: MakeRun,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    run = make_run("signed", runs_dir=tmp_path)
-    path = run.folder / "metrics.csv"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("pooled,,,roc_auc_ovr,"))
-    cells = lines[at].split(",")
-    lines[at] = ",".join([*cells[:4], "0.979", *cells[5:]])
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    record_files(run.folder, ["metrics.csv"])
-    with pytest.raises(RunError, match=r"says roc_auc_ovr 0\.979, but the rows of oof\.csv give"):
-        report(run.folder, "--out", tmp_path / "page.html")
-    path.unlink()
-    report(run.folder, "--out", tmp_path / "page.html")
-
-
-def test_a_file_that_the_run_did_not_write_is_not_read(
-    make_run: MakeRun,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    run = make_run("smuggled", runs_dir=tmp_path)
-    (run.folder / "conformal.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(RunError, match=r"conformal\.json is not the file the run wrote"):
-        report(run.folder, "--out", tmp_path / "page.html")
-
-
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [
-        ("run/oof.csv", "lies in a run's folder"),
-        ("run/new.html", "lies in a run's folder"),
-        ("run/deep/new.html", "lies in a run's folder"),
-        ("/dev/full", "is a device"),
-        ("pipe.html", "is a pipe"),
-        ("mine.html", "left alone"),
-        ("mine.html/page.html", "is a file where a folder is needed"),
-        ("dangling.html", "leads nowhere"),
-        ("store/pixels/abc/page.html", "lies in a store"),
-        ("linked.html", "lies in a run's folder"),
-    ],
-)
-def test_the_page_goes_over_nothing_but_an_earlier_page(
-    place: str,
-    said: str,
-    make_run: MakeRun,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    run = make_run("run", runs_dir=tmp_path)
-    (tmp_path / "mine.html").write_text("<p>mine")
-    (tmp_path / "dangling.html").symlink_to("nowhere.html")
-    (tmp_path / "linked.html").symlink_to("run/metrics.csv")
-    os.mkfifo(tmp_path / "pipe.html")
-    (tmp_path / "store/pixels/abc").mkdir(parents=True)
-    (tmp_path / "store/pixels/abc/meta.json").write_text("{}")
-    before = {p.name: p.read_bytes() for p in [*run.folder.iterdir(), tmp_path / "mine.html"]}
-    with pytest.raises(OutputError, match=said):
-        report(run.folder, "--out", place)
-    after = {p.name: p.read_bytes() for p in [*run.folder.iterdir(), tmp_path / "mine.html"]}
-    assert after == before
