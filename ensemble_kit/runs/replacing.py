@@ -9,6 +9,7 @@ from pathlib import Path
 from ensemble_kit.core.atomic import alive, write_bytes
 from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.runs.manifest import read_manifest
 from ensemble_kit.runs.paths import EDITABLE
 
@@ -23,6 +24,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     person edits are carried over where the images are the same. What a killed process left is
     removed.
     """
+    check_output_folder(folder, "--runs-dir")
     make_folder(folder.parent)
     remove_begun(folder)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.{MAKING}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
@@ -66,6 +67,7 @@ APPLIES_TO = "single fold models of the members; their results are averaged afte
 def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> None:
     """RunError where the name belongs to a run of something else (unless overwriting)."""
     folder = runs_dir / name
+    check_output_folder(folder, "--runs-dir")
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
     if not is_run(folder):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import Evaluation
@@ -45,6 +46,7 @@ def check_name(
 ) -> None:  # fmt: skip
     """Raise RunError where the name is taken by a run of something else (unless overwriting)."""
     folder = runs_dir / study.name
+    check_output_folder(folder, "--runs-dir")
     if overwrite or not folder.exists():
         return
     if not is_run(folder):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, count
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.class_map import read_class_map, with_classes_of
 from ensemble_kit.data.dataset import load_table
@@ -206,6 +207,7 @@ def _study_external(
 
 
 def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
+    check_output_folder(folder, "--runs-dir")
     if not folder.exists():
         return
     if not folder.is_dir() or (any(folder.iterdir()) and not is_run(folder)):

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,8 @@ def faults(outcome: Outcome, file: str = "", allowed: Sequence[str] = ("out",)) 
 @contextlib.contextmanager
 def _in(folder: Path, words: Sequence[str]) -> Iterator[None]:
     here, given = Path.cwd(), sys.argv
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    handlers = [signal.getsignal(number) for number in signals]
     os.chdir(folder)
     sys.argv = ["cli.py", *map(str, words)]
     try:
@@ -99,3 +102,5 @@ def _in(folder: Path, words: Sequence[str]) -> Iterator[None]:
     finally:
         os.chdir(here)
         sys.argv = given
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)
