@@ -15,11 +15,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ensemble_kit.core.disk import make_folder, room_for
 from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.regular import check_regular
 
 JOURNAL = "trials.journal"
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"
 MAX_RETRIES = 3
 GRACE = 4
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+"""What Optuna raises for lines of a journal that it did not write."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,15 @@ def open_storage(place: StoragePlace) -> Any:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     if not place.url:
         make_folder(place.folder)
-        backend = optuna.storages.journal.JournalFileBackend(str(place.folder / JOURNAL))
+        journal = place.folder / JOURNAL
+        if journal.exists():
+            check_regular(journal, SearchError)
         try:
+            backend = optuna.storages.journal.JournalFileBackend(str(journal))
             return optuna.storages.JournalStorage(backend)
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise SearchError(
-                f"{place.folder / JOURNAL} is damaged ({error}); restore it, or start again with "
+                f"{journal} is damaged ({_first_line(error)}); restore it, or start again with "
                 "another --name"
             ) from None
     return _open_database(place)
