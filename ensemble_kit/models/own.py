@@ -6,6 +6,7 @@ its preprocessing is part of it; its last feature map (height, width, channels) 
 
 import hashlib
 import importlib
+import json
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
