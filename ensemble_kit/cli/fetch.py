@@ -39,6 +39,7 @@ def fetch(
     """Download a published data set, check its sums and arrange it; resumes after a break."""
     from contextlib import ExitStack
 
+    import ensemble_kit.runs.paths  # noqa: F401  (it says which folders are runs)
     from ensemble_kit.core.places import check_output_folder
     from ensemble_kit.data.download import Advance
     from ensemble_kit.data.ham10000 import fetch_ham10000

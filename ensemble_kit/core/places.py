@@ -6,12 +6,15 @@ from pathlib import Path
 
 from ensemble_kit.core.errors import OutputError
 
-KEPT = {
-    "manifest.json": "a run's folder",
-    "trials.journal": "a search's folder",
-}
+KEPT = {"trials.journal": "a search's folder"}
 """A file that tells whose folder it lies in -> what that is. What is below stays as it was made."""
 STORES = ("pixels", "activations")
+
+
+def protect(name: str, whose: str) -> None:
+    """Have folders that hold a file of this name left as they were made."""
+    KEPT[name] = whose
+
 
 Ours = Callable[[Path], bool]
 
