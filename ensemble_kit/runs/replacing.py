@@ -10,7 +10,7 @@ from ensemble_kit.core.atomic import alive, write_bytes
 from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.places import check_output_folder
-from ensemble_kit.runs.manifest import read_manifest
+from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.runs.paths import EDITABLE
 
 MAKING, REPLACED = "making", "replaced"
@@ -25,6 +25,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     removed.
     """
     check_output_folder(folder, "--runs-dir")
+    folder = folder.resolve() if folder.is_symlink() else folder
     make_folder(folder.parent)
     remove_begun(folder)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.{MAKING}")
@@ -39,6 +40,15 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+
+
+def refuse_trained(folder: Path, by: str) -> None:
+    """RunError where trained models would be replaced by figures. by : the command."""
+    if is_run(folder) and read_manifest(folder).kind == "cv":
+        raise RunError(
+            f"run {folder.name!r} holds models that `cv` trained, which `{by}` does not replace: "
+            "choose another --name"
+        )
 
 
 def take_place(fresh: Path, folder: Path) -> None:

@@ -42,7 +42,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.replacing import whole_folder
+from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import (
     CROSSFITTED,
@@ -68,6 +68,8 @@ def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> 
     """RunError where the name belongs to a run of something else (unless overwriting)."""
     folder = runs_dir / name
     check_output_folder(folder, "--runs-dir")
+    if overwrite:
+        refuse_trained(folder, "ensemble")
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
     if not is_run(folder):

@@ -20,7 +20,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.replacing import whole_folder
+from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import StudySpec
 
@@ -47,6 +47,8 @@ def check_name(
     """Raise RunError where the name is taken by a run of something else (unless overwriting)."""
     folder = runs_dir / study.name
     check_output_folder(folder, "--runs-dir")
+    if overwrite:
+        refuse_trained(folder, "evaluate")
     if overwrite or not folder.exists():
         return
     if not is_run(folder):
