@@ -13,7 +13,7 @@ HEAVY = (".keras", ".npy", ".npz")
 READ = (
     paths.METRICS, paths.CURVES, paths.COMPARISON, paths.ENSEMBLE, paths.CALIBRATION,
     paths.CONFORMAL, paths.SETS, paths.TUNING, paths.PROBE, paths.OOF_AVERAGE, paths.REPEATS,
-    paths.COSTS, paths.ACTIONS, paths.VARIANTS, paths.EXTERNAL, paths.EXPLAIN_INDEX,
+    paths.COSTS, paths.ACTIONS, paths.VARIANTS, paths.EXTERNAL,
 )  # fmt: skip
 """Files that commands read where they are there, so that one the run did not write is a forgery."""
 MAKE_ANEW = "restore it or make the run again"
@@ -22,11 +22,16 @@ MAKE_ANEW = "restore it or make the run again"
 def changed_files(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     """Names of files that are not as the manifest recorded them, or that it does not know of.
 
-    Those that a person edits and weights aside. A missing file is no change where figures can be
+    Those that a person edits, heat maps (an interrupted `explain` is gone on with; the page
+    compares them) and weights aside. A missing file is no change where figures can be
     computed without it, or where it lies in a fold's folder; else RunError.
     """
     always = dict.fromkeys((paths.FOLDS, paths.IMAGES, paths.OOF))
-    recorded = [name for name in manifest.files if name not in paths.EDITABLE]
+    recorded = [
+        name
+        for name in manifest.files
+        if name not in paths.EDITABLE and not name.startswith(f"{paths.EXPLAIN}/")
+    ]
     found = []
     for name in {**always, **dict.fromkeys(recorded)}:
         path = folder / name
