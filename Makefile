@@ -1,8 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 2
+CHAOS_SECONDS ?= 3600
+CHAOS_SEED ?= 1
 
-.PHONY: demo install test test-gp test-backbones lint clean
+.PHONY: chaos demo install test test-gp test-backbones lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -30,6 +32,11 @@ test-gp: .venv/tests-installed
 # Every architecture, the large ones too.
 test-backbones: .venv/tests-installed
 	ALL_BACKBONES=1 $(BIN)/python -m pytest tests/models/test_backbones.py --numprocesses $(TEST_PROCESSES)
+
+# Damaged files, then kills, for so many seconds; what fails is printed with what repeats it.
+chaos: .venv/tests-installed
+	$(BIN)/python -m tests.chaos.fuzz --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) * 2 / 3))
+	$(BIN)/python -m tests.chaos.kills --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 3))
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .

@@ -36,9 +36,10 @@ def main() -> None:
         run = make_run(Path(place), options.images, options.folds, options.replicates)
         made = time.perf_counter() - began
         page = Path(place) / "page.html"
-        whole = timed("report", run, "--out", page, "--images", 40)
+        numbers = page.with_suffix(".json")
+        whole = timed("report", run, "--out", page, "--numbers", numbers, "--images", 40)
         size, bare = sizes(page)
-        again = timed("report", page.with_suffix(".json"), "--out", page)
+        again = timed("report", numbers, "--out", page)
         for name in (METRICS, CURVES):
             (run / name).unlink()
         alone = timed("report", run, "--out", page, "--images", 40)

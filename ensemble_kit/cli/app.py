@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Never
 
 import typer
@@ -17,6 +18,7 @@ from ensemble_kit.cli.evaluate import evaluate
 from ensemble_kit.cli.explain import explain
 from ensemble_kit.cli.export import export
 from ensemble_kit.cli.fetch import fetch
+from ensemble_kit.cli.interruption import Termination
 from ensemble_kit.cli.panels import PanelledCommand
 from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
@@ -24,6 +26,7 @@ from ensemble_kit.cli.runs import runs
 from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
 from ensemble_kit.cli.validate import validate
+from ensemble_kit.core.disk import full, is_full, sentence
 from ensemble_kit.core.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
@@ -51,30 +54,88 @@ app.add_typer(store, name="store")
 
 
 def main() -> Never:
-    """Run the app. Exit code 0, 2 for a user's mistake, 1 for ours, 130 after Ctrl-C."""
+    """Run the app. Exit code 0, 2 for a user's mistake, 1 for ours, 130 after Ctrl-C, 143 after
+    SIGTERM."""
+    _speak_any_alphabet()
+    termination = Termination()
     try:
-        app()
+        with termination:
+            app()
+    except SystemExit as left:
+        _finish(left, termination)
     except EnsembleKitError as error:
         _leave(str(error), USER_ERROR)
     except KeyboardInterrupt:
-        _leave("interrupted; what was finished is kept, the same command resumes it", INTERRUPTED)
+        _interrupted(termination)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _closed_pipe()
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            place = f" writing {error.filename}" if error.filename else ""
-            _leave(
-                f"the disk is full{place}; free some space and give the command again", USER_ERROR
-            )
-        if isinstance(error, PermissionError) and error.filename:
-            _leave(
-                f"{error.filename}: permission denied; choose a folder you may write", USER_ERROR
-            )
-        _our_fault(error)
+        _system_error(error)
+    except MemoryError:
+        _leave("the memory is used up; close other programs or give fewer --jobs", USER_ERROR)
     except Exception as error:
+        if is_full(error):
+            _leave(full(None), USER_ERROR)
         _our_fault(error)
     sys.exit(0)
+
+
+def _finish(left: SystemExit, termination: Termination) -> Never:
+    """Typer turns Ctrl-C and a closed pipe into exit codes of its own."""
+    cause = left.__context__
+    while cause is not None and not isinstance(cause, (KeyboardInterrupt, OSError)):
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    if isinstance(cause, KeyboardInterrupt):
+        _interrupted(termination)
+    if isinstance(cause, OSError) and cause.errno == errno.EPIPE:
+        _closed_pipe()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _closed_pipe()
+    except OSError as error:
+        _system_error(error)
+    if left.code == INTERRUPTED and termination.number is not None:
+        sys.exit(128 + termination.number)
+    raise left
+
+
+def _interrupted(termination: Termination) -> Never:
+    if termination.number is None:
+        _leave("interrupted; what was finished is kept, the same command resumes it", INTERRUPTED)
+    _leave(
+        "ended by a signal; what was finished is kept, the same command resumes it",
+        128 + termination.number,
+    )
+
+
+def _closed_pipe() -> Never:
+    """Whoever read the output has enough of it."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            pass
+    os._exit(0)
+
+
+def _speak_any_alphabet() -> None:
+    """Names that the terminal's encoding lacks are written as escapes instead of failing; closed
+    streams are replaced."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _system_error(error: OSError) -> Never:
+    """Files and disks are the user's; what has no errno is ours."""
+    if error.errno is None and not is_full(error):
+        _our_fault(error)
+    _leave(full(None) if error.errno is None else sentence(error), USER_ERROR)
 
 
 def _our_fault(error: Exception) -> Never:

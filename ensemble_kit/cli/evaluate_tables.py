@@ -31,7 +31,8 @@ def print_evaluated(done: EvaluatedFiles) -> None:
     table, comparison = done.matched.table, done.comparison
     results.print(
         f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
-        f"{count(table.n_classes, 'class', 'classes')}; intervals resample groups",
+        f"{count(table.n_classes, 'class', 'classes')} ({some(table.class_names, 12)}); intervals "
+        "resample groups",
         markup=False,
     )
     view = view_of(table, done.runs)
@@ -113,7 +114,8 @@ def _overall(item: EvaluatedRun) -> Table:
             continue
         cells = [metric, with_interval(evaluation.figure(metric))]
         if folds:
-            cells.append(with_interval(evaluation.figure(metric, scope=FOLD_MEAN)))
+            mean = evaluation.find(metric, scope=FOLD_MEAN)
+            cells.append("" if mean is None else with_interval(mean))
         table.add_row(*cells)
     return table
 

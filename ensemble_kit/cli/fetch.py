@@ -39,10 +39,13 @@ def fetch(
     """Download a published data set, check its sums and arrange it; resumes after a break."""
     from contextlib import ExitStack
 
+    import ensemble_kit.runs.paths  # noqa: F401  (it says which folders are runs)
+    from ensemble_kit.core.places import check_output_folder
     from ensemble_kit.data.download import Advance
     from ensemble_kit.data.ham10000 import fetch_ham10000
     from ensemble_kit.progress.bars import bar
 
+    check_output_folder(to, "--to")
     show = not (quiet or no_progress)
     with ExitStack() as bars:
 

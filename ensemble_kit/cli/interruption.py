@@ -1,4 +1,5 @@
-"""Ctrl-C that is not lost: Python drops a KeyboardInterrupt that arrives inside a destructor."""
+"""Ctrl-C that is not lost, and SIGTERM that is one: Python drops a KeyboardInterrupt that arrives
+inside a destructor."""
 
 import signal
 import threading
@@ -33,4 +34,40 @@ class Interruption:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
+        raise KeyboardInterrupt
+
+
+class Termination:
+    """While it is entered, SIGTERM and a closed terminal (SIGHUP) are Ctrl-C: workers are ended and
+    what was finished is kept.
+
+    number : the signal that came, else None.
+    """
+
+    SIGNALS = ("SIGTERM", "SIGHUP")
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def __enter__(self) -> Self:
+        for name in self.SIGNALS:
+            if (number := getattr(signal, name, None)) is not None and (
+                signal.getsignal(number) is signal.SIG_DFL
+            ):
+                signal.signal(number, self._heard)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """The handlers stay: the process is about to end."""
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        of_ctrl_c = signal.getsignal(signal.SIGINT)
+        if callable(of_ctrl_c):
+            of_ctrl_c(number, frame)
         raise KeyboardInterrupt

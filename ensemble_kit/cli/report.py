@@ -39,8 +39,15 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Page to write, its numbers beside it as .json; default: reports/<run>.html and "
-            "runs/<run>/report.json.",
+            help="Page to write; default: reports/<run>.html, and runs/<run>/report.json.",
+            show_default=False,
+        ),
+    ] = None,
+    numbers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the numbers of the page here, as JSON; with --out alone they are not kept.",
             show_default=False,
         ),
     ] = None,
@@ -61,6 +68,13 @@ def report(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Also print the page to PDF (needs Chromium or Chrome).")
     ] = False,
+    trust_changed_files: Annotated[
+        bool,
+        typer.Option(
+            "--trust-changed-files",
+            help="Read files that are not as the run wrote them; the page says so first.",
+        ),
+    ] = False,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -68,8 +82,8 @@ def report(
     from ensemble_kit.workflows.page import report as write
 
     done = write(
-        run, compare=compare or (), external=external, to=out, images_dir=data, n_images=images,
-        pdf=pdf, runs_dir=runs_dir,
+        run, compare=compare or (), external=external, to=out, numbers_to=numbers, images_dir=data,
+        n_images=images, pdf=pdf, trust_changed=trust_changed_files, runs_dir=runs_dir,
     )  # fmt: skip
     if done.numbers and not quiet:
         note(f"numbers: {done.numbers}")

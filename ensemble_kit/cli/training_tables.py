@@ -25,7 +25,7 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
         "resample groups",
     )  # fmt: skip
     for metric in shown_in("headline"):
-        by_fold = [evaluation.figure(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
+        by_fold = [evaluation.find(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
         pooled = evaluation.figure(metric)
         drawn.add_row(
             label_of(metric), value_words(pooled), _interval(pooled),

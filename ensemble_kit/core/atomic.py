@@ -8,25 +8,56 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ensemble_kit.core.disk import writing
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+MARK = "-part-"
+"""Stands in the name of a temporary file behind the id of its process."""
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], needed: int = 0) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it.
+
+    needed : bytes, where they are known. Raises OutputError where the system refuses; then
+    nothing is left behind.
+    """
+    with writing(path, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:80]}.{os.getpid()}{MARK}"
+        )
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files below a folder whose process is no more."""
+    for left in folder.rglob(f".*{MARK}*"):
+        owner = left.name.rpartition(MARK)[0].rpartition(".")[2]
+        if owner.isdecimal() and not alive(int(owner)) and left.is_file():
+            left.unlink(missing_ok=True)
+
+
+def alive(pid: int) -> bool:
+    """Whether there is a process of this id."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    write_atomically(path, lambda file: file.write(content))
+    write_atomically(path, lambda file: file.write(content), len(content))
 
 
 def write_text(path: Path, content: str) -> None:

@@ -33,6 +33,11 @@ class WeightsError(EnsembleKitError):
     """Weights that are missing, cannot be fetched or belong to another architecture."""
 
 
+class OutputError(EnsembleKitError):
+    """A place that cannot be written to: it is full, forbidden, no regular file, or holds something
+    that is not to be replaced."""
+
+
 class StoreError(EnsembleKitError):
     """A pixel or activation store cannot be made, read or afforded."""
 

@@ -12,7 +12,8 @@ def parse_json(text: str | bytes) -> Any:
     holds and brackets nested too deeply.
     """
     try:
-        return json.loads(text, parse_float=_finite, parse_constant=_refuse)
+        text = text if isinstance(text, str) else text.decode("utf-8")
+        return json.loads(text, parse_float=_finite, parse_int=_countable, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("brackets nested too deeply") from None
 
@@ -22,6 +23,13 @@ def _finite(digits: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{digits} is beyond what a number can be")
     return value
+
+
+def _countable(digits: str) -> int | float:
+    """A whole number; one beyond what a float holds is refused like a fraction beyond it."""
+    if len(digits) > 300:
+        _finite(digits)
+    return int(digits)
 
 
 def _refuse(word: str) -> Never:

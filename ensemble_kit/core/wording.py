@@ -2,6 +2,9 @@
 
 from ensemble_kit.core.records import Estimate
 
+MOST_WRITTEN_OUT = 1e9
+"""Numbers from here on are written with an exponent."""
+
 
 def value_words(
     estimate: Estimate | None, digits: int = 3, *, sign: str = "", none: str = "–"
@@ -9,14 +12,15 @@ def value_words(
     """``0.895``; ``none`` without a value. sign : "+" for differences."""
     if estimate is None or estimate.value is None:
         return none
-    return f"{estimate.value:{sign}.{digits}f}"
+    return _number(estimate.value, digits, sign)
 
 
 def interval_words(estimate: Estimate | None, digits: int = 3, *, sign: str = "") -> str:
     """``[0.872 0.914]``; empty without an interval."""
     if estimate is None or None in (estimate.value, estimate.low, estimate.high):
         return ""
-    return f"[{estimate.low:{sign}.{digits}f} {estimate.high:{sign}.{digits}f}]"
+    low, high = (_number(bound or 0.0, digits, sign) for bound in (estimate.low, estimate.high))
+    return f"[{low} {high}]"
 
 
 def in_words(
@@ -26,3 +30,8 @@ def in_words(
     value = value_words(estimate, digits, sign=sign, none=none)
     interval = interval_words(estimate, digits, sign=sign)
     return f"{value}{between}{interval}" if interval else value
+
+
+def _number(value: float, digits: int, sign: str) -> str:
+    kind = "e" if abs(value) >= MOST_WRITTEN_OUT else "f"
+    return f"{value:{sign}.{digits}{kind}}"

@@ -1,5 +1,6 @@
 """Tables that are no text: parquet (an index is a column) and npz (one array a column)."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.regular import check_regular
 
 PROBABILITIES = ("probabilities", "probs", "prob", "predictions", "preds", "pred", "y_pred",
                  "y_prob", "y_score", "scores", "logits", "softmax", "outputs")  # fmt: skip
+MOST_ROWS, MOST_COLUMNS = 20_000_000, 20_000
+MOST_UNPACKED = 1 << 28
+"""Bytes that an archive may hold beyond ``MOST_RATIO`` times its own size."""
+MOST_RATIO = 50
 CLASSES = ("class_names", "classes", "columns")
 
 
 def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Every cell a str; null is ``""`` in every type of column. Raises DataError."""
     try:
+        check_extent(path, *parquet_extent(path))
         frame = pd.read_parquet(path)
     except ImportError:
         raise DataError(
@@ -38,6 +45,23 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if len(columns) < frame.shape[1]:
         raise DataError(f"{path}: two columns have one name; give every column one name")
     return pd.DataFrame(columns), notes
+
+
+def parquet_extent(path: Path) -> tuple[int, int]:
+    """(rows, columns) as the file's own description says, before anything is unpacked."""
+    import pyarrow.parquet as pq
+
+    said = pq.read_metadata(path)
+    return said.num_rows, said.num_columns
+
+
+def check_extent(path: Path, rows: int, columns: int) -> None:
+    """Raise DataError for a table of more rows or columns than are read."""
+    if rows > MOST_ROWS or columns > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: {rows:,} rows and {columns:,} columns; at most {MOST_ROWS:,} rows and "
+            f"{MOST_COLUMNS:,} columns are read: give the images and columns that are needed"
+        )
 
 
 def as_text(column: "pd.Series[Any]") -> "pd.Series[str]":
@@ -89,6 +113,8 @@ def read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an npz, never unpickled. Raises DataError."""
     try:
+        check_regular(path, DataError)
+        _check_unpacked(path)
         with np.load(path, allow_pickle=False) as opened:
             return {key: np.asarray(opened[key]) for key in opened.files}
     except ValueError as error:
@@ -98,5 +124,18 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
                 "code): save plain numbers and text, np.savez(path, ids=ids.astype(str), …)"
             ) from None
         raise DataError(f"{path}: cannot be read as npz ({error})") from None
+    except DataError:
+        raise
     except Exception as error:  # zipfile raises a handful of kinds for damaged archives
         raise DataError(f"{path}: cannot be read as npz ({error})") from None
+
+
+def _check_unpacked(path: Path) -> None:
+    """An archive of a few bytes must not fill the memory."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > MOST_UNPACKED and unpacked > MOST_RATIO * path.stat().st_size:
+        raise DataError(
+            f"{path}: its arrays would be {unpacked:,} bytes, {MOST_RATIO} times the file and "
+            "more, and are not unpacked; save the arrays with np.savez"
+        )

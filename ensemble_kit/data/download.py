@@ -9,6 +9,7 @@ import requests
 from pooch import Pooch, get_logger
 from pooch.downloaders import DataverseRepository, doi_to_repository
 
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import DataError
 
 TIMEOUT = 30.0
@@ -77,7 +78,7 @@ def fetch_file(
     """
     known = f"md5:{published.md5[name]}" if checked else None
     url = published.urls[name] if checked else f"{published.urls[name]}?format=original"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     get_logger().setLevel("WARNING")
     pooch = Pooch(folder, base_url="", registry={name: known}, urls={name: url})
     try:
@@ -139,7 +140,7 @@ class Resuming:
                 there = 0
             rest = int(answer.headers.get("Content-Length") or 0)
             advance = self.begin(self.name, there + rest if rest else 0, there)
-            with self.partial.open("ab" if there else "wb") as file:
+            with writing(self.partial, rest), self.partial.open("ab" if there else "wb") as file:
                 for block in answer.iter_content(BLOCK):
                     file.write(block)
                     advance(len(block))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.records import ImageTable, Strings
+from ensemble_kit.core.regular import check_regular
 from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.columns import ALIASES, plain
 from ensemble_kit.data.images import id_of
@@ -96,6 +97,7 @@ def _read(
         raise DataError(f"{source}: there is no such file; give a file of features")
     if kind == ".npz":
         return _of_arrays(open_npz(path), source)
+    check_regular(path, DataError)
     try:
         frame = pd.read_parquet(path) if kind == ".parquet" else _csv(path)
     except ImportError:

@@ -45,6 +45,12 @@ def union_groups(
     return _named(component, {kind: ids for kind, ids in kinds.items() if ids is not None})
 
 
+NO_GROUPS = (
+    "no groups are known: every image counts as independent; where several show one lesion or "
+    "patient, name the column that says so: --columns lesion_id=COLUMN or patient_id=COLUMN"
+)
+
+
 def independence(
     lesions: Strings, patients: Strings, groups: Strings, whole: str = "images"
 ) -> tuple[str, str]:
@@ -54,7 +60,7 @@ def independence(
     alone = int((~known).sum())
     if not known.any():
         single = len(pd.unique(groups.astype(object))) == len(groups)
-        return ("no groups are known: every image counts as independent" if single else ""), ""
+        return (NO_GROUPS if single else ""), ""
     if not alone:
         return "", ""
     return "", (

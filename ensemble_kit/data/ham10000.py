@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_bytes
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.data.download import Begin, Published, fetch_file, look_up
@@ -86,7 +87,7 @@ def _unpack(
     archives: list[Path], folder: Path, begin_unpacking: Callable[[int], Callable[[int], None]]
 ) -> None:
     members = {archive: image_members(archive) for archive in archives}
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     tell = begin_unpacking(sum(len(images) for images in members.values()))
     for archive, images in members.items():
         unpack_images(archive, images, folder, tell)

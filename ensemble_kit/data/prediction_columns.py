@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.core.errors import PredictionsError, some
+from ensemble_kit.core.errors import PredictionsError, count, some
 from ensemble_kit.core.records import Floats
 
+MOST_CLASSES, FEW_CLASSES = 2000, 100
 PREFIXES = ("probability_", "prob_", "logit_", "pred_", "score_", "p_")
 SCORES = ("target", "pred", "prob", "score", "probability", "y_score", "y_pred", "prediction",
           "predictions", "preds", "probs", "output", "p", "y_prob", "malignant_score")  # fmt: skip
@@ -74,6 +75,7 @@ def class_scores(
             f"{some(frame.columns)} (a single score of two classes is called "
             f"{some(SCORES[:4])}, and needs labels)"
         )
+    _check_number(len(matching) or len(usual), len(rows), source)
     table = {c: _numbers(frame, c, rows, source) for c in usual}
     notes = []
     foreign = [c for c in candidates if c not in usual]
@@ -83,6 +85,7 @@ def class_scores(
         foreign += more
     if foreign:
         notes.append(f"columns {some(foreign)} are no classes of the labels: left out")
+    _check_number(len(chosen), len(rows), source)
     values = np.column_stack([table[c] for c in chosen])
     if len(chosen) < 2:
         raise PredictionsError(
@@ -91,6 +94,16 @@ def class_scores(
         )
     texts = frame[list(chosen)]
     return Scores(tuple(bare[c] for c in chosen), values, _decimals(texts), tuple(notes))
+
+
+def _check_number(classes: int, rows: int, source: str) -> None:
+    """More classes than can be judged are columns of something else, or a table on its side."""
+    if classes > MOST_CLASSES or classes > max(FEW_CLASSES, rows):
+        raise PredictionsError(
+            f"{source}: {classes:,} class columns for {count(rows, 'row')}; at most "
+            f"{MOST_CLASSES:,} classes are judged, and beyond {FEW_CLASSES} no more than there are "
+            "rows: one row an image, one column a class"
+        )
 
 
 def _single(usual: Sequence[str], matching: Sequence[str], truth: Sequence[str]) -> str:

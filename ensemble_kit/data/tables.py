@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
-from ensemble_kit.data.binary_tables import read_npz, read_parquet
+from ensemble_kit.core.regular import check_regular
+from ensemble_kit.data.binary_tables import check_extent, read_npz, read_parquet
 
 SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
 BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
@@ -49,8 +50,10 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
     """
     if path.is_dir():
         raise DataError(f"{path}: a folder is no table; give one file")
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path}: a pipe, device or socket is no table; give a regular file")
+    if path.exists():
+        if not path.is_file():
+            raise DataError(f"{path}: a pipe, device or socket is no table; give a regular file")
+        check_regular(path, DataError)
     reader = BINARY.get(path.suffix.lower())
     if reader:
         frame, notes = reader(path)
@@ -192,6 +195,7 @@ def _check_cells(path: Path, text: str, separator: str) -> None:
     if not widths:
         return
     n_cells = widths[0][1]
+    check_extent(path, text.count("\n"), n_cells)
     wrong = [f"line {line} ({cells})" for line, cells in widths if cells != n_cells]
     if not wrong:
         return

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from ensemble_kit.core.disk import writing
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.data.images import EXTENSIONS
 
@@ -71,7 +72,7 @@ def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, archi
     temporary = target.with_name(f".{target.name}.part")
     written = 0
     try:
-        with opened.open(member) as source, temporary.open("wb") as file:
+        with writing(target), opened.open(member) as source, temporary.open("wb") as file:
             while block := source.read(BLOCK):
                 written += len(block)
                 if written > member.file_size:

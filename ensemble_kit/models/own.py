@@ -8,12 +8,15 @@ import hashlib
 import importlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.json_text import parse_json
+from ensemble_kit.core.regular import MOST_BYTES
 from ensemble_kit.models.backbone import Backbone, Facts
 from ensemble_kit.models.cuts import STAGES
 from ensemble_kit.models.graph_facts import PROBED, facts_of_graph, graph_at, shapes_of_graph
@@ -66,8 +69,10 @@ def check_base_file(path: Path) -> None:
         raise StudyError(f"backbone {str(path)!r} is not a file; give the path of a .keras file")
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError):
+            if archive.getinfo("config.json").file_size > MOST_BYTES:
+                raise ValueError("its configuration is too large")
+            config = parse_json(archive.read("config.json"))
+    except (zipfile.BadZipFile, zlib.error, LookupError, ValueError, OSError, RuntimeError):
         raise StudyError(
             f"{path}: not a .keras file; save the base with model.save('base.keras')"
         ) from None

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ensemble_kit.core.atomic import write_bytes
 from ensemble_kit.core.errors import RunError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -42,7 +43,4 @@ def print_pdf(page: Path, to: Path) -> None:
             ) from None
         if not made.is_file():
             raise RunError(f"{browser} wrote no PDF of {page}; open the page and print it")
-        to.parent.mkdir(parents=True, exist_ok=True)
-        partial = to.with_name(f".{to.name}.partial")
-        shutil.copyfile(made, partial)
-        partial.replace(to)
+        write_bytes(to, made.read_bytes())

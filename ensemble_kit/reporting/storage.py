@@ -7,6 +7,7 @@ from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.view.report import REPORT_VERSION, Report
 from ensemble_kit.runs.records import read_model, read_object
 
+PAGE_MARK = b'<meta name="generator" content="ensemble_kit">'
 VERSION_KEY, REMEDY = "report_version", "make it again from its run with `report`"
 
 
@@ -15,19 +16,18 @@ def write_report(path: Path, report: Report) -> None:
     write_text(path, report.model_dump_json(exclude_defaults=True) + "\n")
 
 
-def check_replaceable(path: Path) -> None:
-    """Raise RunError where something that is no report's numbers would be written over."""
-    if not path.exists():
-        return
+def holds_numbers(path: Path) -> bool:
+    """Whether a file is a report's numbers, so that new ones may replace it."""
     try:
-        values = read_object(path)
+        return VERSION_KEY in read_object(path)
     except RunError:
-        values = {}
-    if VERSION_KEY not in values:
-        raise RunError(
-            f"{path} is there and holds no report's numbers, so it is left alone; give --out "
-            "another name"
-        )
+        return False
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that this package wrote, so that a new one may replace it."""
+    with path.open("rb") as file:
+        return PAGE_MARK in file.read(4000)
 
 
 def read_report(path: Path) -> Report:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.core.atomic import sha256_of_file, write_text
+from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
-from ensemble_kit.runs.paths import EDITABLE, FOLDS, IMAGES, MANIFESTS, METRICS, OOF, PROBE, STUDY
+from ensemble_kit.runs.paths import MANIFESTS, OOF, PROBE, STUDY
 from ensemble_kit.runs.tables import read_folds, read_oof
+from ensemble_kit.runs.verification import changed_files, check_files, not_as_written
 from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec, read_study
 
@@ -18,7 +19,8 @@ class Run:
     """A finished run: its manifest, its images with labels and groups, folds, probabilities.
 
     ``table``, ``folds`` and ``predictions`` have the same images in the same order. A run made
-    from predictions without folds has ``folds.n_folds == 1``.
+    from predictions without folds has ``folds.n_folds == 1``. changed : files that are not as the
+    run wrote them, which only a caller who asked for it gets.
     """
 
     folder: Path
@@ -26,6 +28,7 @@ class Run:
     table: ImageTable
     folds: Folds
     predictions: Predictions
+    changed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -38,30 +41,38 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
         for folder in (runs_dir / name, Path(name)):
             if is_run(folder):
                 return folder
-        known = sorted(path.parent.name for path in runs_dir.glob(MANIFESTS))
+        known = [path.parent.name for path in manifests_in(runs_dir)]
         there = f"there are: {some(known)}" if known else f"{runs_dir} has no runs yet"
         raise RunError(f"no run named {name!r} in {runs_dir}; {there}")
-    manifests = list(runs_dir.glob(MANIFESTS))
+    manifests = manifests_in(runs_dir)
     if not manifests:
         raise RunError(f"no run in {runs_dir} yet: make one with `python cli.py cv` or `evaluate`")
     return max(manifests, key=lambda path: (read_manifest(path.parent).created, path)).parent
 
 
-def read_run(folder: Path) -> Run:
+def manifests_in(runs_dir: Path) -> list[Path]:
+    """The manifests of all run folders below ``runs_dir``. RunError where that is no folder."""
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise RunError(f"{runs_dir} is no folder; give another --runs-dir")
+    return sorted(runs_dir.glob(MANIFESTS))
+
+
+def read_run(folder: Path, *, trust_changed: bool = False) -> Run:
     """Read a finished run.
 
-    Its files are those its manifest recorded: all but those that are there to be edited and what
-    lies in folders; absent figures are computed anew. No group crosses a fold of a
-    cross-validation. Raises RunError.
+    Its files are those its manifest recorded: all but weights, which are compared when they are
+    loaded, and what is there to be edited; absent figures are computed anew. No group crosses a
+    fold of a cross-validation. trust_changed : read changed files all the same and say which.
+    Raises RunError.
     """
     manifest = read_manifest(folder)
     if manifest.status != "complete":
         raise RunError(
             f"run {manifest.name!r} is not finished: give the same command again to resume it"
         )
-    recorded = [name for name in manifest.files if "/" not in name and name not in EDITABLE]
-    recorded = [name for name in recorded if name != METRICS or (folder / name).is_file()]
-    _check_files(folder, manifest, tuple(dict.fromkeys((FOLDS, IMAGES, OOF, *recorded))))
+    changed = changed_files(folder, manifest)
+    if changed and not trust_changed:
+        raise RunError(not_as_written(folder, changed))
     table, folds = read_folds(folder, manifest.class_names, manifest.data_root)
     if manifest.kind == "cv":
         for draw in folds:
@@ -69,7 +80,7 @@ def read_run(folder: Path) -> Run:
     predictions = read_oof(folder).in_order_of(table.image_ids)
     if predictions.class_names != manifest.class_names:
         raise RunError(f"{folder / OOF}: its classes are not the manifest's; the run is damaged")
-    return Run(folder, manifest, table, folds[0], predictions)
+    return Run(folder, manifest, table, folds[0], predictions, changed)
 
 
 def read_probe(folder: Path) -> Predictions:
@@ -80,20 +91,8 @@ def read_probe(folder: Path) -> Predictions:
             f"run {manifest.name!r} has no linear probe ({PROBE}): runs of `cv` have one where the "
             "pooled features are stored; name the run alone, or train it again"
         )
-    _check_files(folder, manifest, (PROBE,))
+    check_files(folder, manifest, (PROBE,))
     return read_oof(folder, PROBE)
-
-
-def _check_files(folder: Path, manifest: Manifest, names: tuple[str, ...]) -> None:
-    for name in names:
-        path = folder / name
-        if not path.is_file():
-            raise RunError(f"{path} is missing; the run is damaged: make it again")
-        if manifest.files.get(name) != sha256_of_file(path):
-            raise RunError(
-                f"{path} is not the file the run wrote (its sha256 differs from the manifest's); "
-                "restore it or make the run again"
-            )
 
 
 def write_study(folder: Path, study: StudySpec) -> str:

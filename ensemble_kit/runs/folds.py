@@ -96,7 +96,7 @@ def read_history(folder: Path) -> tuple[EpochRecord, ...]:
             if missing:
                 raise RunError(f"{path}: lacks column {some(missing)}; the run is damaged")
             return tuple(_epoch(row) for row in reader)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
 
 

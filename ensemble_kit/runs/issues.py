@@ -66,7 +66,7 @@ def read_issues(folder: Path) -> tuple[Issue, ...]:
             if missing:
                 raise RunError(f"{path}: lacks column {some(missing)}; give `check --run` again")
             return tuple(_issue(row) for row in reader)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}); give `check --run` again") from None
 
 

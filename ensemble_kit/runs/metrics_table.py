@@ -58,7 +58,7 @@ def read_metrics(folder: Path) -> tuple[Row, ...]:
             if missing:
                 raise RunError(f"{path}: lacks column {some(missing)}; evaluate the run again")
             return tuple(_row(values) for values in reader)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from None
 
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from ensemble_kit.core.places import protect
+
 MANIFEST, STUDY = "manifest.json", "study.toml"
+protect(MANIFEST, "a run's folder")
 FOLDS, IMAGES, OOF = "folds.csv", "images.csv", "oof.csv"
 PROBE = "probe.csv"
 """Out-of-fold rows of the linear probe on the frozen features, in a fold's folder and the run's."""

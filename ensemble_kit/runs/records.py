@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.json_text import parse_json
+from ensemble_kit.core.regular import MOST_BYTES, read_whole
 
 M = TypeVar("M", bound=BaseModel)
 DAMAGED = "the run is damaged"
@@ -16,7 +17,7 @@ DAMAGED = "the run is damaged"
 def read_object(path: Path, remedy: str = DAMAGED) -> dict[str, Any]:
     """The JSON object of a file. Raises RunError with the remedy where it is none."""
     try:
-        values = parse_json(path.read_text(encoding="utf-8"))
+        values = parse_json(read_whole(path, RunError, MOST_BYTES))
     except FileNotFoundError:
         raise RunError(f"{path} is missing; {remedy}") from None
     except (OSError, ValueError) as error:

@@ -1,9 +1,9 @@
 """``tuning.json``: the search that chose a study."""
 
-import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ensemble_kit.core.atomic import write_bytes
 from ensemble_kit.runs.paths import TUNING
 from ensemble_kit.runs.records import Part, Record
 from ensemble_kit.study.space import Scalar
@@ -92,5 +92,5 @@ def copy_tuning(record: Path, run_folder: Path) -> str | None:
     """
     if TuningRecord.find(record) is None:
         return None
-    shutil.copyfile(record / TUNING, run_folder / TUNING)
+    write_bytes(run_folder / TUNING, (record / TUNING).read_bytes())
     return TUNING

@@ -14,6 +14,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.disk import writing
+from ensemble_kit.core.errors import OutputError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models.staged import StagedModel
 from ensemble_kit.models.views import view_of
@@ -192,13 +194,24 @@ class _ViewFill:
     def write(self, number: int, rows: NDArray[np.float32]) -> None:
         if number < self.written:
             return
-        for part, array in split_parts(self._store, self._view, rows).items():
-            content = array.tobytes()
-            offset = number * self._batch * self._store.key.part_bytes
-            _write_fully(self._files[part], content, offset)
-            self._sums[part].append(zlib.crc32(content))
-        if self.written % SYNC_EVERY == 0:
-            self._sync()
+        try:
+            for part, array in split_parts(self._store, self._view, rows).items():
+                content = array.tobytes()
+                offset = number * self._batch * self._store.key.part_bytes
+                with writing(self._store.path(self._view, part), len(content)):
+                    _write_fully(self._files[part], content, offset)
+                self._sums[part].append(zlib.crc32(content))
+            if self.written % SYNC_EVERY == 0:
+                self._sync()
+        except OutputError:
+            self._give_room_back()
+            raise
+
+    def _give_room_back(self) -> None:
+        """Remove what was begun, where it cannot be gone on with."""
+        for part in self._files:
+            self._store.path(self._view, part).unlink(missing_ok=True)
+        self._store.journal_path(self._view).unlink(missing_ok=True)
 
     def _sync(self) -> None:
         for handle in self._files.values():

@@ -4,8 +4,11 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import StoreError
+from ensemble_kit.core.places import check_output_folder
 
 MARK = ".in-use"
 
@@ -13,8 +16,9 @@ MARK = ".in-use"
 @contextmanager
 def reading_stores(store_dir: Path) -> Iterator[None]:
     """Keep every store of ``store_dir`` from being pruned; any number of processes at a time."""
-    store_dir.mkdir(parents=True, exist_ok=True)
-    with (store_dir / MARK).open("a") as mark:
+    check_output_folder(store_dir, "--store")
+    make_folder(store_dir)
+    with _mark(store_dir) as mark:
         fcntl.flock(mark, fcntl.LOCK_SH)
         yield
 
@@ -22,10 +26,10 @@ def reading_stores(store_dir: Path) -> Iterator[None]:
 @contextmanager
 def removing_stores(store_dir: Path) -> Iterator[None]:
     """Hold the stores of ``store_dir`` for removal; StoreError while a run reads them."""
-    if not store_dir.is_dir():
+    if not (store_dir / MARK).is_file():
         yield
         return
-    with (store_dir / MARK).open("a") as mark:
+    with _mark(store_dir) as mark:
         try:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -33,3 +37,8 @@ def removing_stores(store_dir: Path) -> Iterator[None]:
                 f"a run is reading the stores of {store_dir}; prune when it has finished"
             ) from None
         yield
+
+
+def _mark(store_dir: Path) -> TextIO:
+    with writing(store_dir / MARK):
+        return (store_dir / MARK).open("a")

@@ -1,6 +1,5 @@
 """Filling a pixel store: in threads, row by row, going on where an earlier fill stopped."""
 
-import errno
 import hashlib
 import os
 import shutil
@@ -13,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.errors import DataError, StoreError, some
+from ensemble_kit.core.disk import FULL, free_bytes, make_folder, observer, sentence
+from ensemble_kit.core.errors import DataError, OutputError, StoreError, some
 from ensemble_kit.core.records import Bools, ImageTable, Ints
 from ensemble_kit.data.decode import MEND_ALL, Aspect, Pixels, decode_bytes
 from ensemble_kit.data.references import read_image
@@ -90,8 +90,9 @@ def _begin(filling: Filling) -> None:
         return
     if folder.is_dir():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     for name, n_bytes in sizes.items():
+        observer.begin(folder / name)
         with (folder / name).open("wb") as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, n_bytes)
@@ -162,12 +163,14 @@ def _space(filling: Filling) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
+        if error.errno not in FULL:
+            raise OutputError(sentence(error, filling.folder)) from None
         shutil.rmtree(filling.folder, ignore_errors=True)
         megabytes = len(filling.table) * filling.row_bytes / 1e6
         raise StoreError(
             f"the disk is full: the pixel store of {len(filling.table):,} images at "
-            f"{filling.size} px needs {megabytes:,.0f} MB in {filling.folder.parent}; free some "
-            "space, choose another store folder or a smaller --image-size"
+            f"{filling.size} px needs {megabytes:,.1f} MB in "
+            f"{filling.folder.parent}, and "
+            f"{free_bytes(filling.folder.parent) / 1e6:,.1f} MB are free there; free "
+            "some space, choose another store folder or a smaller --image-size"
         ) from None

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import ImageTable, Strings
@@ -122,7 +123,7 @@ def fill_pixels(
     """
     key, contents = _key(table, size, aspect, store_dir, jobs)
     folder = store_dir / "pixels" / key[:16]
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     tell = on_progress or (lambda done: None)
     digest = _complete(folder, key, table.image_ids)
     if digest is None:

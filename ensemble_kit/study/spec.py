@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.regular import MOST_BYTES, read_whole
 from ensemble_kit.study.complaints import complaints
 from ensemble_kit.study.data import DataSpec, Section
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
@@ -301,14 +302,14 @@ def _forget_malignant(values: dict[str, Any], changes: Mapping[str, Mapping[str,
 def _toml_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 
 def read_study(path: Path, *, of_run: bool = False) -> StudySpec:
     """Read and check a study file; of_run : see :func:`parse_study`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_whole(path, StudyError, MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror}); name a study file") from None
     except UnicodeDecodeError:
@@ -324,7 +325,9 @@ def parse_study(text: str, source: str, *, of_run: bool = False) -> StudySpec:
     """
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise StudyError(f"{source}: not valid TOML: brackets nested too deeply") from None
+    except ValueError as error:
         raise StudyError(f"{source}: not valid TOML: {error}; mend that line") from None
     return _checked(as_done_then(values) if of_run else values, source)
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.regular import MOST_BYTES, read_whole
 
 BUILT_IN = Path(__file__).with_name("vocabulary.toml")
 AT_LEAST = 2
@@ -57,7 +58,9 @@ def read_vocabulary(path: "Path | str" = "") -> Vocabulary:
 def _read(path: Path) -> Vocabulary:
     rule = 'a vocabulary is TOML: [classes.mel], then name = "melanoma" and malignant = true'
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        values: dict[str, Any] = tomllib.loads(
+            read_whole(path, StudyError, MOST_BYTES).decode("utf-8")
+        )
         if isinstance(values.get("classes"), dict):
             values["classes"] = {str(n).lower(): words for n, words in values["classes"].items()}
         return Vocabulary.model_validate(values)
@@ -66,7 +69,7 @@ def _read(path: Path) -> Vocabulary:
             f"vocabulary {path}: cannot be read ({error.strerror}); name another file in "
             "data.vocabulary, or leave it out for the built-in one"
         ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise StudyError(f"vocabulary {path}: not TOML ({error}); {rule}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ensemble_kit.core.disk import make_folder, writing
+
 Event = dict[str, Any]
 
 
@@ -15,7 +17,7 @@ class EventLog:
     """Appends events to a file; at most one of each kind every ``interval`` seconds if rated."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._path = path
         self._last: dict[str, float] = {}
 
@@ -24,7 +26,7 @@ class EventLog:
         if interval and now - self._last.get(kind, -interval) < interval:
             return
         self._last[kind] = now
-        with self._path.open("a", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind} | facts) + "\n")
 
 

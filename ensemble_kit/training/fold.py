@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import sha256_of_file
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
 from ensemble_kit.models.device import peak_memory
@@ -111,7 +112,7 @@ def train_fold(job: FoldJob) -> FoldDone:
     log = EventLog(job.events)
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
     cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
-    job.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(job.folder)
     rows = _rows(job)
     cache.staged.reset(job.seed)
     history: list[EpochRecord] = []
@@ -278,8 +279,9 @@ def _finish(
         names.append(FEATURES)
         temporary = scratch_model(job.folder, os.getpid())
         try:
-            cache.staged.whole.save(temporary)
-            temporary.replace(job.folder / MODEL)
+            with writing(job.folder / MODEL):
+                cache.staged.whole.save(temporary)
+                temporary.replace(job.folder / MODEL)
         finally:
             temporary.unlink(missing_ok=True)
         names.append(MODEL)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble_kit.core.disk import room_for
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.metrics.losses import class_aucs, log_losses
 from ensemble_kit.models.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
@@ -132,7 +133,8 @@ def run_phase(
     model.stop_training = False
     callbacks.on_train_begin()
     try:
-        history = _epochs(model, source, rows, plan, seed, callbacks, on_epoch)
+        with room_for(checkpoint):
+            history = _epochs(model, source, rows, plan, seed, callbacks, on_epoch)
         callbacks.on_train_end()
         if checkpoint.is_file():
             model.load_weights(checkpoint)

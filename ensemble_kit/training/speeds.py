@@ -14,7 +14,7 @@ from typing import Literal
 from filelock import FileLock
 
 from ensemble_kit.core.atomic import write_json
-from ensemble_kit.core.errors import count
+from ensemble_kit.core.errors import OutputError, count
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
@@ -70,7 +70,7 @@ def remember(store_dir: Path, spec: StudySpec, work: Work, images: int, seconds:
             known = _read(path)
             known[_key(spec, work, spec.model.image_size)] = images / seconds
             write_json(path, {"version": VERSION, "rates": known})
-    except OSError:
+    except (OSError, OutputError):
         return
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import sha256_of_file, write_bytes, write_json
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
@@ -119,7 +120,7 @@ def fit_table_fold(
     held = np.flatnonzero(folds.fold == seed.fold)
     model = fit_table_model(inputs, table, train, spec, seed)
     p = Predictions(table.image_ids[held], table.class_names, model.probabilities(inputs, held))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / DONE).unlink(missing_ok=True)
     names = (*model.write(folder), *write_fold_predictions(folder, p))
     seconds = time.perf_counter() - began

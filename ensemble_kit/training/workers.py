@@ -1,9 +1,6 @@
 """Processes that train: started once, kept between folds, followed through their event files."""
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
@@ -12,7 +9,9 @@ from typing import Any, Self, TypeVar
 
 from loky import BrokenProcessPool, get_reusable_executor
 
-from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.disk import free_bytes, make_folder
+from ensemble_kit.core.errors import OutputError, RunError
+from ensemble_kit.core.orphans import end_with
 from ensemble_kit.models.device import Device
 from ensemble_kit.training.events import Event, EventReader
 from ensemble_kit.training.model_cache import warm_up
@@ -20,6 +19,8 @@ from ensemble_kit.training.model_cache import warm_up
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 IDLE_SECONDS = 600
+NO_ROOM = 1 << 20
+"""Bytes free below which a process that was killed is taken to have died of a full disk."""
 NEVER = "1e15"
 """Loky restarts a worker that grew by so many bytes; mapped pixel files alone exceed 3e8."""
 
@@ -39,7 +40,7 @@ class Workers:
         self._begun: list[Any] = []
 
     def __enter__(self) -> Self:
-        self.events.mkdir(parents=True, exist_ok=True)
+        make_folder(self.events)
         for stale in self.events.glob("*.jsonl"):
             stale.unlink()
         return self
@@ -110,6 +111,12 @@ class Workers:
                 for future in done:
                     future.result()
         except BrokenProcessPool as error:
+            if (left := free_bytes(self.events)) < NO_ROOM:
+                raise OutputError(
+                    f"a training process ended while the disk of {self.events.parent} was full "
+                    f"({left:,} bytes free); free some space there and give the command again to "
+                    "resume"
+                ) from None
             raise RunError(
                 "a training process was killed from outside, most often for want of memory; give "
                 "the same command again to resume, with fewer --jobs or a smaller --batch-size "
@@ -127,7 +134,8 @@ class Workers:
         executor = get_reusable_executor(
             max_workers=self.jobs,
             timeout=IDLE_SECONDS,
-            initializer=_begin_process,
+            initializer=end_with,
+            initargs=(os.getpid(),),
             env={
                 "OMP_NUM_THREADS": threads,
                 "TF_NUM_INTRAOP_THREADS": threads,
@@ -137,16 +145,3 @@ class Workers:
         )
         self._begun[:] = [executor]
         return executor
-
-
-def _begin_process() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers; end with the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process once its parent is gone, so that a killed run leaves no one training."""
-    while os.getppid() == parent:
-        time.sleep(POLL_SECONDS)
-    os._exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.models.draws import FoldSeed
@@ -158,7 +159,7 @@ def train_once(job: FoldJob) -> None:
 
     Two workers may be given the same point: the second waits and finds the fold done.
     """
-    job.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(job.folder)
     with FileLock(job.folder / ".lock"):
         if read_done(job.folder, job.digest) is None:
             train_fold(job)

@@ -13,12 +13,16 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
+from ensemble_kit.core.disk import make_folder, room_for
 from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.regular import check_regular
 
 JOURNAL = "trials.journal"
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"
 MAX_RETRIES = 3
 GRACE = 4
+DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
+"""What Optuna raises for lines of a journal that it did not write."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,16 @@ def open_storage(place: StoragePlace) -> Any:
     """Optuna's storage of a place. Raises SearchError where it cannot be reached or used."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     if not place.url:
-        place.folder.mkdir(parents=True, exist_ok=True)
-        backend = optuna.storages.journal.JournalFileBackend(str(place.folder / JOURNAL))
+        make_folder(place.folder)
+        journal = place.folder / JOURNAL
+        if journal.exists():
+            check_regular(journal, SearchError)
         try:
+            backend = optuna.storages.journal.JournalFileBackend(str(journal))
             return optuna.storages.JournalStorage(backend)
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGE as error:
             raise SearchError(
-                f"{place.folder / JOURNAL} is damaged ({error}); restore it, or start again with "
+                f"{journal} is damaged ({_first_line(error)}); restore it, or start again with "
                 "another --name"
             ) from None
     return _open_database(place)
@@ -69,7 +76,7 @@ def experimental() -> Iterator[None]:
 def signed_on(folder: Path) -> Iterator[str]:
     """A name for this worker, held by a lock that the system drops if the process dies."""
     locks = folder / "workers"
-    locks.mkdir(parents=True, exist_ok=True)
+    make_folder(locks)
     name = f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     lock = FileLock(locks / f"{name}.lock")
     with lock:
@@ -119,7 +126,8 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, *, blame: bool = True) 
 def reachable(place: StoragePlace) -> Iterator[None]:
     """A storage lost on the way is the user's to mend, and says so."""
     try:
-        yield
+        with room_for(place.folder / JOURNAL):
+            yield
     except optuna.exceptions.StorageInternalError as error:
         raise SearchError(
             f"storage {place.shown} was lost ({_first_line(error.__cause__ or error)}); what was "

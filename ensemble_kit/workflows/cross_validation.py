@@ -1,7 +1,6 @@
 """The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -30,6 +29,7 @@ from ensemble_kit.runs.manifest import (
     write_manifest,
 )
 from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
@@ -304,14 +304,11 @@ def _begin(
         data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as place:
-        fresh = Path(place) / folder.name
+    with whole_folder(folder) as fresh:
         write_folds(fresh, table, draws)
         write_text(fresh / STUDY, spec.to_toml())
         write_manifest(fresh, manifest)
         record_files(fresh, [FOLDS, IMAGES, STUDY])
-        fresh.replace(folder)
 
 
 def _train(

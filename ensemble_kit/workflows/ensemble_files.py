@@ -8,6 +8,7 @@ import numpy as np
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.posthoc.selection.catalogue import step_to_json
@@ -41,6 +42,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import (
     CROSSFITTED,
@@ -65,6 +67,9 @@ APPLIES_TO = "single fold models of the members; their results are averaged afte
 def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> None:
     """RunError where the name belongs to a run of something else (unless overwriting)."""
     folder = runs_dir / name
+    check_output_folder(folder, "--runs-dir")
+    if overwrite:
+        refuse_trained(folder, "ensemble")
     if overwrite or not folder.exists() or not any(folder.iterdir()):
         return
     if not is_run(folder):
@@ -83,7 +88,7 @@ def ensemble_digest(members: Members, *options: object) -> str:
 
 
 def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
-    """Write the run folder; the manifest says "complete" only once every file is there."""
+    """Write the run folder, whole or not at all; one that is there is replaced."""
     gathered, folder = work.gathered, runs_dir / work.study.name
     manifest = Manifest(
         kind="ensemble",
@@ -99,19 +104,20 @@ def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
         facts={"members": dict(zip(gathered.members.names, gathered.origins, strict=True))},
         **environment(),
     )
-    write_manifest(folder, manifest)
-    names = [
-        *write_folds(folder, gathered.table, [gathered.folds]),
-        write_oof(folder, work.predictions),
-        write_study(folder, work.study),
-        ensemble_record(work).write(folder),
-        _calibration_record(work).write(folder),
-        _conformal_record(work).write(folder),
-        write_sets(folder, _set_lines(work)),
-        *write_evaluation(folder, work.evaluation),
-    ]
-    finished = Manifest(kind="ensemble", name=work.study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(fresh, manifest)
+        names = [
+            *write_folds(fresh, gathered.table, [gathered.folds]),
+            write_oof(fresh, work.predictions),
+            write_study(fresh, work.study),
+            ensemble_record(work).write(fresh),
+            _calibration_record(work).write(fresh),
+            _conformal_record(work).write(fresh),
+            write_sets(fresh, _set_lines(work)),
+            *write_evaluation(fresh, work.evaluation),
+        ]
+        finished = Manifest(kind="ensemble", name=work.study.name).created
+        record_files(fresh, names, status="complete", finished=finished)
     return folder
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import Evaluation
@@ -19,6 +20,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import StudySpec
 
@@ -44,6 +46,9 @@ def check_name(
 ) -> None:  # fmt: skip
     """Raise RunError where the name is taken by a run of something else (unless overwriting)."""
     folder = runs_dir / study.name
+    check_output_folder(folder, "--runs-dir")
+    if overwrite:
+        refuse_trained(folder, "evaluate")
     if overwrite or not folder.exists():
         return
     if not is_run(folder):
@@ -70,22 +75,23 @@ def check_name(
 
 
 def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
-    """Write the run folder; the manifest says "complete" only once every file is there."""
+    """Write the run folder, whole or not at all; one that is there is replaced."""
     folder = runs_dir / work.study.name
     manifest = _manifest(work.study, work.table, work.folds, work.predictions, work.seed)
-    write_manifest(
-        folder, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
-    )
-    names = [
-        *write_folds(folder, work.table, [work.folds]),
-        write_oof(folder, work.predictions),
-        write_study(folder, work.study),
-        *write_evaluation(folder, work.evaluation),
-    ]
-    if work.comparison is not None:
-        names.append(ComparisonRecord.of(work.comparison).write(folder))
-    finished = Manifest(kind="evaluate", name=work.study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(
+            fresh, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
+        )
+        names = [
+            *write_folds(fresh, work.table, [work.folds]),
+            write_oof(fresh, work.predictions),
+            write_study(fresh, work.study),
+            *write_evaluation(fresh, work.evaluation),
+        ]
+        if work.comparison is not None:
+            names.append(ComparisonRecord.of(work.comparison).write(fresh))
+        finished = Manifest(kind="evaluate", name=work.study.name).created
+        record_files(fresh, names, status="complete", finished=finished)
     return folder
 
 

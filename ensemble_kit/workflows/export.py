@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ensemble_kit.core.atomic import write_json, write_text
-from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.disk import make_folder, room_for
+from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Floats
 from ensemble_kit.models.export_formats import ExportFormat, check_abilities, find_format
 from ensemble_kit.models.int8 import Recipe
@@ -32,6 +34,8 @@ from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 TOLERANCE = 1e-4
 INT8_TOLERANCE = 1e-2
+BUNDLE_FILES = ("model", "bundle.json", "predict.py", "README.md")
+"""How the names of a bundle's files begin."""
 
 
 @dataclass(frozen=True)
@@ -111,16 +115,17 @@ def export(
     found = references(shipped, encoded=encoded)
     expected, before = run_answers(shipped, found.pixels)
     job = _Job(shipped, chosen, found, expected, tell)
-    to.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(to.parent)
     with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as place:
         fresh = Path(place) / to.name
         fresh.mkdir()
         file = fresh / chosen.file
         quantized = by_jpeg = None
-        if quantize:
-            quantized, largest, rate = _int8(job, Path(place), file)
-        else:
-            largest, rate = _float(job, file, encoded=encoded)
+        with room_for(to):
+            if quantize:
+                quantized, largest, rate = _int8(job, Path(place), file)
+            else:
+                largest, rate = _float(job, file, encoded=encoded)
         if encoded:
             by_jpeg = _encoded(job, file)
         n_bytes = sum(p.stat().st_size for p in fresh.rglob("*") if p.is_file())
@@ -221,11 +226,16 @@ def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:
         raise RunError(
             f"{to} and the run {run_folder} lie in one another: give --to a folder of its own"
         )
-    if to.is_file():
-        raise RunError(f"{to} is a file: name a folder with --to")
+    check_output_folder(to, "--to")
     if not to.exists() or not any(to.iterdir()):
         return
-    if not (to / "bundle.json").is_file():
-        raise RunError(f"{to} is there and is no exported bundle: name another folder with --to")
+    if to.is_symlink():
+        raise RunError(f"{to} is a link: name the folder itself with --to")
+    foreign = sorted(p.name for p in to.iterdir() if not p.name.startswith(BUNDLE_FILES))
+    if not (to / "bundle.json").is_file() or foreign:
+        raise RunError(
+            f"{to} is there and is no exported bundle{f' ({some(foreign)})' if foreign else ''}: "
+            "name another folder with --to"
+        )
     if not overwrite:
         raise RunError(f"{to} holds a bundle already: name another folder, or give --overwrite")

@@ -16,6 +16,7 @@ from ensemble_kit.runs.folder import Run, find_run, read_run, read_run_study
 from ensemble_kit.runs.manifest import Manifest
 from ensemble_kit.runs.paths import MODEL, fold_column, fold_folder
 from ensemble_kit.runs.tables import read_folds
+from ensemble_kit.runs.verification import check_files
 from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class FinishedRun:
         path = fold_folder(self.folder, repeat, fold) / MODEL
         if not path.is_file():
             raise RunError(f"run {self.name!r} has no model of fold {fold} (no {path})")
+        check_files(self.folder, self.manifest, [path.relative_to(self.folder).as_posix()])
         return load_network(path)
 
     def predict(

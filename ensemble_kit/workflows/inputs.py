@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
 from ensemble_kit.runs.manifest import is_run
@@ -107,9 +108,8 @@ def run_folder(runs_dir: Path, name: str) -> Path:
             f"run name {name!r}: letters, digits, '.', '_' and '-', the first a letter or digit; "
             "give another --run NAME"
         )
-    if runs_dir.exists() and not runs_dir.is_dir():
-        raise RunError(f"{runs_dir} is a file, not a folder; give another --runs-dir")
     folder = runs_dir / name
+    check_output_folder(folder, "--runs-dir")
     if folder.exists() and not is_run(folder):
         raise RunError(f"{folder} is there and is no run; give another --run NAME")
     return folder

@@ -11,9 +11,11 @@ import numpy as np
 
 from ensemble_kit.core.atomic import write_atomically, write_text
 from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import DataError, RunError, some
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_output
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
 from ensemble_kit.models.fold_ensemble import FoldOutputs
@@ -101,7 +103,7 @@ def predict_to_file(
         options.skip_damaged, [(image.image_id, _stamp(image)) for image in found],
     )  # fmt: skip
     partial = out.parent / PARTIAL.format(name=out.name)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent)
     done, skipped = _resume(partial, key)
     tell("begin", total=len(found))
     tell("step", n=min(done, len(found)))
@@ -113,8 +115,9 @@ def predict_to_file(
             looked_at = min(done + options.batch, len(found))
             facts = {"done": looked_at, "skipped": part.skipped, "columns": header}
             rows = frame.to_csv(index=False, header=False)
-            file.write(rows + MARK + json.dumps(facts) + "\n")
-            file.flush()
+            with writing(partial, len(rows)):
+                file.write(rows + MARK + json.dumps(facts) + "\n")
+                file.flush()
             skipped += part.skipped
             tell("step", n=looked_at - done)
             done = looked_at
@@ -253,8 +256,22 @@ def _check_out(out: Path, run_folder: Path, images: Given, overwrite: bool) -> N
         given = list(images)
     if any(isinstance(item, (str, Path)) and Path(item).resolve() == place for item in given):
         raise DataError(f"{out} is what is to be predicted: name another file with --out")
-    if out.exists() and not overwrite:
+    if out.is_file() and not overwrite:
         raise DataError(f"{out} is there already: name another file, or give --overwrite")
+    away = [Path(item) for item in given if isinstance(item, (str, Path))]
+    check_output(out, "--out", ours=_holds_predictions, away_from=away)
+
+
+def _holds_predictions(path: Path) -> bool:
+    """Whether a file is a table that :func:`predict_to_file` wrote, so that it may be replaced."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+        if start[:4] == b"PAR1":
+            file.seek(max(0, path.stat().st_size - (1 << 16)))
+            end = file.read()
+            return b"decision" in end and b"image" in end
+    header = start.partition(b"\n")[0].split(b",")
+    return header[0] == b"image" and b"decision" in header
 
 
 def _stamp(image: NewImage) -> object:

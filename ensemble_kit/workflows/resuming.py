@@ -8,11 +8,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ensemble_kit.core.atomic import remove_leftovers
+from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.runs.folder import read_run_study
 from ensemble_kit.runs.manifest import read_manifest
 from ensemble_kit.runs.paths import run_lock
+from ensemble_kit.runs.replacing import remove_begun
 from ensemble_kit.study import StudySpec
 
 
@@ -38,10 +41,13 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_dig
 @contextmanager
 def only_worker_on(folder: Path) -> Iterator[None]:
     """Hold the run's lock, or raise RunError where another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     lock = FileLock(run_lock(folder), timeout=0)
     try:
         with lock:
+            remove_begun(folder)
+            if folder.is_dir():
+                remove_leftovers(folder)
             yield
     except Timeout:
         raise RunError(
@@ -53,7 +59,7 @@ def remove_run(folder: Path) -> None:
     """Remove a run that is to be replaced; a folder that holds no run is left and refused."""
     if not folder.exists():
         return
-    doomed = folder.with_name(f".{folder.name}.replaced")
+    doomed = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(doomed, ignore_errors=True)
     folder.rename(doomed)
     shutil.rmtree(doomed)

@@ -12,6 +12,7 @@ from ensemble_kit.runs.features import read_features, unit_rows
 from ensemble_kit.runs.folder import Run, read_run_study
 from ensemble_kit.runs.folds import fold_predictions
 from ensemble_kit.runs.paths import FEATURES, fold_folders
+from ensemble_kit.runs.verification import check_files
 from ensemble_kit.stores.activations import ActivationKey, ActivationStore, key_in, stores_in
 from ensemble_kit.stores.pixels import plan_pixels
 
@@ -112,6 +113,8 @@ def _kept(run: Run) -> tuple[FeatureSet, ...]:
     for _, folder in fold_folders(run.folder):
         if not (folder / FEATURES).is_file():
             continue
+        name = (folder / FEATURES).relative_to(run.folder).as_posix()
+        check_files(run.folder, run.manifest, [name])
         ids = fold_predictions(folder).image_ids
         unknown = [str(name) for name in ids if str(name) not in place]
         if unknown:

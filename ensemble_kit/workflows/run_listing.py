@@ -6,10 +6,13 @@ from pathlib import Path
 
 from ensemble_kit.core.errors import EnsembleKitError, RunError, some
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.metrics.evaluation import Row
 from ensemble_kit.metrics.registry import shown_in
+from ensemble_kit.runs.folder import manifests_in
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
 from ensemble_kit.runs.metrics_table import read_metrics
-from ensemble_kit.runs.paths import MANIFESTS, METRICS
+from ensemble_kit.runs.paths import METRICS
+from ensemble_kit.runs.verification import check_files
 from ensemble_kit.workflows.resuming import only_worker_on, remove_run
 
 
@@ -30,7 +33,7 @@ class ListedRun:
 
 def list_runs(runs_dir: Path) -> tuple[ListedRun, ...]:
     """Every run below a folder, the latest first; none where there is no such folder."""
-    found = [describe_run(path.parent) for path in runs_dir.glob(MANIFESTS)]
+    found = [describe_run(path.parent) for path in manifests_in(runs_dir)]
     return tuple(sorted(found, key=lambda run: (_created(run), run.folder.name), reverse=True))
 
 
@@ -39,7 +42,11 @@ def describe_run(folder: Path) -> ListedRun:
     n_bytes = sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
     try:
         manifest = read_manifest(folder)
-        rows = read_metrics(folder) if (folder / METRICS).is_file() else ()
+        rows: tuple[Row, ...] = ()
+        if (folder / METRICS).is_file():
+            if manifest.status == "complete":
+                check_files(folder, manifest, [METRICS])
+            rows = read_metrics(folder)
     except EnsembleKitError as error:
         return ListedRun(folder, n_bytes, problem=str(error))
     figures = {
@@ -54,7 +61,7 @@ def describe_run(folder: Path) -> ListedRun:
 def remove_runs(runs_dir: Path, names: Sequence[str]) -> tuple[Path, ...]:
     """Remove runs by name; all or none. Raises RunError for a name that is no run below
     ``runs_dir``, and for a run that a process is working on."""
-    known = {path.parent.name for path in runs_dir.glob(MANIFESTS)}
+    known = {path.parent.name for path in manifests_in(runs_dir)}
     unknown = [name for name in names if name not in known]
     if unknown:
         there = some(sorted(known)) or "none"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, RunError, count
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.class_map import read_class_map, with_classes_of
 from ensemble_kit.data.dataset import load_table
@@ -28,6 +29,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
 from ensemble_kit.workflows.external import (
@@ -205,6 +207,7 @@ def _study_external(
 
 
 def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
+    check_output_folder(folder, "--runs-dir")
     if not folder.exists():
         return
     if not folder.is_dir() or (any(folder.iterdir()) and not is_run(folder)):
@@ -246,12 +249,13 @@ def _write(
         facts={"internal": shipped.run.name, "internal_folder": str(shipped.run.folder)},
         **environment(),
     )
-    write_manifest(folder, manifest)
-    names = [*write_folds(folder, table, [folds]), write_oof(folder, predictions)]
-    names += [
-        write_study(folder, study),
-        external.record().write(folder),
-        *write_evaluation(folder, evaluation),
-    ]
-    finished = Manifest(kind="external", name=study.name).created
-    record_files(folder, names, status="complete", finished=finished)
+    with whole_folder(folder) as fresh:
+        write_manifest(fresh, manifest)
+        names = [*write_folds(fresh, table, [folds]), write_oof(fresh, predictions)]
+        names += [
+            write_study(fresh, study),
+            external.record().write(fresh),
+            *write_evaluation(fresh, evaluation),
+        ]
+        finished = Manifest(kind="external", name=study.name).created
+        record_files(fresh, names, status="complete", finished=finished)

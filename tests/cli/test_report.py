@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ensemble_kit.cli.app import app
-from ensemble_kit.core.errors import EnsembleKitError, RunError
+from ensemble_kit.core.errors import EnsembleKitError, OutputError, RunError
 from ensemble_kit.runs.folder import Run
 from tests.reporting.conftest import MakeRun, guesses, make_run, plain_run  # noqa: F401
 
@@ -37,7 +37,7 @@ def in_project(
 
 def test_it_writes_the_page_and_the_numbers(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
     page = tmp_path / "deep" / "page.html"
-    said = report(plain_run.folder, "--out", page)
+    said = report(plain_run.folder, "--out", page, "--numbers", page.with_suffix(".json"))
     assert said.strip() == str(page)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     numbers = json.loads((page.parent / "page.json").read_text(encoding="utf-8"))
@@ -51,9 +51,12 @@ def test_out_leaves_the_run_folder_as_it_was(make_run: MakeRun, tmp_path: Path) 
     other = make_run("second", runs_dir=tmp_path / "runs", predictions=guesses(run.table, 0.5))
     report(run.folder, "--out", tmp_path / "page.html")
     assert not (run.folder / "report.json").exists()
+    assert [p.name for p in tmp_path.glob("page*")] == ["page.html"], "no file that nobody named"
+    numbers = ["--numbers", tmp_path / "page.json"]
+    report(run.folder, "--out", tmp_path / "page.html", *numbers)
     (run.folder / "report.json").write_bytes((tmp_path / "page.json").read_bytes())
     before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
-    report(run.folder, "--compare", other.folder, "--out", tmp_path / "page.html")
+    report(run.folder, "--compare", other.folder, "--out", tmp_path / "page.html", *numbers)
     after = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in run.folder.iterdir()}
     assert after == before
     assert json.loads((tmp_path / "page.json").read_text(encoding="utf-8"))["compared"]
@@ -62,8 +65,10 @@ def test_out_leaves_the_run_folder_as_it_was(make_run: MakeRun, tmp_path: Path) 
 def test_numbers_never_go_over_another_file(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
     for content in ('{"mine": 1}', "[1]", "not json"):
         (tmp_path / "page.json").write_text(content)
-        with pytest.raises(RunError, match="left alone"):
-            report(plain_run.folder, "--out", tmp_path / "page.html")
+        with pytest.raises(OutputError, match="left alone"):
+            report(
+                plain_run.folder, "--out", tmp_path / "p.html", "--numbers", tmp_path / "page.json"
+            )
         assert (tmp_path / "page.json").read_text() == content
     with pytest.raises(RunError, match="names the page"):
         report(plain_run.folder, "--out", tmp_path / "new.json")
@@ -75,7 +80,7 @@ def test_the_page_is_rebuilt_without_the_run(
     tmp_path: Path,
 ) -> None:
     first, second = tmp_path / "first.html", tmp_path / "second.html"
-    report(plain_run.folder, "--out", first)
+    report(plain_run.folder, "--out", first, "--numbers", tmp_path / "first.json")
     kept = tmp_path / "elsewhere" / "report.json"
     kept.parent.mkdir()
     kept.write_bytes((tmp_path / "first.json").read_bytes())
@@ -151,7 +156,8 @@ def test_a_run_is_not_compared_with_itself_nor_named_twice(
 
 
 def test_a_finished_report_takes_no_other_run(plain_run: Run, tmp_path: Path) -> None:  # noqa: F811
-    report(plain_run.folder, "--out", tmp_path / "page.html")
+    numbers = tmp_path / "page.json"
+    report(plain_run.folder, "--out", tmp_path / "page.html", "--numbers", numbers)
     with pytest.raises(RunError, match="need the run it came from"):
         report(tmp_path / "page.json", "--compare", plain_run.folder)
 

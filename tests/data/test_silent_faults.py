@@ -14,6 +14,7 @@ from ensemble_kit.core.errors import DataError, SplitError, StudyError
 from ensemble_kit.data.dataset import DataSet, load_data
 from ensemble_kit.data.decode import decode_bytes, read_header
 from ensemble_kit.data.depth import bits_used
+from ensemble_kit.data.groups import NO_GROUPS
 from ensemble_kit.data.survey import survey
 from ensemble_kit.data.tables import read_table
 from ensemble_kit.metrics.view import check_names_of_view, view_mask, view_name
@@ -80,7 +81,7 @@ def test_a_large_group_is_named_and_no_groups_are_said_once(tmp_path: Path) -> N
     found = read(tmp_path, rows("image_id,dx,patient_id", names, native.LABELS, patients))
     assert found.warnings == ()
     found = read(tmp_path / "b", rows("image_id,dx", names, native.LABELS))
-    assert found.warnings == ("no groups are known: every image counts as independent",)
+    assert found.warnings == (NO_GROUPS,)
     many = "image_id,dx,patient_id\n" + "".join(
         f"im_{k},{('mel', 'nv')[k % 2]},{'x9' if k < 10 else k}\n" for k in range(30)
     )

@@ -15,6 +15,7 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.data.sample.art import draw
@@ -34,7 +35,7 @@ def draw_sample(folder: Path) -> Path:
     target = folder / f"v{VERSION}"
     if _is_whole(target):
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with FileLock(folder / ".lock"):
         if _is_whole(target):
             return target
@@ -44,7 +45,8 @@ def draw_sample(folder: Path) -> Path:
             )
         made = Path(tempfile.mkdtemp(dir=folder, prefix=".drawing-"))
         try:
-            _write(made)
+            with writing(target):
+                _write(made)
             shutil.rmtree(target, ignore_errors=True)
             made.chmod(0o755)
             made.rename(target)

@@ -1,5 +1,7 @@
 """What a reader must know before the numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ensemble_kit.core.errors import count, some
@@ -31,6 +33,23 @@ def build_alerts(source: ReportedRun, external: ReportedRun | None = None) -> tu
     ]  # fmt: skip
     order = {"danger": 0, "warning": 1, "note": 2}
     return tuple(sorted(made, key=lambda alert: order[alert.severity]))
+
+
+def changed_files(runs: Sequence[ReportedRun]) -> list[Alert]:
+    """The first thing to know: files that are read although the run did not write them so."""
+    return [
+        Alert(
+            severity="danger",
+            title="Files were changed after the run",
+            text=f"{some(source.run.changed)} of run {source.run.name} "
+            f"{'is' if len(source.run.changed) == 1 else 'are'} not as the run wrote "
+            f"{'it' if len(source.run.changed) == 1 else 'them'}; the page was made all the same, "
+            "by --trust-changed-files. Nothing below vouches for its figures.",
+            section="provenance",
+        )
+        for source in runs
+        if source.run.changed
+    ]
 
 
 def _leaks(source: ReportedRun) -> list[Alert]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ensemble_kit.metrics.registry import shown_in
-from ensemble_kit.reporting.collect.alerts import build_alerts
+from ensemble_kit.reporting.collect.alerts import build_alerts, changed_files
 from ensemble_kit.reporting.collect.calibration import build_calibration
 from ensemble_kit.reporting.collect.checklist import fill_checklist
 from ensemble_kit.reporting.collect.comparison import build_comparisons, build_external
@@ -36,22 +36,29 @@ def build_report(
     external: Path | None = None,
     n_images: int = 40,
     images_dir: Path | None = None,
+    trust_changed: bool = False,
 ) -> Report:
     """Read a finished run and gather everything the page shows.
 
     compare : folders of runs on the same images. external : folder of a run on other data.
-    images_dir : folder of the image files, where the run does not know it.
+    images_dir : folder of the image files, where the run does not know it. trust_changed : read
+    files that are not as the run wrote them; the page says which.
     Raises RunError for runs that are missing, damaged or do not fit.
     """
-    source = ReportedRun(read_run(folder), images_dir)
-    others = [ReportedRun(read_run(path)) for path in compare]
-    away = ReportedRun(read_run(external)) if external else None
+    source = ReportedRun(read_run(folder, trust_changed=trust_changed), images_dir)
+    others = [ReportedRun(read_run(path, trust_changed=trust_changed)) for path in compare]
+    away = None
+    if external:
+        away = ReportedRun(read_run(external, trust_changed=trust_changed))
     report = Report(
         report_version=REPORT_VERSION,
         name=source.run.name,
         description=source.study.description,
         headline=_headline(source),
-        alerts=build_alerts(source, away),
+        alerts=(
+            *changed_files([source, *others, *([away] if away else [])]),
+            *build_alerts(source, away),
+        ),
         data=build_data(source),
         performance=build_performance(source),
         explorer=build_explorer(source),

@@ -1,19 +1,27 @@
 """What the report is built from: a run, its spec, its figures and its curves."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ensemble_kit.core.errors import RunError
 from ensemble_kit.data.images import find_images
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import POOLED, Evaluation, evaluate
+from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.reporting.collect.numbers import MetricRows
 from ensemble_kit.runs.evaluation import has_evaluation, read_evaluation
 from ensemble_kit.runs.folder import Run, read_run_study
+from ensemble_kit.runs.paths import CURVES, METRICS, OOF
 from ensemble_kit.study import EvaluationSpec, StudySpec
+
+CHECKED = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "log_loss")
+"""Figures of the whole that are computed again from the rows before a page shows them."""
+CLOSE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +63,27 @@ class ReportedRun:
     def evaluation(self) -> Evaluation:
         """The figures and curves recorded with the run; computed where there are none."""
         run = self.run
-        if has_evaluation(run.folder):
-            return read_evaluation(run.folder)
+        if has_evaluation(run.folder) and not {METRICS, CURVES} & set(run.changed):
+            recorded = read_evaluation(run.folder)
+            self._compare(recorded)
+            return recorded
         return evaluate(run.table, run.folds, run.predictions, self.spec, run.manifest.seed)
+
+    def _compare(self, recorded: Evaluation) -> None:
+        """RunError where a recorded headline figure is not what the recorded rows give."""
+        computed = Scorer(self.cases).point().figures
+        for metric in CHECKED:
+            said = recorded.find(metric)
+            if said is None or (metric, "") not in computed:
+                continue
+            found = float(computed[metric, ""][0])
+            if math.isnan(found) or (said.value is None and said.note):
+                continue
+            if said.value is None or not abs(said.value - found) <= CLOSE * (1 + abs(found)):
+                raise RunError(
+                    f"{self.run.folder / METRICS} says {metric} {said.value}, but the rows of "
+                    f"{OOF} give {found:.6g}; remove {METRICS} to have the figures computed anew"
+                )
 
     @cached_property
     def rows(self) -> MetricRows:

@@ -9,6 +9,8 @@ from ensemble_kit.reporting.page.definitions import definition_of
 from ensemble_kit.reporting.view.base import Cell, Number
 
 NAME_LIMIT = 60
+MOST_WRITTEN_OUT = 1e9
+"""Numbers from here on are written with an exponent."""
 
 
 def name(content: str, css: str = "") -> Markup:
@@ -26,6 +28,8 @@ def fixed(value: float | None, digits: int = 3, sign: str = "") -> str:
     """``0.912``; a true minus sign; ``–`` for nothing. sign : "+" for differences."""
     if value is None:
         return "–"
+    if abs(value) >= MOST_WRITTEN_OUT:
+        return f"{value:{sign}.2e}".replace("-", "−")
     text = f"{value:{sign},.{digits}f}"
     if float(text.replace(",", "")) == 0:
         return text.lstrip("+-")
@@ -67,8 +71,11 @@ def plain(content: Cell) -> str:
         return "yes" if content else "no"
     if isinstance(content, float):
         text = f"{content:,.4g}" if abs(content) < 10_000 else f"{content:,.0f}"
+        text = text if abs(content) < MOST_WRITTEN_OUT else f"{content:.2e}"
         return text.replace("-", "−")
-    return f"{content:,}" if isinstance(content, int) else clean(content)
+    if isinstance(content, int):
+        return f"{content:,}" if abs(content) < 10**15 else short(str(content), NAME_LIMIT)
+    return clean(content)
 
 
 def term(metric: str) -> Markup:

@@ -1,0 +1,34 @@
+"""A disk that fails at the n-th write of this process."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ensemble_kit.core import disk
+
+
+@dataclass
+class FailingDisk(disk.Observer):
+    """fails : the number of the write that fails, from 1 on; all after it fail too, as on a disk
+    that stays full. number : of the error. written : places heard of."""
+
+    fails: int
+    number: int = errno.ENOSPC
+    written: list[Path] = field(default_factory=list)
+
+    def begin(self, path: Path) -> None:
+        self.written.append(path)
+        if len(self.written) >= self.fails:
+            raise OSError(self.number, "No space left on device")
+
+
+@contextlib.contextmanager
+def failing(fails: int, number: int = errno.ENOSPC) -> Iterator[FailingDisk]:
+    before, broken = disk.observer, FailingDisk(fails, number)
+    disk.observer = broken
+    try:
+        yield broken
+    finally:
+        disk.observer = before

@@ -1,0 +1,106 @@
+"""Commands given in this process, as ``main`` would run them, and what a command may never do."""
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ensemble_kit.cli.app import main
+from ensemble_kit.study import vocabulary
+
+LONGEST_SENTENCE = 400
+WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/")
+"""A sentence may name these of a file in its place."""
+MOST_SECONDS = 20.0
+MOST_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """code : the exit code. written : files that are new or changed, relative to the folder."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    written: tuple[str, ...]
+
+    @property
+    def error(self) -> str:
+        """The sentence of the error."""
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        return lines[-1].removeprefix("error: ") if lines else ""
+
+
+def give(folder: Path, words: Sequence[str]) -> Outcome:
+    """Run a command in ``folder``, as the command line would; nothing it raises gets out."""
+    before, began = seen(folder), time.process_time()
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with _in(folder, words), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        vocabulary._read.cache_clear()
+        try:
+            main()
+        except SystemExit as left:
+            code = left.code
+    after = seen(folder)
+    names = sorted({**before, **after})
+    written = tuple(name for name in names if before.get(name) != after.get(name))
+    return Outcome(
+        int(code or 0) if isinstance(code, (int, type(None))) else 1,
+        out.getvalue(), err.getvalue(), time.process_time() - began, written,
+    )  # fmt: skip
+
+
+def seen(folder: Path) -> dict[str, tuple[int, int]]:
+    """Every file with its time and size."""
+    return {
+        str(path.relative_to(folder)): (path.lstat().st_mtime_ns, path.lstat().st_size)
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    }
+
+
+def faults(outcome: Outcome, file: str = "", allowed: Sequence[str] = ("out",)) -> list[str]:
+    """What an outcome breaks of the rule: exit code 0 or 2, one sentence that names the file, no
+    traceback, nothing written outside the places named, in time."""
+    found = []
+    if outcome.code not in (0, 2):
+        found.append(f"exit code {outcome.code}: {outcome.error or outcome.err[-300:]}")
+    if "Traceback" in outcome.out + outcome.err:
+        found.append("a traceback")
+    if outcome.code == 2:
+        if not outcome.error:
+            found.append(f"exit code 2 without a sentence: {outcome.err[-200:]}")
+        if len(outcome.error) > LONGEST_SENTENCE:
+            found.append(f"a sentence of {len(outcome.error)} characters: {outcome.error[:120]}…")
+        names = (Path(file).stem, Path(file).parent.name or Path(file).stem, *WHAT_IT_HOLDS)
+        if file and not any(name in outcome.error for name in names):
+            found.append(f"the sentence does not name {file}: {outcome.error[:200]}")
+    outside = [name for name in outcome.written if not name.startswith(tuple(allowed))]
+    if outside:
+        found.append(f"written outside: {outside[:3]}")
+    if outcome.seconds > MOST_SECONDS:
+        found.append(f"{outcome.seconds:.0f} s of processor time")
+    return found
+
+
+@contextlib.contextmanager
+def _in(folder: Path, words: Sequence[str]) -> Iterator[None]:
+    here, given = Path.cwd(), sys.argv
+    signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    handlers = [signal.getsignal(number) for number in signals]
+    os.chdir(folder)
+    sys.argv = ["cli.py", *map(str, words)]
+    try:
+        yield
+    finally:
+        os.chdir(here)
+        sys.argv = given
+        for number, handler in zip(signals, handlers, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""Small, repeatable ways to damage the bytes of a file."""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+TOKENS = (
+    b"", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"nan", b"-1", b"1e400", b"1e300", b"-1e-400",
+    b"1" * 400, b"[" * 100_000, b'{"a":' * 5000, b'"', b"'", b",", b";", b"\t", b"\n\n\n", b"\r",
+    b"# x\n", b"=cmd|' /C calc'!A0", b"<script>alert(1)</script>", b"../../etc/passwd",
+    b"file:///etc/passwd", b'!!python/object/apply:os.system ["true"]', b"${HOME}", b"%s%n",
+    b"\xe2\x80\xae", b"\xed\xa0\x80", b"mel", b"image", b"true", b"null", b"x" * 5000, b"9" * 30,
+    b"0.3333333", b"PK\x03\x04", b"\x93NUMPY",
+)  # fmt: skip
+KINDS = ("flip", "cut", "insert", "replace", "number", "line", "swap", "whole", "repeat")
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """kind : one of KINDS. place : in [0, 1] of the file. token : what goes in."""
+
+    kind: str
+    place: float
+    token: bytes
+
+    def apply(self, content: bytes) -> bytes:
+        at = min(int(self.place * len(content)), max(len(content) - 1, 0))
+        line = content.rfind(b"\n", 0, at) + 1
+        end = content.find(b"\n", at) + 1 or len(content)
+        if self.kind == "flip" and content:
+            bit = 1 << (len(self.token) % 8)
+            return content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
+        if self.kind == "cut":
+            return content[:at]
+        if self.kind == "insert":
+            return content[:at] + self.token + content[at:]
+        if self.kind == "replace":
+            return content[:at] + self.token + content[at + max(1, len(self.token)) :]
+        if self.kind == "number":
+            return _other_number(content, at, self.token)
+        if self.kind == "line":
+            return content[:line] + content[end:]
+        if self.kind == "swap":
+            return content[:line] + content[end:] + content[line:end]
+        if self.kind == "repeat":
+            return content[:end] + content[line:end] * (1 + len(self.token) % 50) + content[end:]
+        return self.token
+
+
+def _other_number(content: bytes, at: int, token: bytes) -> bytes:
+    """The first number from a place on replaced."""
+    digits = b"0123456789.eE+-"
+    start = next((i for i in range(at, len(content)) if content[i : i + 1].isdigit()), at)
+    stop = start
+    while stop < len(content) and content[stop] in digits:
+        stop += 1
+    return content[:start] + token + content[stop:]
+
+
+mutations = st.lists(
+    st.builds(
+        Mutation,
+        st.sampled_from(KINDS),
+        st.floats(0, 1, allow_nan=False),
+        st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)),
+    ),
+    min_size=1,
+    max_size=3,
+)

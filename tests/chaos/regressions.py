@@ -1,0 +1,16 @@
+"""Damage that once made more than a sentence: (file, command, mutations)."""
+
+from tests.chaos.mutations import Mutation
+from tests.chaos.trials import OUT
+
+ONCE: list[tuple[str, tuple[str, ...], tuple[Mutation, ...]]] = [
+    (
+        "a.npz",
+        ("evaluate", "--predictions", "a.npz", *OUT),
+        (
+            Mutation("number", 0.58, b""),
+            Mutation("number", 0.0, b"\xed\xa0\x80"),
+            Mutation("number", 0.01, b""),
+        ),
+    ),
+]

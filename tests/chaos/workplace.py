@@ -1,0 +1,85 @@
+"""A folder with one of every file that the program reads, made without training."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tests.chaos.giving import give
+
+CLASSES = ("bkl", "mel", "nv")
+N_IMAGES = 24
+QUICK = ["--replicates", "20", "-q"]
+
+
+def make_workplace(folder: Path) -> Path:
+    """Tables, studies, pictures of four formats and two runs below ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _tables(folder)
+    _pictures(folder / "data")
+    (folder / "study.toml").write_text(
+        'name = "small"\n[data]\npath = "data"\nvocabulary = "words.toml"\n'
+        '[model]\nbackbone = "compact"\nweights = "none"\n'
+        "image_size = 48\n[split]\nfolds = 3\n[search.space]\n"
+        "dropout = {low = 0.1, high = 0.5}\n"
+    )
+    (folder / "words.toml").write_text('[classes.mel]\nname = "melanoma"\nmalignant = true\n')
+    for name in ("a", "b"):
+        _well(give(folder, ["evaluate", "--predictions", f"{name}.csv", "--folds-file", "folds.csv",
+                            "--name", name, *QUICK]))  # fmt: skip
+    _well(give(folder, ["ensemble", "a.csv", "b.csv", "--folds-file", "folds.csv", "--name", "e",
+                        *QUICK]))  # fmt: skip
+    _well(give(folder, ["report", "a", "--out", "page.html", "--numbers", "numbers.json"]))
+    return folder
+
+
+def _well(outcome: object) -> None:
+    assert getattr(outcome, "code") == 0, outcome  # noqa: B009
+
+
+def fresh_copy(workplace: Path, to: Path) -> Path:
+    shutil.copytree(workplace, to, symlinks=True)
+    return to
+
+
+def _tables(folder: Path) -> None:
+    random = np.random.default_rng(3)
+    ids = [f"I{i:02d}" for i in range(N_IMAGES)]
+    labels = [CLASSES[(i // 2) % 3] for i in range(N_IMAGES)]
+    frames = {}
+    for name in ("a", "b"):
+        p = random.dirichlet(np.ones(3), N_IMAGES)
+        p[np.arange(N_IMAGES), (np.arange(N_IMAGES) // 2) % 3] += 0.6
+        p = np.round(p / p.sum(axis=1, keepdims=True), 5)
+        p[:, 2] = np.round(1 - p[:, 0] - p[:, 1], 5)
+        frame = pd.DataFrame(p, columns=list(CLASSES))
+        frame.insert(0, "label", labels)
+        frame.insert(0, "lesion_id", [f"L{i // 2}" for i in range(N_IMAGES)])
+        frame.insert(0, "image", ids)
+        frame["age"] = random.integers(20, 80, N_IMAGES)
+        frames[name] = frame
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    frames["a"].to_parquet(folder / "a.parquet", index=False)
+    np.savez(folder / "a.npz", image=np.array(ids), label=np.array(labels),
+                  probabilities=frames["a"][list(CLASSES)].to_numpy(),
+             classes=np.array(CLASSES))  # fmt: skip
+    truth = frames["a"][["image", "lesion_id"]].assign(dx=labels)
+    truth.to_csv(folder / "truth.csv", index=False)
+    folds = pd.DataFrame({"image": ids, "fold": [(i // 6) % 3 for i in range(N_IMAGES)]})
+    folds.to_csv(folder / "folds.csv", index=False)
+    (folder / "pairs.csv").write_text("image_1,image_2\nI00,I01\nI04,I05\n")
+    (folder / "map.csv").write_text("from,to\nbkl,bkl\nmel,mel\nnv,nv\n")
+
+
+def _pictures(folder: Path) -> None:
+    random = np.random.default_rng(4)
+    (folder / "images").mkdir(parents=True)
+    rows = ["image_id,lesion_id,dx"]
+    for i in range(N_IMAGES):
+        kind = ("jpg", "png", "tif", "webp")[i % 4]
+        pixels = random.integers(0, 255, (56, 56, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"I{i:02d}.{kind}")
+        rows.append(f"I{i:02d},L{i // 2},{CLASSES[(i // 2) % 3]}")
+    (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
