@@ -29,7 +29,7 @@ from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
 from ensemble_kit.workflows.members import gather
 from ensemble_kit.workflows.nested_members import audit_nested, check_one_split, nested_sentence
-from ensemble_kit.workflows.refitting import prepare_refits
+from ensemble_kit.workflows.refitting import Refit, prepare_refits
 
 Member = FinishedRun | Path | str
 PROBE_OF = ":probe"
@@ -114,7 +114,7 @@ def ensemble(
     gathered = gather(
         folders, [*files, *predictions], truth, folds_file, align, seed, of_probes, asked, reading
     )
-    refits = ()
+    refits: tuple[Refit, ...] = ()
     if nested_members:
         refits = prepare_refits(folders, of_probes, [*files, *predictions], store_dir)
         check_one_split(gathered, refits)
@@ -130,7 +130,6 @@ def ensemble(
         gathered = replace(gathered, notes=(*gathered.notes, SHIFTED))
     digest = ensemble_digest(gathered.members, chain, study.evaluation.model_dump(), seed)
     check_free(runs_dir, digest, name, overwrite)
-
 
     def say(sentence: str) -> None:
         tell("working", sentence=sentence)

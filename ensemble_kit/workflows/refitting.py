@@ -96,8 +96,8 @@ def _inputs(run: Run, spec: StudySpec) -> TableInputs:
     if spec.model.inputs == "features":
         if not spec.data.features:
             raise StudyError(
-                f"--nested-members: the features of run {run.name} were given in memory and are not "
-                "kept with it; give `cv --features` a file"
+                f"--nested-members: the features of run {run.name} were given in memory and are "
+                "not kept with it; give `cv --features` a file"
             )
         found = features_of(run.table, read_features(spec.data.features), spec.data.features)
         x, digest = found.x, found.digest

@@ -37,7 +37,7 @@ def made(tmp_path: Path) -> tuple[Path, ImageTable]:
 
 
 def test_nested_rows_come_from_models_that_saw_neither_fold(made) -> None:
-    place, table = made
+    place, _ = made
     (refit,) = prepare_refits([place / "features"], [], [], place / "store")
     seen = []
 
@@ -93,7 +93,7 @@ def test_nested_and_ordinary_are_one_where_members_do_not_depend_on_the_fold() -
     p = rng.dirichlet(np.ones(3), (2, 60))
     rows = Rows(p, rng.integers(0, 3, 60), np.arange(60), np.arange(60) % 3)
     fit = lambda r: fit_candidates(r, (Candidate("weights", "temperature"),))  # noqa: E731
-    same = crossfit_nested(fit, rows, {k: p for k in range(3)})
+    same = crossfit_nested(fit, rows, dict.fromkeys(range(3), p))
     assert np.array_equal(same, crossfit_rows(fit, rows).output)
 
 
