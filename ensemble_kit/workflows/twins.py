@@ -33,14 +33,14 @@ SIDE, POINTS_SIDE, THUMBNAIL = 320, 160, 64
 EACH, LIKELIEST = 10, 2
 """Likest images of each image that are candidates; the likeliest pairs, so many an image over all,
 are compared point by point."""
-ENOUGH, LAID = 5, 2_000
+CHANCE = 4
+"""Points that agree in most pairs of strangers."""
+ENOUGH, LAID = CHANCE + 1, 2_000
 """Points that must agree for pictures to be laid on each other; pairs so compared at most."""
 KEPT = 512
 """Pictures kept in memory while pairs are laid on each other."""
 AT_MOST = 20_000
 THREADS = 2
-POINT_WEIGHT, BEHIND = 0.1, 1e6
-"""Of the logarithm of points in the order of pairs; pairs compared by features alone come last."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -81,11 +81,11 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
 
 
 def evidence(pair: Pair) -> float:
-    """What pairs come by: the correlation of detail, more where more points agree; where nothing
-    was laid on each other the likeness of features."""
+    """What pairs come by: points beyond those that strangers share, times the correlation of
+    detail; where nothing was laid on each other the likeness of features."""
     if not pair.points:
-        return pair.likeness - BEHIND
-    return pair.detail + POINT_WEIGHT * float(np.log(pair.points))
+        return pair.likeness
+    return (pair.points - CHANCE) * max(pair.detail, 0.0)
 
 
 def _one_a_pair_of_groups(table: ImageTable, found: list[Pair]) -> list[Pair]:
