@@ -126,7 +126,7 @@ def _detail(picture: NDArray[np.float32], inside: NDArray[np.float32]) -> NDArra
     return np.asarray(fine / np.maximum(nearby + EVENED * overall, STILL), np.float32)
 
 
-def spectrum(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+def spectrum(grey: NDArray[Any]) -> NDArray[np.float32]:
     """Log magnitudes of the low frequencies of a square grey thumbnail, which a shift leaves as
     they are."""
     side = len(grey)
