@@ -175,6 +175,8 @@ def ensemble(
     runs_dir: Path | str = "runs",
     seed: int = 0,
     costs: Path | str | None = None,
+    nested_members: bool = False,
+    store_dir: Path | str = "store",
     overwrite: bool = False,
     **settings: Any,
 ) -> FinishedRun:
@@ -182,7 +184,8 @@ def ensemble(
 
     members : runs and files of predictions. truth : labels of files that have none. align : keep
     the images that all members have. costs : CSV of classes and actions
-    (docs/ensembles.md). settings : ``method``, ``calibrate``, ``objective``,
+    (docs/ensembles.md). nested_members : also judge the chain fitted to members fitted anew
+    without the fold being judged. settings : ``method``, ``calibrate``, ``objective``,
     ``prevalence``, ``set_level``, ``set_score``, ``set_scope``, ``set_unit``, as the options of
     ``cli.py ensemble`` (docs/ensembles.md).
 
@@ -196,6 +199,7 @@ def ensemble(
         _several(members), truth=None if truth is None else Path(truth), align=align,
         settings=settings_from(settings), name=name, runs_dir=Path(runs_dir), seed=seed,
         overwrite=overwrite, costs=None if costs is None else Path(costs),
+        nested_members=nested_members, store_dir=Path(store_dir),
     ).run  # fmt: skip
 
 

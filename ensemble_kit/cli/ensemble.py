@@ -93,6 +93,15 @@ def ensemble(
             help="One threshold a class, or p-values pooled over the folds (cross-conformal).",
         ),
     ] = "threshold",
+    nested_members: Annotated[
+        bool,
+        typer.Option(
+            "--nested-members",
+            help="Also fit all to members fitted anew without the fold being judged: runs of "
+            "features or metadata, and RUN:probe with its --store.",
+        ),
+    ] = False,
+    store_dir: options.StoreDir = Path("store"),
     name: Annotated[str, typer.Option(help="Name of the run.")] = "ensemble",
     runs_dir: options.RunsDir = Path("runs"),
     malignant: options.Malignant = options.MALIGNANT,
@@ -110,6 +119,7 @@ def ensemble(
 
     from ensemble_kit.cli.cost_tables import print_costs
     from ensemble_kit.cli.ensemble_tables import print_study
+    from ensemble_kit.cli.nested_tables import print_nested
     from ensemble_kit.progress.remarks import Remarks
     from ensemble_kit.workflows.ensemble import EnsembleSettings
     from ensemble_kit.workflows.ensemble import ensemble as combine
@@ -135,15 +145,21 @@ def ensemble(
         seed=seed,
         overwrite=overwrite,
         costs=costs,
+        nested_members=nested_members,
+        store_dir=store_dir,
         tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
     if as_json:
         document = {"folder": str(done.run.folder)} | ensemble_record(done.found).plain()
         if done.costs is not None:
             document["costs"] = done.costs.plain()
+        if done.nested is not None:
+            document["nested_members"] = done.nested.plain()
         results.out(json.dumps(document, allow_nan=False))
     else:
         print_study(done.found, done.run.folder)
+        if done.nested is not None:
+            print_nested(done.nested)
         if done.costs is not None:
             print_costs(done.costs)
 

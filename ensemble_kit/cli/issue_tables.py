@@ -33,12 +33,12 @@ def print_issues(found: "Found") -> None:
     )
     if found.pairs:
         shown = tables.table(
-            "image", "other", "points that agree", "likeness", numbers=False,
+            "image", "other", "points in place", "detail alike", "features alike", numbers=False,
             title="\nimages of different groups that look alike",
         )  # fmt: skip
         for pair in found.pairs[:SHOWN]:
-            agree = f"{pair.points or '–'}"
-            shown.add_row(pair.first, pair.second, agree, f"{pair.likeness:.3f}")
+            agree, detail = (f"{pair.points}", f"{pair.detail:.2f}") if pair.points else ("–", "–")
+            shown.add_row(pair.first, pair.second, agree, detail, f"{pair.likeness:.3f}")
         tables.show(shown)
         if len(found.pairs) > SHOWN:
             results.print(f"and {len(found.pairs) - SHOWN:,} more")

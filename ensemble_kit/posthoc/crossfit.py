@@ -4,7 +4,7 @@ A step is fitted on the rows of all folds but one and applied to that one. The r
 are copies without the held-out fold, so no fit can see a label it will be judged on.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -117,6 +117,26 @@ def crossfit_rows(fit: Callable[[Rows], S], rows: Rows, run: Run = map) -> Cross
     for k, part in parts.items():
         output[rows.fold == k] = part
     return CrossFitted(output, steps)
+
+
+def crossfit_nested(
+    fit: Callable[[Rows], Step], rows: Rows, nested: Mapping[int, Floats]
+) -> NDArray[Any]:
+    """:func:`crossfit_rows` where the step for fold k is fitted to members that never saw fold k.
+
+    nested : fold k -> (M, n, C) probabilities of each row outside k by members fitted without fold
+    k and without the row's own fold; its rows of fold k are not looked at. The step is applied to
+    ``rows.members`` of fold k, whose members were fitted to all other folds.
+    """
+    parts: dict[int, NDArray[Any]] = {}
+    for k in (int(k) for k in np.unique(rows.fold)):
+        seen = Rows(nested[k], rows.labels, rows.groups, rows.fold).take(rows.fold != k)
+        parts[k] = fit(seen).apply(rows.take(rows.fold == k).members)
+    first = next(iter(parts.values()))
+    output = np.empty((len(rows), *first.shape[1:]), dtype=first.dtype)
+    for k, part in parts.items():
+        output[rows.fold == k] = part
+    return output
 
 
 def crossfit(

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.runs.paths import CALIBRATION, CONFORMAL, ENSEMBLE, SETS
 from ensemble_kit.runs.records import Part, Record
@@ -215,36 +214,3 @@ def write_sets(folder: Path, lines: Iterable[SetLine]) -> str:
     writer.writerows((line.image, line.decision, " ".join(line.classes)) for line in lines)
     write_text(folder / SETS, text.getvalue())
     return SETS
-
-
-def read_sets(folder: Path, class_names: tuple[str, ...]) -> tuple[SetLine, ...]:
-    """Read ``sets.csv``; RunError where it is damaged, or where names of classes that hold
-    blanks leave more than one way to part a set."""
-    path = folder / SETS
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            if tuple(next(reader, ())) != SET_COLUMNS:
-                raise ValueError(f"its columns are not {', '.join(SET_COLUMNS)}")
-            lines = []
-            for image, decision, kept in reader:
-                ways = _parted(kept.split(" "), class_names)
-                if len(ways) != 1 or decision not in class_names:
-                    raise ValueError(f"the set of {image} is {kept!r}, of {class_names}")
-                lines.append(SetLine(image, decision, ways[0]))
-            return tuple(lines)
-    except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"{path}: cannot be read ({error}); {AGAIN}") from None
-
-
-def _parted(words: list[str], names: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Every way to read words as different classes, each at most once."""
-    if not words:
-        return [()]
-    ways = []
-    for name in names:
-        length = len(name.split(" "))
-        if words[:length] == name.split(" "):
-            rest = _parted(words[length:], tuple(n for n in names if n != name))
-            ways += [(name, *way) for way in rest]
-    return ways

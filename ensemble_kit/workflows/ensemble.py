@@ -18,14 +18,18 @@ from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.costs import CostsRecord
 from ensemble_kit.runs.folder import find_run
+from ensemble_kit.runs.manifest import record_files
+from ensemble_kit.runs.nested_members import NestedMembersRecord
 from ensemble_kit.study import DataSpec, EvaluationSpec, Study
 from ensemble_kit.study.space import OLD_METRICS
 from ensemble_kit.workflows.costs import OF_CHAIN, judge_costs, read_costs, write_costs
 from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, write_ensemble
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun
-from ensemble_kit.workflows.inputs import RUNS_DIR
+from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
 from ensemble_kit.workflows.members import gather
+from ensemble_kit.workflows.nested_members import audit_nested, check_one_split, nested_sentence
+from ensemble_kit.workflows.refitting import Refit, prepare_refits
 
 Member = FinishedRun | Path | str
 PROBE_OF = ":probe"
@@ -63,6 +67,7 @@ class EnsembledRun:
     run: FinishedRun
     found: EnsembleStudy
     costs: CostsRecord | None = None
+    nested: NestedMembersRecord | None = None
 
 
 def ensemble(
@@ -81,6 +86,8 @@ def ensemble(
     seed: int = 0,
     overwrite: bool = False,
     costs: Path | None = None,
+    nested_members: bool = False,
+    store_dir: Path = STORE_DIR,
     tell: Tell = say_nothing,
 ) -> EnsembledRun:
     """Combine and calibrate out-of-fold predictions; nothing fitted is judged on its own rows.
@@ -89,9 +96,10 @@ def ensemble(
     may also be given as ``predictions``; ``"isic:probe"`` is the linear probe of the run isic.
     truth, folds_file, asked, reading : of the files, as ``evaluate_files`` takes them.
     align : keep the images that all members have. costs : table of classes and actions
-    (``evaluate_files``). Raises
-    PredictionsError, SplitError, StudyError or RunError
-    before anything is computed. tell : hears "matched" and "working".
+    (``evaluate_files``). nested_members : also fit the chain to members fitted anew without the
+    fold being judged, which runs of features or metadata and probes (features in ``store_dir``)
+    allow. Raises PredictionsError, SplitError, StudyError or RunError
+    before anything is written. tell : hears "matched" and "working".
     """
     settings = settings or EnsembleSettings()
     chain = chain_spec(settings, seed)
@@ -106,6 +114,10 @@ def ensemble(
     gathered = gather(
         folders, [*files, *predictions], truth, folds_file, align, seed, of_probes, asked, reading
     )
+    refits: tuple[Refit, ...] = ()
+    if nested_members:
+        refits = prepare_refits(folders, of_probes, [*files, *predictions], store_dir)
+        check_one_split(gathered, refits)
     tell("matched", notes=gathered.notes, warnings=gathered.warnings)
     table = gathered.table
     check_names_of_view(study.evaluation.malignant, table.class_names)
@@ -118,16 +130,25 @@ def ensemble(
         gathered = replace(gathered, notes=(*gathered.notes, SHIFTED))
     digest = ensemble_digest(gathered.members, chain, study.evaluation.model_dump(), seed)
     check_free(runs_dir, digest, name, overwrite)
-    found = study_ensemble(
-        gathered, chain, study, seed, lambda sentence: tell("working", sentence=sentence)
-    )
+
+    def say(sentence: str) -> None:
+        tell("working", sentence=sentence)
+
+    found = study_ensemble(gathered, chain, study, seed, say)
+    nested = audit_nested(found, refits, say) if refits else None
+    if nested is not None:
+        notes = (*gathered.notes, nested_sentence(nested))
+        found = replace(found, gathered=replace(gathered, notes=notes))
     folder = write_ensemble(runs_dir, found, digest)
+    (folder / NestedMembersRecord.FILE).unlink(missing_ok=True)
+    if nested is not None:
+        record_files(folder, [nested.write(folder)])
     judged = None
     if priced is not None:
         p = found.predictions.in_order_of(table.image_ids).probabilities
         judged = judge_costs(table, p, priced, OF_CHAIN, study.evaluation.level)
         write_costs(folder, table, p, priced, judged)
-    return EnsembledRun(FinishedRun(folder), found, judged)
+    return EnsembledRun(FinishedRun(folder), found, judged, nested)
 
 
 def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:

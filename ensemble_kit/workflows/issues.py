@@ -18,8 +18,6 @@ from ensemble_kit.workflows.twins import find_twins
 
 PAIRS = 50
 SUSPICION = 0.5
-POINTS_HALVING = 6
-"""Points in place that halve the doubt whether two images are one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,7 @@ def find_issues(
             p.first,
             label_of[p.first],
             label_of[p.second],
-            1 - 2 ** (-p.points / POINTS_HALVING) if p.points else p.cosine,
+            max(0.0, p.detail) if p.points else p.cosine,
             "near-duplicate",
             p.second,
         )

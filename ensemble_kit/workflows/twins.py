@@ -1,7 +1,9 @@
-"""Near-duplicates across a run's groups: candidates by features, proved by points that agree."""
+"""Near-duplicates across a run's groups: candidates by features, proved by points that agree and by
+the detail of one picture laid on the other."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +16,29 @@ from ensemble_kit.data.decode import decode_bytes
 from ensemble_kit.data.references import read_image
 from ensemble_kit.posthoc.near_duplicates import Features, candidates, evened, near_duplicates
 from ensemble_kit.posthoc.registration import (
+    Match,
     Points,
     available,
+    detail_agrees,
     find_points,
-    shared_points,
+    match_points,
     spectrum,
 )
 from ensemble_kit.runs.folder import Run
 from ensemble_kit.runs.issues import Pair
 from ensemble_kit.workflows.run_features import FeatureSet, features_of
 
-SIDE, THUMBNAIL = 320, 64
-EACH = 10
-"""Candidates of an image that are compared point by point."""
+SIDE, POINTS_SIDE, THUMBNAIL = 320, 160, 64
+"""Sides of a picture as read, as points are sought in it, and of which the spectrum is."""
+EACH, LIKELIEST = 10, 2
+"""Likest images of each image that are candidates; the likeliest pairs, so many an image over all,
+are compared point by point."""
+CHANCE = 4
+"""Points that agree in most pairs of strangers."""
+ENOUGH, LAID = CHANCE + 1, 2_000
+"""Points that must agree for pictures to be laid on each other; pairs so compared at most."""
+KEPT = 512
+"""Pictures kept in memory while pairs are laid on each other."""
 AT_MOST = 20_000
 THREADS = 2
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -50,7 +62,7 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
         tell("begin", total=2 * len(run.table))
         try:
             pictures = _pictures(run.table, tell)
-            how += ", then point by point"
+            how += ", then point by point, then laid on each other"
         except (DataError, OSError) as error:
             why = f"not compared point by point, for want of a file: {error}"
     for part in features.sets:
@@ -68,11 +80,19 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
     return shown, f"{said}; {why}" if why else said
 
 
+def evidence(pair: Pair) -> float:
+    """What pairs come by: points beyond those that strangers share, times the correlation of
+    detail; where nothing was laid on each other the likeness of features."""
+    if not pair.points:
+        return pair.likeness
+    return (pair.points - CHANCE) * max(pair.detail, 0.0)
+
+
 def _one_a_pair_of_groups(table: ImageTable, found: list[Pair]) -> list[Pair]:
     """Best first; of several pairs between the same two groups the best, which is all it takes to
     join them."""
     group_of = dict(zip(table.image_ids.tolist(), table.groups.tolist(), strict=True))
-    found = sorted(found, key=lambda p: (-np.log(max(p.points, 1)) - p.likeness, p.first, p.second))
+    found = sorted(found, key=lambda p: (-evidence(p), p.first, p.second))
     best: dict[frozenset[str], Pair] = {}
     for pair in found:
         best.setdefault(frozenset((group_of[pair.first], group_of[pair.second])), pair)
@@ -81,7 +101,8 @@ def _one_a_pair_of_groups(table: ImageTable, found: list[Pair]) -> list[Pair]:
 
 def _by_features(table: ImageTable, part: FeatureSet, most: int) -> list[Pair]:
     pairs = near_duplicates(part.views[0], table.groups[part.rows], most, turned=part.views[1:])
-    return _named(table, part, pairs.rows, [0] * len(pairs.rows), pairs.likeness, pairs.cosine)
+    none = [0] * len(pairs.rows)
+    return _named(table, part, pairs.rows, none, pairs.likeness, pairs.cosine, none)
 
 
 def _by_points(
@@ -91,43 +112,67 @@ def _by_points(
     rows = part.rows
     both = np.concatenate([evened(part.views[0]), _standard(spectra[rows])], axis=1)
     pairs = candidates(np.asarray(both, np.float32), table.groups[rows], EACH)
-    total, done = len(pairs.rows), 0
-    agree = np.zeros(total, np.int64)
+    total, done = min(len(pairs.rows), LIKELIEST * len(rows)), 0
+    matches: list[Match] = []
 
-    def compare(place: int) -> int:
+    def compare(place: int) -> Match:
         a, b = pairs.rows[place].tolist()
-        return shared_points(points[rows[a]], points[rows[b]])
+        return match_points(points[rows[a]], points[rows[b]])
 
     with ThreadPoolExecutor(THREADS) as threads:
-        for place, number in enumerate(threads.map(compare, range(total))):
-            agree[place] = number
+        for place, match in enumerate(threads.map(compare, range(total))):
+            matches.append(match)
             if (place + 1) * len(rows) // total > done:
                 tell("step", n=(place + 1) * len(rows) // total - done)
                 done = (place + 1) * len(rows) // total
-    kept = np.flatnonzero(agree > 0)
+    agree = np.array([match.points for match in matches], np.int64)
+    order = np.argsort(-agree, kind="stable")
+    kept = order[agree[order] >= ENOUGH][:LAID]
+    detail = _laid(table, rows[pairs.rows[kept]], [matches[place] for place in kept.tolist()])
     return _named(table, part, pairs.rows[kept], agree[kept].tolist(),
-                  pairs.likeness[kept], pairs.cosine[kept] / 2)  # fmt: skip
+                  pairs.likeness[kept], pairs.cosine[kept] / 2, detail)  # fmt: skip
+
+
+def _laid(table: ImageTable, rows: Ints, matches: Sequence[Match]) -> list[float]:
+    """How the detail of each pair (m, 2) agrees where the first lies on the second."""
+
+    @lru_cache(maxsize=KEPT)
+    def grey(row: int) -> NDArray[np.uint8]:
+        return _grey(table, table.paths[row])[0]
+
+    found = []
+    for (a, b), match in zip(rows.tolist(), matches, strict=True):
+        assert match.moved is not None
+        found.append(detail_agrees(grey(a), grey(b), match.moved))
+    return found
 
 
 def _named(
     table: ImageTable, part: FeatureSet, rows: Ints, points: Sequence[int],
-    likeness: NDArray[np.float64], cosine: NDArray[np.float64],
+    likeness: NDArray[np.float64], cosine: NDArray[np.float64], detail: Sequence[float],
 ) -> list[Pair]:  # fmt: skip
     named = table.image_ids[part.rows][rows]
-    numbers = zip(named, points, likeness, cosine, strict=True)
+    numbers = zip(named, points, detail, likeness, cosine, strict=True)
     return [
-        Pair(str(a), str(b), int(agree), float(like), float(near))
-        for (a, b), agree, like, near in numbers
+        Pair(str(a), str(b), int(agree), float(fine), float(like), float(near))
+        for (a, b), agree, fine, like, near in numbers
     ]
+
+
+def _grey(table: ImageTable, path: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The grey picture in which points are sought, and its thumbnail."""
+    pixels = decode_bytes(read_image(table.root, path), SIDE, "stretch", path) @ GREY
+    half, small = (
+        pixels.reshape(side, SIDE // side, side, SIDE // side).mean(axis=(1, 3))
+        for side in (POINTS_SIDE, THUMBNAIL)
+    )
+    return np.clip(half, 0, 255).astype(np.uint8), small
 
 
 def _pictures(table: ImageTable, tell: Tell) -> tuple[list[Points], Features]:
     def look(path: str) -> tuple[Points, NDArray[np.float32]]:
-        data = read_image(table.root, path)
-        pixels = decode_bytes(data, SIDE, "stretch", path) @ GREY
-        step = SIDE // THUMBNAIL
-        small = pixels.reshape(THUMBNAIL, step, THUMBNAIL, step).mean(axis=(1, 3))
-        return find_points(np.clip(pixels, 0, 255).astype(np.uint8)), spectrum(small)
+        picture, small = _grey(table, path)
+        return find_points(picture), spectrum(small)
 
     points, spectra = [], []
     with ThreadPoolExecutor(THREADS) as threads:

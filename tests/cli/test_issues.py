@@ -1,6 +1,8 @@
 """`check --run`, as a user gives it."""
 
+import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from ensemble_kit.data.groups import read_pairs
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folder import read_run, write_study
 from ensemble_kit.runs.folds import write_fold_predictions
-from ensemble_kit.runs.issues import read_issues
+from ensemble_kit.runs.issues import Issue
 from ensemble_kit.runs.manifest import Manifest, read_manifest, record_files, write_manifest
 from ensemble_kit.runs.paths import FEATURES, FOLDS, IMAGES, OOF, STUDY, fold_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
@@ -30,6 +32,12 @@ def give(*words: object) -> str:
         raise done.exception
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def read_issues(folder: Path) -> list[Issue]:
+    with (folder / "issues.csv").open(encoding="utf-8", newline="") as file:
+        found = [Issue(**row) for row in csv.DictReader(file)]
+    return [replace(issue, suspicion=float(issue.suspicion)) for issue in found]
 
 
 def make_run(runs: Path, *, features: bool = True, frozen: bool = True) -> list[str]:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ensemble_kit.posthoc.registration import available, find_points, shared_points, spectrum
+from ensemble_kit.posthoc.registration import (
+    available,
+    detail_agrees,
+    find_points,
+    match_points,
+    spectrum,
+)
 
 pytestmark = pytest.mark.skipif(not available(), reason="OpenCV is not installed")
 
@@ -24,20 +30,44 @@ def window(picture, x: int, y: int, side: int = 320, turn: float = 0.0):
     return np.ascontiguousarray(turned[y : y + side, x : x + side])
 
 
-def test_a_moved_and_recoloured_picture_shares_many_points_and_strangers_few() -> None:
-    one = find_points(window(texture(0), 10, 20))
+def test_a_moved_and_recoloured_picture_lies_on_the_first_and_strangers_do_not() -> None:
+    here = window(texture(0), 10, 20)
+    one = find_points(here)
     moved = (window(texture(0), 60, 50, turn=8) * 0.7 + 40).astype(np.uint8)
-    same, strangers = shared_points(one, find_points(moved)), []
+    same = match_points(one, find_points(moved))
+    assert same.points >= 30
+    assert detail_agrees(here, moved, same.moved) > 0.8
     for seed in range(1, 6):
-        strangers.append(shared_points(one, find_points(window(texture(seed), 10, 20))))
-    assert same >= 30
-    assert max(strangers) <= 12
+        stranger = window(texture(seed), 10, 20)
+        found = match_points(one, find_points(stranger))
+        assert found.points <= 12
+        if found.moved is not None:
+            assert detail_agrees(here, stranger, found.moved) < 0.3
+    elsewhere = np.array([[1.0, 0, 7], [0, 1, -9]])
+    assert abs(detail_agrees(here, here, elsewhere)) < 0.3
+
+
+def test_a_ruler_in_both_pictures_gives_points_but_no_agreement_of_detail() -> None:
+    one, other = window(texture(1), 0, 0), window(texture(2), 0, 0)
+    marks = np.random.default_rng(5).choice([0, 255], (6, 32)).astype(np.uint8)
+    one[:60] = other[:60] = np.kron(marks, np.ones((10, 10), np.uint8))
+    found = match_points(find_points(one), find_points(other))
+    assert found.points >= 10
+    assert detail_agrees(one, other, found.moved) < 0.5  # 0.8 without evened contrast
+    assert detail_agrees(one, one, np.eye(2, 3)) == pytest.approx(1)
+
+
+def test_pictures_that_hardly_overlap_or_are_flat_say_nothing() -> None:
+    here, flat = window(texture(0), 10, 20), np.full((320, 320), 90, np.uint8)
+    assert detail_agrees(here, here, np.array([[1.0, 0, 300], [0, 1, 0]])) == 0
+    assert detail_agrees(here, flat, np.eye(2, 3)) == 0
 
 
 def test_a_picture_without_points_shares_none() -> None:
     flat = find_points(np.full((320, 320), 90, np.uint8))
     assert len(flat.places) == 0
-    assert shared_points(flat, find_points(window(texture(0), 0, 0))) == 0
+    found = match_points(flat, find_points(window(texture(0), 0, 0)))
+    assert (found.points, found.moved) == (0, None)
 
 
 def test_a_shift_leaves_the_spectrum_nearly_as_it_is() -> None:
