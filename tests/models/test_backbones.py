@@ -18,7 +18,7 @@ from ensemble_kit.study import ModelSpec
 
 keras = pytest.importorskip("keras")
 
-LIGHT = ("compact", "xception", "mobilenetv2", "efficientnetv2b0")
+LIGHT = ("compact", "smallresnet", "xception", "mobilenetv2", "efficientnetv2b0")
 SUITE = NAMES if os.environ.get("ALL_BACKBONES") else LIGHT
 """All of them take minutes: `make test-backbones`."""
 FURTHER = {"efficientnetv2s": 2e-4}
@@ -112,8 +112,9 @@ def test_every_weight_lies_on_one_side_of_each_cut(staged):
         assert not prefix & tail
 
 
-def test_stored_is_end_to_end(staged, pixels):
+def test_stored_is_end_to_end(staged, pixels, record_property):
     """What goes on from stored activations, float16 and its rounding error, is the whole."""
+    largest = 0.0
     staged.reset(SEED)
     depths = depths_of(staged.backbone)
     whole = np.asarray(staged.whole(pixels, training=False))
@@ -124,9 +125,11 @@ def test_stored_is_end_to_end(staged, pixels):
             high = rows.astype(np.float16).astype(np.float32)
             rows = high + (rows - high).astype(np.float16).astype(np.float32)
         found = keras.Model(staged.tensor_at(depth), staged.whole.output)(rows, training=False)
+        largest = max(largest, float(np.abs(np.asarray(found) - whole).max()))
         np.testing.assert_allclose(
             np.asarray(found), whole, atol=FURTHER.get(staged.backbone.name, 1e-4)
         )
+    record_property("stored_minus_end_to_end", largest)
 
 
 def test_a_step_from_stored_activations_is_a_step_end_to_end_and_freezing_freezes(staged, pixels):
