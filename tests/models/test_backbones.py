@@ -22,7 +22,9 @@ LIGHT = ("compact", "smallresnet", "xception", "mobilenetv2", "efficientnetv2b0"
 SUITE = NAMES if os.environ.get("ALL_BACKBONES") else LIGHT
 """All of them take minutes: `make test-backbones`."""
 FURTHER = {"efficientnetv2s": 2e-4}
-"""Stored minus end to end with random weights, where 1e-4 is not met: 1.15e-4 was found."""
+"""Stored minus end to end with random weights, where 1e-4 is not met. 28 blocks before the end of
+efficientnetv2s, activations changed by a relative 2^-23, one unit of float32, move its output by
+0.8e-4; two float16 parts (relative error at most 7e-6, for numbers near 0) move it by 1.15e-4."""
 SEED = FoldSeed(0, 0, 1)
 
 
