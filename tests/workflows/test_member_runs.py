@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import ensemble_kit as ek
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.errors import EnsembleKitError, StudyError
 from ensemble_kit.runs.ensembles import EnsembleRecord
@@ -91,8 +92,8 @@ def test_a_study_with_members_is_planned_trained_resumed_and_ensembled(tmp_path,
     assert len(done) == 6
     page = EnsembleRecord.read(tmp_path / "runs/two")
     assert [m.name for m in page.members] == ["two-compact", "two-smallresnet", "two-meta"]
-    again = CliRunner().invoke(app, words, catch_exceptions=False)
-    assert again.exit_code == 0, again.output
+    again = ek.cross_validate("data", study=ek.Study.read("two.toml"), progress=False)
+    assert (again.kind, again.name) == ("ensemble", "two")
     assert {p: p.read_bytes() for p in done} == done
     two = (tmp_path / "runs/two-compact/folds.csv").read_bytes()
     assert (tmp_path / "runs/two-meta/folds.csv").read_bytes() == two
@@ -107,6 +108,12 @@ def test_weights_of_every_member_are_looked_for_before_the_first_is_trained(tmp_
             resources=Resources(tmp_path / "store"),
         )  # fmt: skip
     assert not (tmp_path / "runs").exists()
+
+
+def test_in_python_what_is_of_one_model_is_refused_beside_members():
+    study = ek.Study(members=[{"backbone": "compact"}, {"backbone": "mobilenetv2"}])
+    with pytest.raises(StudyError, match="of one model"):
+        ek.cross_validate(study=study, fractions=(0.5, 1))
 
 
 def test_all_members_are_checked_before_any_work():
