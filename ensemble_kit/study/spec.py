@@ -238,8 +238,7 @@ class StudySpec(Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude=none))
 
     def override(self, changes: Mapping[str, Mapping[str, Any]]) -> "StudySpec":
-        """A study with some values replaced, also in its members: section -> name -> value (None
-        leaves it alone)."""
+        """A study with values replaced, its members' too: section -> name -> value or None."""
         given = {
             section: {name: value for name, value in pairs.items() if value is not None}
             for section, pairs in changes.items()
