@@ -21,7 +21,7 @@ from ensemble_kit.models.registry import OTHERS, RECORDED, registered
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
 SAME = ("LayerScale", "StochasticDepth", "CustomScaleLayer", "InputLayer")
 """Layers that do not say their output's shape: that of what they take."""
-LARGEST, TIMED, BATCH, ROUNDS = 320, 128, 16, 6
+LARGEST, TIMED, BATCH, ROUNDS = 320, 128, 16, 4
 REFERENCE, IDLE_REFERENCE = "xception", 40.0
 """Measured once on two idle cores, images/s."""
 

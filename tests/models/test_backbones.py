@@ -114,7 +114,7 @@ def test_every_weight_lies_on_one_side_of_each_cut(staged):
         assert not prefix & tail
 
 
-def test_stored_is_end_to_end(staged, pixels, record_property):
+def test_stored_is_end_to_end(staged, pixels, record_testsuite_property):
     """What goes on from stored activations, float16 and its rounding error, is the whole."""
     largest = 0.0
     staged.reset(SEED)
@@ -131,7 +131,7 @@ def test_stored_is_end_to_end(staged, pixels, record_property):
         np.testing.assert_allclose(
             np.asarray(found), whole, atol=FURTHER.get(staged.backbone.name, 1e-4)
         )
-    record_property("stored_minus_end_to_end", largest)
+    record_testsuite_property(f"{staged.backbone.name}: stored minus end to end", largest)
 
 
 def test_a_step_from_stored_activations_is_a_step_end_to_end_and_freezing_freezes(staged, pixels):
