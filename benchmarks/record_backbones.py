@@ -1,8 +1,9 @@
 """Writes what plans know of an architecture without a framework: ``python
 benchmarks/record_backbones.py [NAME…]``, after a line was added to ``models/lines.py``.
 
-Blocks and shapes are read from graphs built at a few sizes; images/s are measured at 128 px with
-random weights, batches of 16, on the cores this process may use.
+Blocks and shapes are read from graphs built at a few sizes. Images/s at 128 px, random weights,
+batches of 16, are those of Xception on two idle cores times the ratio of processor times, measured
+in turn with Xception's, so that other work on the machine falls on both. ``--speeds``: these alone.
 """
 
 import json
@@ -20,7 +21,9 @@ from ensemble_kit.models.registry import OTHERS, RECORDED, registered
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
 SAME = ("LayerScale", "StochasticDepth", "CustomScaleLayer", "InputLayer")
 """Layers that do not say their output's shape: that of what they take."""
-LARGEST, TIMED, BATCH = 320, 128, 16
+LARGEST, TIMED, BATCH, ROUNDS = 320, 128, 16, 4
+REFERENCE, IDLE_REFERENCE = "xception", 40.0
+"""Measured once on two idle cores, images/s."""
 
 
 def smallest(name: str) -> int:
@@ -98,32 +101,43 @@ def fitted_by(name: str, low: int, found_at) -> list[list[object]]:
             return [[cut[0], *pairs[0], cut[2]] for pairs, cut in zip(left, seen[128], strict=True)]
 
 
-def speed(model) -> float:
+def ratio(model, reference) -> float:
+    """How many times as many images a second of processor time passes the model as the other."""
     pixels = np.random.default_rng(0).uniform(0, 255, (BATCH, TIMED, TIMED, 3)).astype("float32")
-    times = []
-    for _ in range(4):
-        began = time.perf_counter()
-        model.predict_on_batch(pixels)
-        times.append(time.perf_counter() - began)
-    return BATCH / min(times[1:])
+    times: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for found, one in zip(times, (model, reference), strict=True):
+            began = time.process_time()
+            one.predict_on_batch(pixels)
+            found.append(time.process_time() - began)
+    return min(times[1][1:]) / min(times[0][1:])
+
+
+def recorded(name: str, model) -> dict[str, object]:
+    low = smallest(name)
+    return {
+        "parameters": model.count_params(),
+        "features": model.output_shape[-1],
+        "min_size": low,
+        "speed": 0.0,
+        "weights_file": ""
+        if name in OTHERS
+        else weights_path(LINES[name].constructor, fetch=False)[1],
+        "cuts": fitted(name, low, model),
+    }
 
 
 def main() -> None:
     held = json.loads(RECORDED.read_text()) if RECORDED.is_file() else {}
-    for name in sys.argv[1:] or NAMES:
-        low = smallest(name)
+    asked, speeds = [name for name in sys.argv[1:] if name != "--speeds"], "--speeds" in sys.argv
+    reference = built(REFERENCE, TIMED)
+    for name in asked or NAMES:
         model = built(name, TIMED)
-        held[name] = {
-            "parameters": model.count_params(),
-            "features": model.output_shape[-1],
-            "min_size": low,
-            "speed": float(f"{speed(model):.3g}"),
-            "weights_file": ""
-            if name in OTHERS
-            else weights_path(LINES[name].constructor, fetch=False)[1],
-            "cuts": fitted(name, low, model),
-        }
-        print(name, len(held[name]["cuts"]), "blocks", held[name]["speed"], "images/s", flush=True)
+        if not (speeds and name in held):
+            held[name] = recorded(name, model)
+        times = 1.0 if name == REFERENCE else ratio(model, reference)
+        held[name]["speed"] = float(f"{times * IDLE_REFERENCE:.3g}")
+        print(name, len(held[name]["cuts"]), "blocks", f"{times:.2f} x", REFERENCE, flush=True)
         lines = [f"{json.dumps(n)}: {json.dumps(held[n])}" for n in NAMES if n in held]
         RECORDED.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -97,7 +97,8 @@ def cross_validate(
     metadata: Sequence[str] = (),
     progress: bool = True,
 ) -> FinishedRun:
-    """Train a fold model for each fold and judge the images it never saw; as ``cli.py cv``.
+    """Train a fold model for each fold and judge the images it never saw; as ``cli.py cv``. A study
+    with ``members`` gives a run of each, ``name-MEMBER``, and returns their ensemble, ``name``.
 
     images : from :func:`load_images`, or what that reads; default: the study's data. study :
     default: every setting's default (docs/studies.md). folds : one draw, or one a repeat;
@@ -115,6 +116,7 @@ def cross_validate(
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate as run
+    from ensemble_kit.workflows.member_runs import cross_validate_members
 
     _whole_number("jobs", jobs, 1)
     _check_kinds(images, study, folds)
@@ -123,6 +125,16 @@ def cross_validate(
         study = (study or StudySpec()).override({"model": {"metadata": names}})
     resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
     with TrainingProgress(bars=progress, quiet=not progress) as shown:
+        if study is not None and study.members:
+            if folds is not None or fractions or leak_audit or features is not None:
+                raise StudyError(
+                    "folds, fractions, leak_audit and features are of one model; a study with "
+                    "members has them in its file (split.folds_file, data.features)"
+                )
+            return cross_validate_members(
+                study, name=name or study.name, images=images, runs_dir=Path(runs_dir),
+                resources=resources, overwrite=overwrite, tell=shown.tell,
+            ).ensembled.run  # fmt: skip
         return run(
             images, study, folds=folds, name=name, runs_dir=Path(runs_dir), resources=resources,
             overwrite=overwrite, fractions=tuple(fractions), leak_audit=leak_audit,

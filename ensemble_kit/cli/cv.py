@@ -121,6 +121,7 @@ def cv(
     cv --data DIR --run mine                  5 folds from ImageNet's weights
     cv --data DIR --backbone A --backbone B   a run of each and their ensemble
     cv --study studies/ham10000.toml --data DIR
+    cv --study FILE --data DIR                each of the [[members]] in FILE, and their ensemble
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,
@@ -161,13 +162,17 @@ def cv(
     resources = Resources(store, store_limit * 1e9, jobs, tensorboard)
     if inputs and backbone:
         raise StudyError("a run of features or metadata has no backbone; leave --backbone out")
-    if backbone and len(backbone) > 1:
-        if shares or leak_audit:
+    several = () if backbone is None or len(backbone) < 2 else tuple(backbone)
+    if several or spec.members:
+        if shares or leak_audit or inputs:
             raise StudyError(
-                "--fractions and --leak-audit are of one model; give one --backbone with them"
+                "--fractions, --leak-audit, --features and --metadata-only are of one model; "
+                "leave them out, or give one --backbone and no [[members]]"
             )
+        if backbone and spec.members:
+            raise StudyError("the study lists its [[members]]; leave --backbone out")
         name = run or (spec.name if study else "members")
-        _members(spec, backbone, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
+        _members(spec, several, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
                  quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
         return
     if dry_run and spec.model.inputs != "images":
@@ -207,18 +212,24 @@ def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
 
 
 def _members(
-    spec: Any, backbones: list[str], name: str, runs_dir: Path, resources: Any, *,
+    spec: Any, backbones: tuple[str, ...], name: str, runs_dir: Path, resources: Any, *,
     overwrite: bool, dry_run: bool, quiet: bool, bars: bool,
 ) -> None:  # fmt: skip
-    """Several backbones: a run each, then their ensemble."""
+    """Several members: a run each, then their ensemble."""
     from ensemble_kit.cli.ensemble_tables import print_study
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.workflows.member_runs import cross_validate_members, member_studies
 
     studies = member_studies(spec, backbones)
     if dry_run:
-        for own in studies.values():
-            _plan(own, resources, quiet=quiet)
+        for member, own in studies.items():
+            if own.model.inputs == "images":
+                of = f"{own.model.backbone}, {own.model.image_size} px, "
+                note(f"member {member}: {of}depth {own.model.unfreeze_depth}, run {name}-{member}")
+                _plan(own, resources, quiet=quiet)
+            else:
+                note(f"member {member}: {own.model.inputs}, run {name}-{member}; takes seconds")
+        note(f"then their ensemble, run {name}")
         return
     with TrainingProgress(bars=bars, quiet=quiet) as shown:
         done = cross_validate_members(

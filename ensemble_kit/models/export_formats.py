@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.models.cuts import leaves
 from ensemble_kit.models.int8 import ONNX_RECIPES, Recipe
 from ensemble_kit.models.jpeg_input import jpeg_pixels
 
@@ -81,10 +82,24 @@ def _write_keras(model: Any, path: Path) -> None:
 def _write_as(keras_format: str) -> Callable[[Any, Path], None]:
     def write(model: Any, path: Path) -> None:
         model(np.zeros((1, *model.input_shape[1:]), np.float32))
+        constants_inside(model)
         with _silence():
             model.export(str(path), format=keras_format, verbose=False)
 
     return write
+
+
+def constants_inside(model: Any) -> None:
+    """Turn means and deviations that a layer holds as tensors into plain arrays.
+
+    A tensor made outside the graph that is written becomes an input of the ONNX file; an array is
+    written into it. Such layers scale the pixels of the EfficientNetV2-B networks.
+    """
+    import keras
+
+    for layer in (leaf for outer in model.layers for leaf in leaves(outer)):
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is not None:
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
 def _open_keras(path: Path) -> Run:

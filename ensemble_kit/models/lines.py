@@ -34,6 +34,7 @@ LINES: Mapping[str, Line] = {
     "mobilenetv2": Line("MobileNetV2", "-1..1", "sandler2018"),
     "mobilenetv3large": Line("MobileNetV3Large", "pixels", "howard2019"),
     "efficientnetv2b0": Line("EfficientNetV2B0", "pixels", "tan2021"),
+    "efficientnetv2b1": Line("EfficientNetV2B1", "pixels", "tan2021"),
     "efficientnetv2b3": Line("EfficientNetV2B3", "pixels", "tan2021"),
     "efficientnetv2s": Line("EfficientNetV2S", "pixels", "tan2021"),
     "convnexttiny": Line("ConvNeXtTiny", "pixels", "liu2022"),

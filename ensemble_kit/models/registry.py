@@ -16,6 +16,7 @@ from ensemble_kit.models.backbone import Backbone, Cut, Facts
 from ensemble_kit.models.compact import build_compact
 from ensemble_kit.models.graph_facts import facts_of_graph, shapes_of_graph
 from ensemble_kit.models.lines import LINES, Expects, Line
+from ensemble_kit.models.small_resnet import build_small_resnet
 
 RECORDED = Path(__file__).with_name("recorded.json")
 PREPROCESSING: Mapping[Expects, str] = {
@@ -29,7 +30,10 @@ MEANS, DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BGR_MEANS = (103.939, 116.779, 123.68)
 
 
-OTHERS: Mapping[str, Callable[[Any], Any]] = {"compact": build_compact}
+OTHERS: Mapping[str, Callable[[Any], Any]] = {
+    "compact": build_compact,
+    "smallresnet": build_small_resnet,
+}
 NAMES = (*LINES, *OTHERS)
 
 

@@ -17,6 +17,7 @@ from ensemble_kit.core.regular import MOST_BYTES, read_whole
 from ensemble_kit.study.complaints import complaints
 from ensemble_kit.study.data import DataSpec, Section
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
+from ensemble_kit.study.members import MemberSpec, check_members, in_sections, without
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
@@ -181,6 +182,17 @@ class StudySpec(Section):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+    members: tuple[MemberSpec, ...] = ()
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _in_sections(cls, values: Any) -> Any:
+        return in_sections(values, {"model": ModelSpec, "training": TrainingSpec})
+
+    @model_validator(mode="after")
+    def _members_fit(self) -> "StudySpec":
+        check_members(self.members, {"model": self.model, "training": self.training})
+        return self
 
     @model_validator(mode="after")
     def _search_has_effect(self) -> "StudySpec":
@@ -223,16 +235,16 @@ class StudySpec(Section):
 
     def to_toml(self) -> str:
         """The whole study with its defaults written out."""
-        return tomli_w.dumps(self.model_dump(mode="json"))
+        none = set() if self.members else {"members"}
+        return tomli_w.dumps(self.model_dump(mode="json", exclude=none))
 
     def override(self, changes: Mapping[str, Mapping[str, Any]]) -> "StudySpec":
-        """A study with some values replaced: section -> name -> value (None leaves it alone)."""
-        values = self.model_dump()
-        for section, pairs in changes.items():
-            given = {name: value for name, value in pairs.items() if value is not None}
-            values[section] |= with_new_names(given) if section == "training" else given
-        _forget_malignant(values, changes)
-        return _checked(values, "the options given")
+        """A study with values replaced, its members' too: section -> name -> value or None."""
+        given = {
+            section: {name: value for name, value in pairs.items() if value is not None}
+            for section, pairs in changes.items()
+        }
+        return _checked(_merged(self, given, {}), "the options given")
 
 
 class Study(StudySpec):
@@ -284,6 +296,8 @@ def _merged(
     study: StudySpec, changes: Mapping[str, Mapping[str, Any]], top: Mapping[str, Any]
 ) -> dict[str, Any]:
     values = study.model_dump() | dict(top)
+    if "members" not in top:
+        values["members"] = without(values["members"], changes)
     for section, pairs in changes.items():
         given = with_new_names(pairs) if section == "training" else dict(pairs)
         values[section] = values[section] | given

@@ -34,6 +34,7 @@ from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.members import refuse_members
 from ensemble_kit.training.fold import read_done, train_fold
 from ensemble_kit.training.preparing import (
     Prepared,
@@ -110,6 +111,7 @@ def cross_validate(
     the old run stays until then. One process at a time may work on a run.
     """
     study, resources = study or StudySpec(), resources or Resources()
+    refuse_members(study.members, "a single run")
     if features is not None:
         study = study.override({"model": {"inputs": "features"}})
     if study.model.inputs != "images":

@@ -11,6 +11,7 @@ from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.members import refuse_members
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Resources,
@@ -49,6 +50,7 @@ def plan_cross_validation(
 ) -> CrossValidationPlan:
     """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
     study, resources = study or StudySpec(), resources or Resources()
+    refuse_members(study.members, "a plan")
     check_model_spec(study.model)
     with sample_folder(resources.store_dir, keep=False) as sample:
         table, _ = read_images(images, study, sample, tell=tell)

@@ -110,6 +110,7 @@ def export(
             f"run {shipped.run.name!r} has prediction sets by {shipped.sets.spec.score}, which the "
             "exported script cannot form; make the ensemble with --set-score lac"
         )
+    _check_one_input(shipped)
     warm_up(0)
     tell("working", sentence="joining the fold models into one network")
     found = references(shipped, encoded=encoded)
@@ -217,6 +218,17 @@ def _difference(job: _Job, file: Path) -> tuple[float, float]:
     )
     answers, rate = file_answers(job.chosen.open(file), job.found.pixels)
     return float(np.abs(answers - job.expected).max()), rate
+
+
+def _check_one_input(shipped: Shipped) -> None:
+    """Raise RunError unless all members see an image as the same square."""
+    if len({(m.spec.image_size, m.spec.aspect) for m in shipped.members}) > 1:
+        named = [f"{m.name} ({m.spec.image_size} px, {m.spec.aspect})" for m in shipped.members]
+        raise RunError(
+            f"{some(named)}: members that see images in different sizes or shapes cannot share one "
+            "file's input; export them one by one, or make an ensemble of runs of one size and "
+            "aspect (`predict` takes such members as they are)"
+        )
 
 
 def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:

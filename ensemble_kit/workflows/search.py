@@ -16,6 +16,7 @@ from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.members import refuse_members
 from ensemble_kit.training.preparing import Resources, check_inner_holdout
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
@@ -95,6 +96,7 @@ def plan_search(
     Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
     """
     resources = resources or Resources()
+    refuse_members(study.members, "a search")
     if study.model.inputs != "images":
         raise StudyError(
             f"a search trains networks on images; this study's inputs are {study.model.inputs}, "

@@ -77,6 +77,28 @@ def mistaken(capsys, *arguments) -> str:
     return said
 
 
+@pytest.mark.slow
+def test_the_backbone_is_searched_as_a_category(place):
+    """Both are tried, each on stores of its own; the study chosen names one of them."""
+    text = STUDY.replace('name = "squares"', 'name = "both"')
+    text = text.replace("head_lr = { low", 'backbone = ["compact", "smallresnet"]\nhead_lr = { low')
+    text = text.replace("trials = 3", 'trials = 5\nsampler = "random"\npruner = "none"')
+    (place / "both.toml").write_text(text, encoding="utf-8")
+    dry = give(place, "tune", "--study", "both.toml", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "compact" in dry.stdout
+    assert "smallresnet" in dry.stdout
+    done = give(place, "tune", "--study", "both.toml", "--quiet")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((place / "studies/store/both/tuning.json").read_text(encoding="utf-8"))
+    trials = found["trials"]
+    assert {trial["params"]["backbone"] for trial in trials} == {"compact", "smallresnet"}
+    assert all(trial["state"] == "COMPLETE" for trial in trials)
+    best = min(trials, key=lambda trial: trial["value"])
+    chosen = read_study(place / "studies/both.best.toml")
+    assert chosen.model.backbone == best["params"]["backbone"]
+
+
 def test_a_search_then_the_study_it_chose(place):
     """The whole way: plan, trials, nested estimate, pictures, cv of the best, its record."""
     done = give(place, "tune", "--study", "squares.toml", "--nested", "--trials", 2, "--plots")

@@ -18,11 +18,13 @@ from ensemble_kit.study import ModelSpec
 
 keras = pytest.importorskip("keras")
 
-LIGHT = ("compact", "xception", "mobilenetv2", "efficientnetv2b0")
+LIGHT = ("compact", "smallresnet", "xception", "mobilenetv2", "efficientnetv2b0")
 SUITE = NAMES if os.environ.get("ALL_BACKBONES") else LIGHT
 """All of them take minutes: `make test-backbones`."""
 FURTHER = {"efficientnetv2s": 2e-4}
-"""Stored minus end to end with random weights, where 1e-4 is not met: 1.15e-4 was found."""
+"""Stored minus end to end with random weights, where 1e-4 is not met. 28 blocks before the end of
+efficientnetv2s, activations changed by a relative 2^-23, one unit of float32, move its output by
+0.8e-4; two float16 parts (relative error at most 7e-6, for numbers near 0) move it by 1.15e-4."""
 SEED = FoldSeed(0, 0, 1)
 
 
@@ -112,8 +114,9 @@ def test_every_weight_lies_on_one_side_of_each_cut(staged):
         assert not prefix & tail
 
 
-def test_stored_is_end_to_end(staged, pixels):
+def test_stored_is_end_to_end(staged, pixels, record_testsuite_property):
     """What goes on from stored activations, float16 and its rounding error, is the whole."""
+    largest = 0.0
     staged.reset(SEED)
     depths = depths_of(staged.backbone)
     whole = np.asarray(staged.whole(pixels, training=False))
@@ -124,9 +127,11 @@ def test_stored_is_end_to_end(staged, pixels):
             high = rows.astype(np.float16).astype(np.float32)
             rows = high + (rows - high).astype(np.float16).astype(np.float32)
         found = keras.Model(staged.tensor_at(depth), staged.whole.output)(rows, training=False)
+        largest = max(largest, float(np.abs(np.asarray(found) - whole).max()))
         np.testing.assert_allclose(
             np.asarray(found), whole, atol=FURTHER.get(staged.backbone.name, 1e-4)
         )
+    record_testsuite_property(f"{staged.backbone.name}: stored minus end to end", largest)
 
 
 def test_a_step_from_stored_activations_is_a_step_end_to_end_and_freezing_freezes(staged, pixels):

@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.reporting.collect.ensemble import member_probabilities
+from ensemble_kit.reporting.collect.member_table import how_made
+from ensemble_kit.reporting.collect.report import build_report
 from ensemble_kit.reporting.collect.source import ReportedRun
-from ensemble_kit.runs.folder import read_run
-from ensemble_kit.study import EvaluationSpec
+from ensemble_kit.reporting.page.page import render_page
+from ensemble_kit.reporting.view.report import Report
+from ensemble_kit.runs.folder import read_run, write_study
+from ensemble_kit.runs.manifest import Manifest, write_manifest
+from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.workflows.ensemble import EnsembleSettings, ensemble
 from tests.cli.test_ensemble import ROWS, frame
 
@@ -29,3 +34,38 @@ def test_members_that_are_files_count_and_none_counts_where_one_is_gone(tmp_path
     assert np.allclose(np.stack(found), ROWS.members, atol=1e-12)
     paths[2].unlink()
     assert member_probabilities(source) == []
+
+
+def test_the_page_sets_members_side_by_side_by_what_made_them(tmp_path: Path) -> None:
+    """A run tells its backbone, size, depth and seconds; a file tells nothing."""
+    frame(0).to_csv(tmp_path / "elsewhere.csv", index=False)
+    run = tmp_path / "runs" / "net"
+    write_study(run, StudySpec(model={"backbone": "compact", "image_size": 64}))
+    seconds = [{"seconds": {"all": 2.5}}, {"seconds": {"all": 4.0}}]
+    write_manifest(run, Manifest(kind="cv", name="net", facts={"folds": seconds}))
+    made = how_made("net", str(run))
+    assert made.sees == "images: compact, imagenet weights"
+    assert (made.image_size, made.depth, made.seconds) == (64, 2, 6.5)
+    probe = how_made("net:probe", str(run / "probe.csv"))
+    assert (probe.depth, probe.seconds) == (0, None)
+    assert how_made("gone", str(tmp_path / "gone")).sees == "its run is not where it was"
+    done = ensemble(
+        [tmp_path / "elsewhere.csv"], settings=EnsembleSettings("mean", "none"),
+        runs_dir=tmp_path / "runs", evaluation=EvaluationSpec(replicates=20, malignant=()),
+    )  # fmt: skip
+    view = build_report(done.run.folder)
+    assert view.ensemble is not None
+    member = view.ensemble.members[0]
+    assert member.made.sees == "predictions of a file"
+    assert member.minus["log_loss"].low is not None
+    page = render_page(view)
+    assert 'id="made-table"' in page
+    assert "predictions of a file" in page
+    assert Report.model_validate_json(view.model_dump_json()) == view
+
+
+def test_a_table_member_says_what_it_sees(tmp_path: Path) -> None:
+    run = tmp_path / "meta"
+    write_study(run, StudySpec(model={"inputs": "features", "metadata": ["age", "sex"]}))
+    write_manifest(run, Manifest(kind="cv", name="meta", facts={"n_features": 1280}))
+    assert how_made("meta", str(run)).sees == "1,280 features and age, sex"

@@ -8,6 +8,7 @@ from typing import Any
 from ensemble_kit.core.errors import EnsembleKitError
 from ensemble_kit.core.records import Floats, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
+from ensemble_kit.reporting.collect.member_table import how_made
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
@@ -124,6 +125,8 @@ def _member(member: MemberRecord) -> Member:
         weight=rounded(member.weight),
         figures={metric: number_of(e) for metric, e in member.figures.items()},
         without=None if member.without is None else number_of(member.without),
+        minus={metric: number_of(e) for metric, e in member.minus_ensemble.items()},
+        made=how_made(member.name, member.origin),
     )
 
 

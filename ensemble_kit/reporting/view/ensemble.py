@@ -5,14 +5,27 @@ from pydantic import Field
 from ensemble_kit.reporting.view.base import Number, Table, Value
 
 
+class Made(Value):
+    """What a member is given and what it took: side of its images in pixels, blocks trained from
+    the end (0: the head), seconds of training of all its folds. None: not so, or not known."""
+
+    sees: str = ""
+    image_size: int | None = None
+    depth: int | None = None
+    seconds: float | None = None
+
+
 class Member(Value):
     """``weight``: share in the ensemble, None where the method has no weights. ``without``: change
-    of the objective when the member is left out (positive: the ensemble gets worse)."""
+    of the objective when the member is left out (positive: the ensemble gets worse). ``minus``:
+    paired differences, member minus ensemble."""
 
     name: str
     weight: float | None = None
     figures: dict[str, Number] = Field(default_factory=dict)
     without: Number | None = None
+    minus: dict[str, Number] = Field(default_factory=dict)
+    made: Made = Made()
 
 
 class Optimism(Value):
