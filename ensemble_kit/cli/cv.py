@@ -59,7 +59,8 @@ def cv(
         str | None,
         typer.Option(
             metavar="COLUMN,…",
-            help="Columns joined to --features, or seen alone with --metadata-only.",
+            help="Columns joined to the network's pooled features or to --features, or seen alone "
+            "with --metadata-only.",
             show_default=False,
         ),
     ] = None,
@@ -124,6 +125,7 @@ def cv(
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,
+        print_metadata_adds,
         print_repeats,
         print_result,
     )
@@ -186,6 +188,7 @@ def cv(
     if fractions is not None or leak_audit:
         print_variants(done.folder)
     print_against_probe(done.manifest.facts.get("against_probe", []))
+    print_metadata_adds(done.manifest.facts.get("metadata_adds", []))
     for warning in done.warnings:
         note(f"warning: {warning}")
     if not quiet:

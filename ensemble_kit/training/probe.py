@@ -172,3 +172,9 @@ def _averaged_loss(block: Block, fit: SoftmaxFit, views: int) -> float:
     p = fit.probabilities(block.x).reshape(views, m, -1).mean(axis=0)
     right = np.maximum(p[np.arange(m), block.labels[:m]], np.float32(1e-30)).astype(np.float64)
     return float(-np.average(np.log(right), weights=block.weights[:m]))
+
+
+def shifted(probabilities: Floats, shift: Floats) -> Floats:
+    """(m, C) probabilities whose scores were raised by ``shift``, (C,) or (m, C)."""
+    moved = probabilities * np.exp(shift)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))
