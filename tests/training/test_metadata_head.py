@@ -53,6 +53,9 @@ def test_scores_are_the_joined_head_s_and_parted_into_image_and_metadata(known):
 
 
 def test_at_depth_0_the_run_is_the_joined_probe_and_better_for_it(tmp_path, known, folds, spec):
+    known = dataclasses.replace(known, labels=np.roll(known.labels, 7))
+    site = np.where(known.labels == 0, "arm", known.slices["site"])
+    known = dataclasses.replace(known, slices={**known.slices, "site": site})
     job = job_of(asked(spec, 0, logit_adjustment=0.4), known, folds, tmp_path)
     train_fold(job)
     p = fold_predictions(job.folder).probabilities
@@ -62,7 +65,7 @@ def test_at_depth_0_the_run_is_the_joined_probe_and_better_for_it(tmp_path, know
     train_fold(bare)
     without = read_predictions(job.folder / "without_metadata.csv").probabilities
     np.testing.assert_allclose(without, fold_predictions(bare.folder).probabilities, atol=1e-5)
-    assert log_loss(job) < log_loss(bare) - 0.02
+    assert log_loss(job) < log_loss(bare) - 0.1
     assert {key.digest for key in job.keys} == {key.digest for key in bare.keys}
 
 
