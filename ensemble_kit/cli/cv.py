@@ -173,7 +173,8 @@ def cv(
                  quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
         return
     if dry_run and spec.model.inputs != "images":
-        raise StudyError("--dry-run is of image runs; a run of a table takes seconds")
+        _plan_table(spec, resources, refused=bool(shares) or leak_audit, quiet=quiet)
+        return
     if dry_run:
         _plan(spec, resources, quiet=quiet)
         return
@@ -207,6 +208,21 @@ def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
     if not plan.weights_there:
         note("the ImageNet weights are not on this machine yet: `cv` fetches them")
     print_plan(plan.images, plan.study, plan.pixels, plan.stores, plan.forecast)
+
+
+def _plan_table(spec: Any, resources: Any, *, refused: bool, quiet: bool) -> None:
+    """The same for a run of features or metadata, all of which is read and checked."""
+    from ensemble_kit.cli.training_tables import print_table_plan
+    from ensemble_kit.data.sample.folder import sample_folder
+    from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.workflows.cv_tables import read_table_run
+
+    tell = TrainingProgress(bars=False, quiet=quiet).tell
+    with sample_folder(resources.store_dir, keep=False) as sample:
+        found = read_table_run(None, spec, None, None, sample, refused=refused, tell=tell)
+    print_table_plan(found.table, found.study, found.facts(), found.note())
+    for warning in found.warnings:
+        note(f"warning: {warning}")
 
 
 def _members(

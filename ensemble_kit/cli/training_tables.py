@@ -102,6 +102,22 @@ def print_plan(
     print_not_decoded()
 
 
+def print_table_plan(
+    table: ImageTable, spec: StudySpec, facts: Mapping[str, Any], how: str
+) -> None:
+    """What a run of features or metadata would be fitted to."""
+    seen = [f"{facts['n_features']:,} features"] if facts["n_features"] else []
+    if facts["metadata"]:
+        seen.append(f"metadata {', '.join(facts['metadata'])}")
+    results.print(
+        f"plan: {len(table):,} images in {table.n_groups:,} groups, {table.n_classes} classes, "
+        f"{spec.split.folds} folds × {spec.split.repeats}; {' and '.join(seen)}",
+        markup=False,
+    )
+    results.print(how, markup=False)
+    results.print("a dry run writes nothing", markup=False)
+
+
 def print_not_decoded() -> None:
     """What a dry run cannot know."""
     results.print(

@@ -272,6 +272,38 @@ def test_every_bad_input_is_one_sentence_with_exit_code_2(stall, capsys):
         assert not Path("predictions.csv").exists()
 
 
+def test_a_dry_run_of_a_table_reads_all_and_writes_nothing(stall):
+    from typer.testing import CliRunner
+
+    from ensemble_kit.cli.app import app
+
+    before = sorted(map(str, Path().rglob("*")))
+    done = CliRunner().invoke(app, ["cv", "--data", "data", "--folds", "3", "--features",
+                                    "x.parquet", "--metadata", META, "--dry-run"])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "48 images in 24 groups, 3 classes, 3 folds × 1; 6 features and metadata" in done.output
+    assert sorted(map(str, Path().rglob("*"))) == before
+
+
+def test_python_gives_what_the_command_line_gives(stall):
+    import ensemble_kit as ek
+
+    study = ek.Study(split={"folds": 3}, evaluation={"replicates": 0})
+    table = ek.load_images("data")
+    x = pd.read_parquet("x.parquet")
+    for name, given in {
+        "lite": {"features": x},
+        "joined": {"features": x, "metadata": ["age", "sex", "site"]},
+        "meta": {"metadata": ["age", "sex", "site"]},
+    }.items():
+        of = study.override({"model": {"inputs": "metadata"}}) if name == "meta" else study
+        done = ek.cross_validate(table, of, name=f"py-{name}", progress=False, **given)
+        pd.testing.assert_frame_equal(done.oof, open_run(name).oof, atol=1e-6)
+    judged = ek.validate("py-lite", "abroad", name="py-away", features="abroad.parquet")
+    rows = open_run("py-lite").predict(features="abroad.parquet")
+    assert np.allclose(judged.oof.loc[rows.index], rows[judged.oof.columns], atol=1e-6)
+
+
 def test_a_changed_table_model_is_refused(stall):
     path = Path("runs/lite/fold_1") / TABLE_MODEL
     path.write_bytes(path.read_bytes() + b" ")
