@@ -107,7 +107,8 @@ def cross_validate(
     trained at a time. fractions : shares of the groups to train on too (a learning curve), as in
     ``(0.25, 0.5, 1)``. leak_audit : also train with folds by image, to show by how much such folds
     flatter. features : file or DataFrame of features made elsewhere, in place of images. metadata :
-    columns joined to them, or seen alone where the study says ``inputs="metadata"``
+    columns joined to the network's pooled features or to those given, or seen alone where the
+    study says ``inputs="metadata"``
     (docs/members.md).
 
     The same call resumes a run that was interrupted, and trains nothing for a finished one. Raises
@@ -300,19 +301,21 @@ def validate(
     runs_dir: Path | str = "runs",
     allow_overlap: bool = False,
     overwrite: bool = False,
+    features: Any = None,
 ) -> FinishedRun:
     """Predict and judge a labelled data set from elsewhere; as ``cli.py validate``.
 
     labels_map : table (from, to) of classes that are called otherwise there. name : of the run
     folder of kind "external". Images, lesions or near-duplicates that were in training are
-    refused, unless ``allow_overlap``.
+    refused, unless ``allow_overlap``. features : file or DataFrame of members that see features
+    (``{member: features}`` for several); metadata is taken from the data's own columns.
     """
     from ensemble_kit.workflows.validate import validate as judge
 
     judge(
         _folder(run, runs_dir), Path(data), Path(runs_dir), name=name,
         labels_map=None if labels_map is None else Path(labels_map),
-        allow_overlap=allow_overlap, overwrite=overwrite,
+        allow_overlap=allow_overlap, overwrite=overwrite, features=features,
     )  # fmt: skip
     return open_run(name, runs_dir=runs_dir)
 

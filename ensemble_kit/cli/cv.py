@@ -59,7 +59,8 @@ def cv(
         str | None,
         typer.Option(
             metavar="COLUMN,…",
-            help="Columns joined to --features, or seen alone with --metadata-only.",
+            help="Columns joined to the network's pooled features or to --features, or seen alone "
+            "with --metadata-only.",
             show_default=False,
         ),
     ] = None,
@@ -125,6 +126,7 @@ def cv(
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,
+        print_metadata_adds,
         print_repeats,
         print_result,
     )
@@ -176,7 +178,8 @@ def cv(
                  quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
         return
     if dry_run and spec.model.inputs != "images":
-        raise StudyError("--dry-run is of image runs; a run of a table takes seconds")
+        _plan_table(spec, resources, refused=bool(shares) or leak_audit, quiet=quiet)
+        return
     if dry_run:
         _plan(spec, resources, quiet=quiet)
         return
@@ -191,6 +194,7 @@ def cv(
     if fractions is not None or leak_audit:
         print_variants(done.folder)
     print_against_probe(done.manifest.facts.get("against_probe", []))
+    print_metadata_adds(done.manifest.facts.get("metadata_adds", []))
     for warning in done.warnings:
         note(f"warning: {warning}")
     if not quiet:
@@ -209,6 +213,21 @@ def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
     if not plan.weights_there:
         note("the ImageNet weights are not on this machine yet: `cv` fetches them")
     print_plan(plan.images, plan.study, plan.pixels, plan.stores, plan.forecast)
+
+
+def _plan_table(spec: Any, resources: Any, *, refused: bool, quiet: bool) -> None:
+    """The same for a run of features or metadata, all of which is read and checked."""
+    from ensemble_kit.cli.training_tables import print_table_plan
+    from ensemble_kit.data.sample.folder import sample_folder
+    from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.workflows.cv_tables import read_table_run
+
+    tell = TrainingProgress(bars=False, quiet=quiet).tell
+    with sample_folder(resources.store_dir, keep=False) as sample:
+        found = read_table_run(None, spec, None, None, sample, refused=refused, tell=tell)
+    print_table_plan(found.table, found.study, found.facts(), found.note())
+    for warning in found.warnings:
+        note(f"warning: {warning}")
 
 
 def _members(

@@ -1,7 +1,7 @@
 """`predict`: a finished run used on new images."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,24 @@ def predict(
         typer.Option(
             metavar="DIR|CSV",
             help="Folder of images, or a table with a column of paths. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[MEMBER=]FILE",
+            help="Features made elsewhere, for a run of `cv --features`; of an ensemble, a file "
+            "for each such member. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    metadata: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Metadata by image id, for a run that sees any; without it a network takes it "
+            "as missing.",
             show_default=False,
         ),
     ] = None,
@@ -73,21 +91,29 @@ def predict(
 ) -> None:
     """Predict new images: probabilities, decision, set, spread and novelty, a row an image."""
     from ensemble_kit.core.errors import DataError, count
-    from ensemble_kit.data.new_images import find_new_images
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run
     from ensemble_kit.workflows.predict import PredictOptions, predict_to_file
     from ensemble_kit.workflows.predicted import parse_bounds
 
     given = [*(data or ()), *(files or ())]
-    if not given:
-        raise DataError("nothing to predict: name image files, or a folder with --data DIR")
+    if not given and not features and metadata is None:
+        raise DataError(
+            "nothing to predict: name image files, or a folder with --data DIR (or rows with "
+            "--features or --metadata, for runs that see these)"
+        )
     chosen = PredictOptions(batch_size, jobs, skip_damaged, parse_bounds(reject), drop_rejected)
-    total = len(find_new_images(given))
+    total = 0
     with Bar("predicting", show=not (quiet or no_progress)) as shown:
+
+        def told(kind: str, **facts: Any) -> None:
+            nonlocal total
+            total = facts["total"] if kind == "begin" else total
+            shown.tell(kind, **facts)
+
         done = predict_to_file(
-            find_run(run, runs_dir), given, out, coverage=coverage, fold=fold, options=chosen,
-            overwrite=overwrite, tell=shown.tell,
+            find_run(run, runs_dir), given or None, out, features=features, metadata=metadata,
+            coverage=coverage, fold=fold, options=chosen, overwrite=overwrite, tell=told,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

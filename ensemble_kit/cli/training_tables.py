@@ -46,17 +46,27 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
 
 def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
     """The network beside the linear probe on its own frozen features."""
+    names = {"network": "network", "probe": "linear probe"}
+    _print_pairs(rows, names, "network against its own frozen features")
+
+
+def print_metadata_adds(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One linear model with and without its metadata."""
+    names = {"with_metadata": "with metadata", "without": "without"}
+    _print_pairs(rows, names, "what metadata adds to the linear model, same folds")
+
+
+def _print_pairs(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], title: str) -> None:
     if not rows:
         return
     drawn = tables.table(
-        "", "network", "linear probe", "difference", f"{rows[0]['level']:.0%} interval",
-        title="network against its own frozen features",
-    )  # fmt: skip
+        "", *names.values(), "difference", f"{rows[0]['level']:.0%} interval", title=title
+    )
     for row in rows:
         ends = "" if row["low"] is None else f"[{row['low']:+.3f} {row['high']:+.3f}]"
         gap = "–" if row["difference"] is None else f"{row['difference']:+.3f}"
-        label = label_of(row["metric"])
-        drawn.add_row(label, f"{row['network']:.3f}", f"{row['probe']:.3f}", gap, ends)
+        points = [f"{row[name]:.3f}" for name in names]
+        drawn.add_row(label_of(row["metric"]), *points, gap, ends)
     tables.show(drawn)
 
 
@@ -90,6 +100,22 @@ def print_plan(
     )
     results.print(times.told, markup=False)
     print_not_decoded()
+
+
+def print_table_plan(
+    table: ImageTable, spec: StudySpec, facts: Mapping[str, Any], how: str
+) -> None:
+    """What a run of features or metadata would be fitted to."""
+    seen = [f"{facts['n_features']:,} features"] if facts["n_features"] else []
+    if facts["metadata"]:
+        seen.append(f"metadata {', '.join(facts['metadata'])}")
+    results.print(
+        f"plan: {len(table):,} images in {table.n_groups:,} groups, {table.n_classes} classes, "
+        f"{spec.split.folds} folds × {spec.split.repeats}; {' and '.join(seen)}",
+        markup=False,
+    )
+    results.print(how, markup=False)
+    results.print("a dry run writes nothing", markup=False)
 
 
 def print_not_decoded() -> None:

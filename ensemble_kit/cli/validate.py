@@ -32,6 +32,14 @@ def validate(
             show_default=False,
         ),
     ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[MEMBER=]FILE",
+            help="Features of these images, for members that see features. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(help="Name of the run made; default: <run>-on-<data>.", show_default=False),
@@ -80,7 +88,7 @@ def validate(
         done = validated(
             folder, data, runs_dir, name=chosen, labels_map=labels, duplicates=duplicates,
             coverage=coverage, replicates=replicates, allow_overlap=allow_overlap,
-            overwrite=overwrite, tell=told,
+            overwrite=overwrite, features=features, tell=told,
         )  # fmt: skip
     for text in done.warnings:
         note(f"warning: {text}")

@@ -1,7 +1,7 @@
 """Metadata as numbers: encoders fitted on training rows alone, kept as plain JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,24 +17,35 @@ FEW_NUMBERS = 10
 @dataclass(frozen=True)
 class ColumnEncoder:
     """One column. values : its categories in training, sorted; () for a column of numbers, which is
-    brought to mean 0 and deviation 1 (mean, scale)."""
+    brought to mean 0 and deviation 1 (mean, scale). rest : code of a missing value, and of one that
+    training never had: that of missing in training, or, where none was missing, the mean of the
+    training rows. () in encoders written before there was a rest: all zeros."""
 
     name: str
     values: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    rest: tuple[float, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of its code."""
+        return len(self.values) + 1 if self.values else 3
 
     def encode(self, column: Strings) -> Floats:
         """(n, k): numbers as z and z² (0 where missing) and whether missing; categories as one
-        indicator each and one for missing. A category never seen in training has no indicator."""
+        indicator each and one for missing. What training never had is coded as ``rest``."""
         if self.values:
-            parts = [column == value for value in (*self.values, "")]
-            return np.column_stack(parts).astype(np.float64)
-        numbers = _numbers_or_nan(column)
-        missing = np.isnan(numbers)
-        z = (numbers - self.mean) / self.scale
-        z = np.clip(np.where(missing, 0.0, z), -10, 10)
-        return np.column_stack([z, z**2, missing]).astype(np.float64)
+            x = np.column_stack([column == value for value in (*self.values, "")]).astype(float)
+            other = ~x[:, :-1].any(axis=1)
+        else:
+            numbers = _numbers_or_nan(column)
+            other = np.isnan(numbers)
+            z = np.clip(np.where(other, 0.0, (numbers - self.mean) / self.scale), -10, 10)
+            x = np.column_stack([z, z**2, other]).astype(np.float64)
+        if self.rest:
+            x[other] = self.rest
+        return np.asarray(x, np.float64)
 
     def unseen(self, column: Strings) -> list[str]:
         """Values that training never had: treated as unknown."""
@@ -46,13 +57,13 @@ class ColumnEncoder:
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "values": list(self.values), "mean": self.mean,
-                "scale": self.scale}  # fmt: skip
+                "scale": self.scale, "rest": list(self.rest)}  # fmt: skip
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> "ColumnEncoder":
         return ColumnEncoder(
             str(values["name"]), tuple(map(str, values["values"])), float(values["mean"]),
-            float(values["scale"]),
+            float(values["scale"]), tuple(map(float, values.get("rest", ()))),
         )  # fmt: skip
 
 
@@ -62,8 +73,11 @@ def fit_encoder(name: str, column: Strings) -> ColumnEncoder:
     distinct = np.unique(known)
     numbers = _numbers_or_nan(known)
     if len(distinct) > FEW_NUMBERS and np.isfinite(numbers).all():
-        return ColumnEncoder(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)
-    return ColumnEncoder(name, tuple(distinct.tolist()))
+        bare = ColumnEncoder(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)
+    else:
+        bare = ColumnEncoder(name, tuple(distinct.tolist()))
+    coded = bare.encode(column if len(known) == len(column) else np.array([""]))
+    return replace(bare, rest=tuple(coded.mean(axis=0).tolist()))
 
 
 def encode(encoders: Sequence[ColumnEncoder], columns: Mapping[str, Strings]) -> Floats:

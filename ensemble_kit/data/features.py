@@ -1,5 +1,6 @@
 """Features made elsewhere: one row of numbers an image, from any framework."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def read_features(given: "Path | str | pd.DataFrame") -> FeatureTable:
     or a DataFrame (index or id column).
 
     Ids may carry folder and file ending. Raises DataError for ids that are missing or doubled,
-    text, NaN or infinite values, and columns that are the same in every row.
+    text, and NaN or infinite values.
     """
     source = "the features" if isinstance(given, pd.DataFrame) else str(given)
     ids, x, names = _read(given, source)
@@ -56,12 +57,57 @@ def read_features(given: "Path | str | pd.DataFrame") -> FeatureTable:
             f"{source}: NaN or infinite values in the rows of {some(ids[bad])}: features are "
             "finite numbers; fill or drop them"
         )
-    if len(x) > 1 and (same := x.max(axis=0) == x.min(axis=0)).any():
-        raise DataError(
-            f"{source}: {count(int(same.sum()), 'column')} with one value in every row "
-            f"({some(np.array(names)[same])}): a constant column says nothing; drop it"
-        )
     return FeatureTable(ids, x, names)
+
+
+def without_constant(features: FeatureTable, source: str) -> tuple[FeatureTable, str]:
+    """The columns that differ between images, and a sentence on those left out, or "".
+
+    Raises DataError where all are the same in every row.
+    """
+    same = features.x.max(axis=0) == features.x.min(axis=0)
+    if same.all():
+        raise DataError(
+            f"{source}: every column has one value in every row: such features say nothing; give "
+            "others"
+        )
+    if not same.any():
+        return features, ""
+    names = np.array(features.names)
+    n = int(same.sum())
+    told = (
+        f"{count(n, 'column')} of {source} ({some(names[same], 3)}) left out: one value in every "
+        "row"
+    )
+    kept = FeatureTable(features.image_ids, features.x[:, ~same], tuple(names[~same].tolist()))
+    return kept, told
+
+
+def columns_of(features: FeatureTable, names: Sequence[str], source: str) -> FeatureTable:
+    """The columns that a model was fitted to, by their names. Raises DataError where some are not
+    there. Columns that are merely numbered (x0, x1 …, as an npz has them) go by their place."""
+    if features.names == tuple(names):
+        return features
+    place = {name: k for k, name in enumerate(features.names)}
+    if absent := [name for name in names if name not in place]:
+        raise DataError(
+            f"{source}: {count(len(features.names), 'column')}, of which the model's "
+            f"{some(absent, 3)} is none: give features made as those of training were "
+            f"({count(len(names), 'column')})"
+        )
+    x = np.ascontiguousarray(features.x[:, [place[name] for name in names]])
+    return FeatureTable(features.image_ids, x, tuple(names))
+
+
+def rows_of(features: FeatureTable, image_ids: Sequence[str], source: str) -> NDArray[np.float32]:
+    """(m, F) of some images, by id. Raises DataError naming those without a row."""
+    place = {name: k for k, name in enumerate(features.image_ids.tolist())}
+    if absent := [name for name in image_ids if name not in place]:
+        raise DataError(
+            f"{source}: no features for {some(absent)}: every image needs one row; add the rows, "
+            "or leave the images out"
+        )
+    return features.x[[place[name] for name in image_ids]]
 
 
 def features_of(table: ImageTable, features: FeatureTable, source: str) -> FeatureTable:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import ImageTable, Strings
+from ensemble_kit.data.encoding import is_number, metadata_columns
 
 NAMED = {
     "dx_type", "diagnosis_confirm_type", "diagnosis", "diagnosis_1", "diagnosis_2", "diagnosis_3",
@@ -71,7 +72,16 @@ def refuse_giveaways(
     ]
 
 
-def _numbers(values: Strings) -> bool:
-    from ensemble_kit.data.encoding import is_number
+def asked_columns(
+    table: ImageTable, names: Sequence[str], anyway: Sequence[str]
+) -> tuple[dict[str, Strings], tuple[str, ...]]:
+    """Metadata columns by their names in the table, and warnings about those used by force.
 
+    Raises DataError for columns that are absent, constant, or give the label away.
+    """
+    columns = metadata_columns(table, names)
+    return columns, tuple(refuse_giveaways(columns, table, tuple(metadata_columns(table, anyway))))
+
+
+def _numbers(values: Strings) -> bool:
     return bool(is_number(values[values != ""]).all())

@@ -83,16 +83,19 @@ def read_run(folder: Path, *, trust_changed: bool = False) -> Run:
     return Run(folder, manifest, table, folds[0], predictions, changed)
 
 
-def read_probe(folder: Path) -> Predictions:
-    """The linear probe's out-of-fold rows of a finished run, in no particular order."""
+def read_probe(folder: Path, name: str = PROBE) -> Predictions:
+    """The linear probe's out-of-fold rows of a finished run, in no particular order.
+
+    name : ``probe.csv``, or ``without_metadata.csv``.
+    """
     manifest = read_manifest(folder)
-    if PROBE not in manifest.files:
+    if name not in manifest.files:
         raise RunError(
-            f"run {manifest.name!r} has no linear probe ({PROBE}): runs of `cv` have one where the "
+            f"run {manifest.name!r} has no linear probe ({name}): runs of `cv` have one where the "
             "pooled features are stored; name the run alone, or train it again"
         )
-    check_files(folder, manifest, (PROBE,))
-    return read_oof(folder, PROBE)
+    check_files(folder, manifest, (name,))
+    return read_oof(folder, name)
 
 
 def write_study(folder: Path, study: StudySpec) -> str:

@@ -114,15 +114,15 @@ def write_fold_predictions(
     return PREDICTIONS, IDENTITY_VIEW
 
 
-def write_fold_probe(folder: Path, probe: Predictions) -> str:
+def write_fold_probe(folder: Path, probe: Predictions, name: str = PROBE) -> str:
     """Write what the linear probe gives to the rows a fold held out; the name written."""
-    write_text(folder / PROBE, predictions_csv(probe))
-    return PROBE
+    write_text(folder / name, predictions_csv(probe))
+    return name
 
 
-def fold_probe(folder: Path) -> Predictions | None:
+def fold_probe(folder: Path, name: str = PROBE) -> Predictions | None:
     """The linear probe's probabilities of those rows; None where the fold has none."""
-    return read_predictions(folder / PROBE) if (folder / PROBE).is_file() else None
+    return read_predictions(folder / name) if (folder / name).is_file() else None
 
 
 def fold_predictions(folder: Path) -> Predictions:

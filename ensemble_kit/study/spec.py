@@ -47,7 +47,7 @@ class ModelSpec(Section):
         description="what a member sees: images, features made elsewhere, metadata",
     )
     metadata: tuple[str, ...] = Field(
-        (), description="columns joined to the features, or seen alone: age, sex, site …"
+        (), description="columns joined to the (pooled) features, or seen alone: age, sex, site …"
     )
     metadata_anyway: tuple[str, ...] = Field(
         (), description="those of them to use though they give the label away"

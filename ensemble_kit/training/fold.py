@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.core.records import Floats, Ints, Predictions, Strings
+from ensemble_kit.core.records import Floats, Ints, Predictions
 from ensemble_kit.models.device import peak_memory
-from ensemble_kit.models.draws import PROBE, FoldSeed
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import (
     EpochRecord,
@@ -28,14 +27,18 @@ from ensemble_kit.runs.paths import (
     FEATURES,
     MODEL,
     TENSORBOARD,
+    WITHOUT_METADATA,
     scratch_files,
     scratch_model,
     scratch_weights,
 )
-from ensemble_kit.stores.activations import ActivationKey, open_store
-from ensemble_kit.study import StudySpec, TrainingSpec
+from ensemble_kit.runs.paths import (
+    PROBE as PROBE_ROWS,
+)
+from ensemble_kit.study import TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
-from ensemble_kit.training.head import Features, score_shift, shifted, solve_head
+from ensemble_kit.training.head import score_shift
+from ensemble_kit.training.jobs import FoldJob
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import (
     FoldRows,
@@ -46,7 +49,9 @@ from ensemble_kit.training.phases import (
     run_phase,
     weights_of,
 )
-from ensemble_kit.training.sources import PixelSource, Source, StoredSource
+from ensemble_kit.training.probe import shifted
+from ensemble_kit.training.solving import Solved, pixel_source, solve_fold, stored_at
+from ensemble_kit.training.sources import Source, StoredSource
 from ensemble_kit.training.speeds import remember
 from ensemble_kit.training.workers import available_cores
 
@@ -55,51 +60,6 @@ EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
 class FoldCancelled(Exception):
     """Training was stopped on request: the job's stop file appeared."""
-
-
-@dataclass(frozen=True)
-class PixelFile:
-    """A pixel store as a worker opens it: a plain uint8 file of the shape (n, S, S, 3)."""
-
-    path: Path
-    shape: tuple[int, int, int, int]
-
-    def open(self) -> NDArray[np.uint8]:
-        return np.memmap(self.path, dtype=np.uint8, mode="r", shape=self.shape)
-
-
-@dataclass(frozen=True, eq=False)
-class FoldJob:
-    """All that a process needs to train one fold; plain values, so any machine can take it.
-
-    train, stopping_rows, held : (m,) int rows of the table; labels, groups : (n,) int.
-    keys : activation stores of the head (pooled features) and of the cut; a phase whose store is
-    not among them trains from pixels.
-    stop : once this file exists, the training ends with its running epoch.
-    folder : where the fold's files go. digest : of the study, folds and pixels behind it.
-    """
-
-    spec: StudySpec
-    seed: FoldSeed
-    image_ids: Strings
-    class_names: tuple[str, ...]
-    labels: Ints
-    groups: Ints
-    train: Ints
-    stopping_rows: Ints
-    held: Ints
-    pixels: PixelFile
-    weights: Path | None
-    store_dir: Path
-    keys: tuple[ActivationKey, ...]
-    views: int
-    folder: Path
-    events: Path
-    digest: str
-    threads: int
-    keep_model: bool = True
-    tensorboard: bool = False
-    stop: Path | None = None
 
 
 def train_fold(job: FoldJob) -> FoldDone:
@@ -130,18 +90,16 @@ def train_fold(job: FoldJob) -> FoldDone:
     for left in scratch_files(job.folder):
         left.unlink()
     model, source = _head(job, cache)
-    probe_views: list[Floats] = []
-    if training.head == "probe" or (job.keep_model and _stored(job, 0) is not None):
-        stored = _stored(job, 0)
-        network = None if stored is not None else cache.staged.pooled
-        features = Features(stored, _pixel_source(job), network)
-        stream, n_classes = job.seed.generator(PROBE), len(job.class_names)
-        probe, record = solve_head(features, rows, job.groups, job.views, n_classes, stream)
-        probe_views = [probe.probabilities(features.read(job.held, view)) for view in range(views)]
-    if training.head == "probe":
-        cache.staged.set_head(probe.kernel, probe.bias)
-        history.append(record)
-        told(record)
+    solved = None
+    if job.metadata or training.head == "probe" or (
+        job.keep_model and stored_at(job, 0) is not None
+    ):  # fmt: skip
+        solved = solve_fold(job, cache, rows, views)
+        rows = solved.rows
+    if training.head == "probe" and solved is not None:
+        cache.staged.set_head(solved.kernel, solved.bias)
+        history.append(solved.record)
+        told(solved.record)
     else:
         plan = PhasePlan("head", training.head_epochs, training.head_lr, job.views, training)
         history += run_phase(
@@ -159,10 +117,24 @@ def train_fold(job: FoldJob) -> FoldDone:
         average_weights(model, began_with, job.spec.training.fine_tuned_share)
     shift = score_shift(job.labels, job.train, len(job.class_names), training)
     cache.staged.shift_scores(shift)
-    by_view = [predict(model, source, job.held, view) for view in range(views)]
+    own = [predict(model, source, job.held, view) for view in range(views)]
+    by_view = own
+    if rows.shifts is not None:
+        by_view = [shifted(p, rows.shifts[job.held]) for p in own]
     pooled = pooled_features(_to_pooled(job, cache, source), source, job.held)
-    probe_views = [shifted(p, shift) for p in probe_views]
-    return _finish(job, cache, history, by_view, probe_views, pooled, began)
+    return _finish(job, cache, history, Held(by_view, own[0], pooled, shift, solved), began)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What is known of a fold's held-out rows. by_view : probabilities (m, C), metadata counted;
+    network : the saved network's own, identity view. shift : (C,) of the scores of all rows."""
+
+    by_view: list[Floats]
+    network: Floats
+    pooled: NDArray[np.float32]
+    shift: Floats
+    solved: Solved | None
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -216,27 +188,18 @@ def _rows(job: FoldJob) -> FoldRows:
 
 def _head(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
     cache.staged.freeze(train_tail=False)
-    stored = _stored(job, 0)
+    stored = stored_at(job, 0)
     if stored is None:
-        return cache.compiled("frozen_whole"), _pixel_source(job)
+        return cache.compiled("frozen_whole"), pixel_source(job)
     return cache.compiled("head"), stored
 
 
 def _fine_tune(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
     cache.staged.freeze(train_tail=True)
-    stored = _stored(job, job.spec.model.unfreeze_depth)
+    stored = stored_at(job, job.spec.model.unfreeze_depth)
     if stored is None:
-        return cache.compiled("tuned_whole"), _pixel_source(job)
+        return cache.compiled("tuned_whole"), pixel_source(job)
     return cache.compiled("suffix"), stored
-
-
-def _pixel_source(job: FoldJob) -> Source:
-    return PixelSource(job.pixels.open(), job.spec.training.augment == "online")
-
-
-def _stored(job: FoldJob, depth: int) -> StoredSource | None:
-    keys = [key for key in job.keys if key.depth == depth]
-    return StoredSource(open_store(job.store_dir, keys[0])) if keys else None
 
 
 def _to_pooled(job: FoldJob, cache: ModelCache, source: Source) -> Any:
@@ -260,22 +223,27 @@ def _finish(
     job: FoldJob,
     cache: ModelCache,
     history: list[EpochRecord],
-    by_view: list[Floats],
-    probe_views: list[Floats],
-    pooled: NDArray[np.float32],
+    found: Held,
     began: float,
 ) -> FoldDone:
     training_seconds = time.perf_counter() - began
-    mean = _held(job, np.mean(by_view, axis=0))
-    identity = _held(job, by_view[0]) if len(by_view) > 1 else None
+    mean, solved = _held(job, np.mean(found.by_view, axis=0)), found.solved
+    other = len(found.by_view) > 1 or bool(job.metadata)
+    identity = _held(job, found.network) if other else None
     names = [
         write_history(job.folder, history),
         *write_fold_predictions(job.folder, mean, identity),
     ]
-    if probe_views:
-        names.append(write_fold_probe(job.folder, _held(job, np.mean(probe_views, axis=0))))
+    for name, by_view in ((PROBE_ROWS, solved.probe), (WITHOUT_METADATA, solved.without)) if (
+        solved
+    ) else ():  # fmt: skip
+        if by_view:
+            p = np.mean([shifted(p, found.shift) for p in by_view], axis=0)
+            names.append(write_fold_probe(job.folder, _held(job, p), name))
+    if job.keep_model and solved is not None and solved.metadata is not None:
+        names += solved.metadata.write(job.folder)
     if job.keep_model:
-        write_features(job.folder / FEATURES, pooled)
+        write_features(job.folder / FEATURES, found.pooled)
         names.append(FEATURES)
         temporary = scratch_model(job.folder, os.getpid())
         try:

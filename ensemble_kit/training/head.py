@@ -22,15 +22,21 @@ ONLINE_VIEWS = 4
 class Features:
     """Pooled features of the frozen base, float32: from the store, or else computed from pixels.
 
-    network : pixels -> pooled features; needed where ``stored`` is None.
+    network : pixels -> pooled features; needed where ``stored`` is None. beside : (n, M) encoded
+    metadata of all rows of the table, joined to them; None: there is none.
     """
 
     stored: StoredSource | None
     pixels: Source
     network: Any = None
+    beside: NDArray[np.float32] | None = None
 
     def read(self, rows: Ints, view: int) -> NDArray[np.float32]:
-        """(m, F) of rows in one view, without changes of colour."""
+        """(m, F), or (m, F + M), of rows in one view, without changes of colour."""
+        found = self._of_images(rows, view)
+        return found if self.beside is None else np.hstack([found, self.beside[rows]])
+
+    def _of_images(self, rows: Ints, view: int) -> NDArray[np.float32]:
         if self.stored is not None:
             return np.asarray(self.stored.seen(rows, view))
         batches = prediction_batches(self.pixels, rows, PREDICT_BATCH, view)
@@ -84,9 +90,3 @@ def score_shift(labels: Ints, train: Ints, n_classes: int, spec: TrainingSpec) -
     counts = np.bincount(labels[train], minlength=n_classes).astype(np.float64)
     share = np.where(counts > 0, counts, counts.sum()) / counts.sum()
     return np.asarray(-spec.logit_adjustment * np.log(share))
-
-
-def shifted(probabilities: Floats, shift: Floats) -> Floats:
-    """(m, C) probabilities whose scores were raised by ``shift`` (C,)."""
-    moved = probabilities * np.exp(shift)
-    return np.asarray(moved / moved.sum(axis=1, keepdims=True))

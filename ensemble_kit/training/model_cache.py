@@ -31,7 +31,7 @@ class ModelCache:
     def compiled(self, part: Part) -> Any:
         if part not in self.parts:
             model = getattr(self.staged, part)
-            compile_model(model, self.spec.training)
+            compile_model(model, self.spec.training, shifted_scores=bool(self.spec.model.metadata))
             self.parts[part] = model
         return self.parts[part]
 
@@ -66,7 +66,7 @@ def open_model_cache(
     device = warm_up(threads)
     model, training = spec.model, spec.training
     base = (model.backbone, model.image_size, weights, spec.split.seed, training.precision)
-    head = (n_classes, model.dropout, model.unfreeze_depth,
+    head = (n_classes, model.dropout, model.unfreeze_depth, bool(model.metadata),
             training.weight_decay, training.label_smoothing, training.batch_size)  # fmt: skip
     cache, _process.cache = _process.cache, None
     if cache is None or base != _process.base:

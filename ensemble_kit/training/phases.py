@@ -16,6 +16,7 @@ from ensemble_kit.metrics.losses import class_aucs, log_losses
 from ensemble_kit.models.draws import COLOUR, PHASES, FoldSeed, Phase, draw_epoch
 from ensemble_kit.runs.folds import EpochRecord
 from ensemble_kit.study import TrainingSpec
+from ensemble_kit.training.probe import shifted
 from ensemble_kit.training.sources import Source, prediction_batches, training_batches
 
 PREDICT_BATCH = 32
@@ -27,6 +28,7 @@ class FoldRows:
 
     train, stopping_rows : (m,) int; ``stopping_rows`` choose the epoch (may be empty).
     labels : (n,) int, targets : (n, C) one-hot, weights : (n,) of all rows of the table.
+    shifts : (n, C) what metadata adds to the scores of each row; None: there is none.
     """
 
     train: Ints
@@ -34,6 +36,15 @@ class FoldRows:
     labels: Ints
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
+    shifts: Floats | None = None
+
+    @property
+    def asked(self) -> NDArray[np.float32]:
+        """What the loss of :func:`compile_model` is given of each row: its targets (n, C), and
+        the shifts of its scores beside them where there are any, (n, 2C)."""
+        if self.shifts is None:
+            return self.targets
+        return np.hstack([self.targets, self.shifts.astype(np.float32)])
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,12 @@ class PhasePlan:
     threshold: float | None = None
 
 
-def compile_model(model: Any, spec: TrainingSpec) -> None:
-    """Attach AdamW (decoupled decay, Loshchilov & Hutter 2019) or Adam, and cross-entropy."""
+def compile_model(model: Any, spec: TrainingSpec, *, shifted_scores: bool = False) -> None:
+    """Attach AdamW (decoupled decay, Loshchilov & Hutter 2019) or Adam, and cross-entropy.
+
+    shifted_scores : targets are :attr:`FoldRows.asked` with shifts, and the loss is that of the
+    shifted scores.
+    """
     import keras
 
     if spec.weight_decay > 0:
@@ -57,8 +72,23 @@ def compile_model(model: Any, spec: TrainingSpec) -> None:
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     else:
         optimizer = keras.optimizers.Adam()
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing)
+    loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=spec.label_smoothing)
+    if shifted_scores:
+        loss = _loss_of_shifted(spec.label_smoothing)
     model.compile(optimizer=optimizer, loss=loss)
+
+
+def _loss_of_shifted(smoothing: float) -> Any:
+    """Cross-entropy of softmax(log p + shift), p the network's probabilities (B, C)."""
+    import keras
+
+    def loss(asked: Any, p: Any) -> Any:
+        n_classes = p.shape[-1]
+        targets = (1 - smoothing) * asked[:, :n_classes] + smoothing / n_classes
+        scores = keras.ops.log(keras.ops.maximum(p, 1e-30)) + asked[:, n_classes:]
+        return -keras.ops.sum(targets * keras.ops.log_softmax(scores), axis=-1)
+
+    return loss
 
 
 def weights_of(model: Any) -> list[NDArray[Any]]:
@@ -189,7 +219,7 @@ def _run_epoch(
     size = plan.spec.batch_size
     steps = -(-len(draw.rows) // size)
     loss = 0.0
-    batches = training_batches(source, draw, rows.targets, rows.weights, size, stream)
+    batches = training_batches(source, draw, rows.asked, rows.weights, size, stream)
     for step, batch in enumerate(batches):
         if plan.spec.schedule == "cosine":
             share = cosine_share(epoch * steps + step, plan.epochs * steps, plan.spec.warmup)
@@ -208,6 +238,8 @@ def _run_epoch(
     scores: dict[str, float | None] = dict.fromkeys(("log_loss", "accuracy", "roc_auc"))
     if len(rows.stopping_rows):
         probabilities = predict(model, source, rows.stopping_rows)
+        if rows.shifts is not None:
+            probabilities = shifted(probabilities, rows.shifts[rows.stopping_rows])
         scores = stopping_scores(rows.labels[rows.stopping_rows], probabilities)
     return EpochRecord(
         phase=plan.phase,

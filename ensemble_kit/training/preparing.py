@@ -11,6 +11,7 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SplitError
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Folds, ImageTable, Ints
+from ensemble_kit.data.encoding import metadata_columns
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.device import policy_for
 from ensemble_kit.models.draws import INNER, FoldSeed
@@ -22,7 +23,7 @@ from ensemble_kit.stores.pixel_filling import PIXELS
 from ensemble_kit.stores.pixels import PixelStore, fill_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.events import EventLog
-from ensemble_kit.training.fold import FoldJob, PixelFile
+from ensemble_kit.training.jobs import FoldJob, PixelFile
 from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.speeds import forecast, remember
@@ -210,8 +211,11 @@ def fold_job(
         train, stopping_rows = train[~inner], train[inner]
         if not len(stopping_rows):
             raise _no_inner(seed.fold)
+    columns = metadata_columns(table, spec.model.metadata)
+    coded = [[(name, [str(v) for v in c]) for name, c in columns.items()]] if columns else []
     digest = digest_of(spec.digest, folds.digest, prepared.pixels.digest, prepared.weights_digest,
-                       prepared.plan.views, table.digest, prepared.precision)  # fmt: skip
+                       prepared.plan.views, table.digest, prepared.precision,
+                       *coded)  # fmt: skip
     return FoldJob(
         spec=spec,
         seed=seed,
@@ -233,6 +237,7 @@ def fold_job(
         threads=workers.threads,
         keep_model=keep_model,
         tensorboard=prepared.resources.tensorboard,
+        metadata={name: np.array(column) for name, column in columns.items()},
     )
 
 

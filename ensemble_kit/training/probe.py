@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.records import Floats, Ints
 from ensemble_kit.posthoc.convex.softmax_regression import (
-    LOOSE,
     Axes,
     Block,
     Float32s,
     SoftmaxFit,
     fit_softmax,
+    fit_without_each,
     mean_loss,
     principal_axes,
 )
@@ -141,15 +141,12 @@ def _choose_ridge(
     """
     if len(blocks) < 2:
         return 1.0, float("nan"), None
-    fits: list[SoftmaxFit | None] = [None] * len(blocks)
+    fits: list[SoftmaxFit] = []
     sizes = np.array([float(block.weights.sum()) for block in blocks])
 
     def left_out(ridge: float) -> tuple[float, float, SoftmaxFit | None]:
-        losses = []
-        for k, held in enumerate(blocks):
-            rest = [block for block in blocks if block is not held]
-            fits[k] = fit = fit_softmax(rest, n_classes, ridge, axes, fits[k], LOOSE)
-            losses.append(_averaged_loss(held, fit, views))
+        fits[:] = fit_without_each(blocks, n_classes, ridge, axes, fits)
+        losses = [_averaged_loss(b, fit, views) for b, fit in zip(blocks, fits, strict=True)]
         return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), fits[0]
 
     n_images = sum(len(block.x) for block in blocks) // views
@@ -172,3 +169,9 @@ def _averaged_loss(block: Block, fit: SoftmaxFit, views: int) -> float:
     p = fit.probabilities(block.x).reshape(views, m, -1).mean(axis=0)
     right = np.maximum(p[np.arange(m), block.labels[:m]], np.float32(1e-30)).astype(np.float64)
     return float(-np.average(np.log(right), weights=block.weights[:m]))
+
+
+def shifted(probabilities: Floats, shift: Floats) -> Floats:
+    """(m, C) probabilities whose scores were raised by ``shift``, (C,) or (m, C)."""
+    moved = probabilities * np.exp(shift)
+    return np.asarray(moved / moved.sum(axis=1, keepdims=True))

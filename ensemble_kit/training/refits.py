@@ -8,8 +8,8 @@ from ensemble_kit.core.records import Floats, ImageTable, Ints
 from ensemble_kit.models.draws import PROBE, FoldSeed
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import class_weights
-from ensemble_kit.training.head import score_shift, shifted
-from ensemble_kit.training.probe import ReadFeatures, fit_probe
+from ensemble_kit.training.head import score_shift
+from ensemble_kit.training.probe import ReadFeatures, fit_probe, shifted
 
 Predict = Callable[[Ints], Floats]
 """Rows (m,) of the table -> (m, C) probabilities."""

@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +18,42 @@ from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictio
 from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
 from ensemble_kit.models.draws import PROBE, FoldSeed
-from ensemble_kit.runs.folds import FoldDone, write_fold_predictions
-from ensemble_kit.runs.paths import DONE, ENCODERS, TABLE_MODEL
+from ensemble_kit.runs.folds import FoldDone, write_fold_predictions, write_fold_probe
+from ensemble_kit.runs.paths import DONE, ENCODERS, TABLE_MODEL, WITHOUT_METADATA
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import class_weights
-from ensemble_kit.training.head import score_shift, shifted
-from ensemble_kit.training.probe import Probe, fit_probe
+from ensemble_kit.training.head import score_shift
+from ensemble_kit.training.probe import Probe, fit_probe, shifted
 from ensemble_kit.training.trees import Trees, fit_trees
 
 
 @dataclass(frozen=True, eq=False)
 class TableInputs:
     """Rows in the table's order. x : (n, F) float32 or None. columns : metadata, name -> (n,) str,
-    ``""`` where missing. digest : of both."""
+    ``""`` where missing. digest : of both. names : F names of the features."""
 
     x: NDArray[np.float32] | None
     columns: Mapping[str, Strings]
     digest: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
     """linear : multinomial logistic regression on features and encoded metadata. trees : beside it
-    for metadata alone; the probabilities are then the mean of both. shift : (C,) of the scores."""
+    for metadata alone; the probabilities are then the mean of both. shift : (C,) of the scores.
+    names : of the features; () for none, and in models written before names were kept."""
 
     encoders: tuple[ColumnEncoder, ...]
     linear: Probe
     trees: Trees | None
     shift: Floats
+    names: tuple[str, ...] = ()
+
+    @property
+    def n_features(self) -> int:
+        """Features beside the metadata."""
+        return len(self.linear.kernel) - sum(encoder.width for encoder in self.encoders)
 
     def probabilities(self, inputs: TableInputs, rows: Ints) -> Floats:
         """(m, C); each row sums to 1."""
@@ -60,7 +68,7 @@ class TableModel:
         write_json(folder / ENCODERS, [encoder.to_json() for encoder in self.encoders])
         arrays: dict[str, Any] = {
             "kernel": self.linear.kernel, "bias": self.linear.bias, "shift": self.shift,
-            "ridge": np.float64(self.linear.ridge),
+            "ridge": np.float64(self.linear.ridge), "names": np.array(self.names, np.str_),
         }  # fmt: skip
         if self.trees is not None:
             arrays |= {f"trees_{name}": a for name, a in self.trees.arrays().items()}
@@ -84,6 +92,7 @@ def read_table_model(folder: Path) -> TableModel:
         Probe(arrays["kernel"], arrays["bias"], float(arrays["ridge"]), nothing, nothing),
         Trees.of_arrays(trees) if trees else None,
         arrays["shift"],
+        tuple(arrays["names"].tolist()) if "names" in arrays else (),
     )
 
 
@@ -107,7 +116,8 @@ def fit_table_model(
         x = read(train, 0).astype(np.float64)
         w = weights[train].astype(np.float64)
         trees = fit_trees(x, labels[train], w, n_classes, seed.number(PROBE))
-    return TableModel(encoders, linear, trees, score_shift(labels, train, n_classes, spec.training))
+    shift = score_shift(labels, train, n_classes, spec.training)
+    return TableModel(encoders, linear, trees, shift, inputs.names)
 
 
 def fit_table_fold(
@@ -122,7 +132,12 @@ def fit_table_fold(
     p = Predictions(table.image_ids[held], table.class_names, model.probabilities(inputs, held))
     make_folder(folder)
     (folder / DONE).unlink(missing_ok=True)
-    names = (*model.write(folder), *write_fold_predictions(folder, p))
+    names = [*model.write(folder), *write_fold_predictions(folder, p)]
+    if inputs.x is not None and inputs.columns:
+        images = replace(inputs, columns={})
+        bare = fit_table_model(images, table, train, spec, seed).probabilities(images, held)
+        without = Predictions(table.image_ids[held], table.class_names, bare)
+        names.append(write_fold_probe(folder, without, WITHOUT_METADATA))
     seconds = time.perf_counter() - began
     done = FoldDone(
         digest=digest, repeat=seed.repeat, fold=seed.fold, epochs={}, seconds={"head": seconds},

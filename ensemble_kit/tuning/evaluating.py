@@ -18,11 +18,11 @@ from ensemble_kit.study import StudySpec
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
     FoldCancelled,
-    FoldJob,
     fold_epochs,
     read_done,
     train_fold,
 )
+from ensemble_kit.training.jobs import FoldJob
 from ensemble_kit.training.preparing import Prepared, Resources, fold_job, prepare_study
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.losses import FoldLoss, fold_loss, score

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.errors import some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.depth import depth_note
@@ -18,7 +18,6 @@ from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
-from ensemble_kit.runs.folder import read_probe
 from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.runs.manifest import (
     Manifest,
@@ -28,7 +27,16 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
-from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, PROBE, REPORT, STUDY, fold_folder
+from ensemble_kit.runs.paths import (
+    FOLDS,
+    IMAGES,
+    OOF,
+    PROBE,
+    REPORT,
+    STUDY,
+    WITHOUT_METADATA,
+    fold_folder,
+)
 from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_images, write_oof
 from ensemble_kit.splits import check_folds
@@ -44,7 +52,7 @@ from ensemble_kit.training.preparing import (
     prepare_study,
 )
 from ensemble_kit.training.workers import Workers
-from ensemble_kit.workflows.cv_plan import check_first
+from ensemble_kit.workflows.cv_plan import check_first, metadata_note
 from ensemble_kit.workflows.cv_tables import Frame, TableRun, read_table_run, train_tables
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.gathering import (
@@ -61,7 +69,7 @@ from ensemble_kit.workflows.inputs import (
     read_images,
     run_folder,
 )
-from ensemble_kit.workflows.probe_floor import against_probe, floor_warning, gather_probe
+from ensemble_kit.workflows.probe_floor import floor_facts, gather_probe
 from ensemble_kit.workflows.repeats import corrected_figures, repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
 from ensemble_kit.workflows.variants import (
@@ -121,22 +129,22 @@ def cross_validate(
         )  # fmt: skip
         place = run_folder(runs_dir, name or default_run_name(found.study, found.table))
         return _cross_validate_table(found, place, overwrite, tell)
-    if study.model.metadata:
-        raise StudyError(
-            "model.metadata joins features (cv --features) or stands alone (cv --metadata-only); "
-            "inside a network it is not there yet: ensemble an image run with a metadata run"
-        )
     check_model_spec(study.model)
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
     study, draws = draws_of(table, study, folds, tell=tell)
-    check_first(table, draws, study)
+    warnings = check_first(table, draws, study)
     variants = variants_of(table, draws[0], fractions, leak_audit, study.split.seed)
     more = len(variants) * draws[0].n_folds
     tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws) + more)
     repeats, trained = _train_run(
         table, draws, study, folder, resources, tell, overwrite, reading, variants
     )
+    if study.model.metadata:
+        facts = read_manifest(folder).facts
+        notes = [*facts["store_notes"], metadata_note(study)]
+        asked = {"metadata_warnings": list(warnings), "metadata": list(study.model.metadata)}
+        record_files(folder, (), facts=facts | asked | {"store_notes": notes})
     tell("evaluating")
     _complete(folder, table, draws, repeats, study)
     if trained:
@@ -169,6 +177,7 @@ def _cross_validate_table(
     repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
     names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+    names += filter(None, [gather_probe(table, folder, draws[:1], WITHOUT_METADATA)])
     facts = read_manifest(folder).facts | found.facts() | {"folds": fold_facts(done)}
     record_files(folder, names, facts=facts)
     tell("evaluating")
@@ -213,9 +222,8 @@ def _train_run(
     repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
     names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
-    probe = gather_probe(table, folder, draws[:1])
-    if probe is not None:
-        names.append(probe)
+    for rows in (PROBE, WITHOUT_METADATA):
+        names += filter(None, [gather_probe(table, folder, draws[:1], rows)])
     facts = read_manifest(folder).facts | training_facts(prepared, spec, done)
     facts |= {"reading": dict(reading)} if reading else {}
     facts["pixel_bits"] = prepared.pixels.bits
@@ -244,12 +252,8 @@ def _complete(
     facts, warnings = manifest.facts, _warnings(manifest, table, spec)
     if len(draws) > 1:
         facts = facts | {"corrected": corrected_figures(table, draws, repeats, spec.evaluation)}
-    if PROBE in manifest.files:
-        probe = read_probe(folder).in_order_of(table.image_ids)
-        rows = against_probe(table, predictions, probe, spec.evaluation, spec.split.seed)
-        facts = facts | {"against_probe": rows}
-        if warning := floor_warning(rows, spec.model.unfreeze_depth):
-            warnings = (*warnings, warning)
+    found, said = floor_facts(folder, table, predictions, spec)
+    facts, warnings = facts | found, (*warnings, *said)
     record_files(
         folder,
         [STUDY, IMAGES, *names],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
@@ -67,8 +68,19 @@ def plan_cross_validation(
     return CrossValidationPlan(table, study, tuple(draws), pixels, stores, known, times)
 
 
-def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> None:
-    """Refuse, before any work, what would otherwise be refused after it."""
+def check_first(table: ImageTable, draws: Sequence[Folds], study: StudySpec) -> tuple[str, ...]:
+    """Refuse, before any work, what would otherwise be refused after it; warnings about metadata
+    that was asked for though it gives the label away."""
     check_names_of_view(study.evaluation.malignant, table.class_names, study.data.vocabulary)
     make_slices(table, study.evaluation.slices)
     check_inner_holdout(table, draws, study)
+    return asked_columns(table, study.model.metadata, study.model.metadata_anyway)[1]
+
+
+def metadata_note(study: StudySpec) -> str:
+    """How metadata joins a network, in words."""
+    return (
+        f"Metadata ({', '.join(study.model.metadata)}) joins the pooled features before the head, "
+        "which is solved on both; encoders were fitted on each training part. What metadata adds "
+        "to the class scores stays as solved while blocks are trained."
+    )

@@ -9,9 +9,8 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
-from ensemble_kit.data.encoding import metadata_columns
-from ensemble_kit.data.features import features_of, read_features
-from ensemble_kit.data.giveaways import refuse_giveaways
+from ensemble_kit.data.features import features_of, read_features, without_constant
+from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
 from ensemble_kit.models.draws import FoldSeed
@@ -39,6 +38,7 @@ class TableRun:
     inputs: TableInputs
     reading: dict[str, object]
     warnings: tuple[str, ...] = ()
+    left_out: str = ""
 
     def facts(self) -> dict[str, Any]:
         """For the manifest."""
@@ -47,7 +47,7 @@ class TableRun:
             "n_features": 0 if self.inputs.x is None else int(self.inputs.x.shape[1]),
             "metadata": list(self.inputs.columns),
             "metadata_warnings": list(self.warnings),
-            "store_notes": [self.note()],
+            "store_notes": [self.note(), *([f"{self.left_out}."] if self.left_out else [])],
             **({"reading": self.reading} if self.reading else {}),
         }
 
@@ -99,10 +99,12 @@ def read_table_run(
         raise StudyError("inputs = 'features' needs a file: give --features FILE")
     table, reading = _read_table(images, study, sample_dir, tell)
     source = str(given) if isinstance(given, (str, Path)) else "the features"
-    columns = metadata_columns(table, asked)
-    anyway = metadata_columns(table, study.model.metadata_anyway)
-    warnings = refuse_giveaways(columns, table, tuple(anyway))
-    found = features_of(table, read_features(given), source) if kind == "features" else None
+    columns, warnings = asked_columns(table, asked, study.model.metadata_anyway)
+    found, left_out = None, ""
+    if kind == "features":
+        found, left_out = without_constant(features_of(table, read_features(given), source), source)
+    if left_out:
+        tell("read", told="", notes=(left_out,), warnings=())
     study, draws = draws_of(table, study, folds)
     for draw in draws:
         check_folds(table, draw)
@@ -111,8 +113,8 @@ def read_table_run(
     digest = digest_of(
         found.digest if found else "", [(n, [str(v) for v in c]) for n, c in columns.items()]
     )
-    inputs = TableInputs(found.x if found else None, columns, digest)
-    return TableRun(table, study, draws, inputs, reading, tuple(warnings))
+    inputs = TableInputs(found.x if found else None, columns, digest, found.names if found else ())
+    return TableRun(table, study, draws, inputs, reading, warnings, left_out)
 
 
 def train_tables(found: TableRun, folder: Path, tell: Tell) -> list[FoldDone]:

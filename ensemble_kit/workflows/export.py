@@ -30,7 +30,7 @@ from ensemble_kit.workflows.agreement import (
 from ensemble_kit.workflows.bundle import bundle_json, check_sets, script_of
 from ensemble_kit.workflows.card import write_card
 from ensemble_kit.workflows.quantized import Quantized, loss_of
-from ensemble_kit.workflows.shipped import Shipped, open_shipped
+from ensemble_kit.workflows.shipped import Shipped, check_sees_images_alone, open_shipped
 
 TOLERANCE = 1e-4
 INT8_TOLERANCE = 1e-2
@@ -99,6 +99,7 @@ def export(
     check_abilities(chosen, quantize=quantize, encoded=encoded)
     _check_free(to, run_folder, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage)
+    check_sees_images_alone(shipped)
     if isinstance(shipped.sets, CrossSets):
         raise RunError(
             f"run {shipped.run.name!r} has cross-conformal prediction sets, which need every fold "

@@ -134,19 +134,23 @@ class FinishedRun:
         return load_network(path)
 
     def predict(
-        self, images: Any, *, coverage: float | None = None, fold: int | None = None
-    ) -> pd.DataFrame:
+        self, images: Any = None, *, features: Any = None, metadata: Any = None,
+        coverage: float | None = None, fold: int | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Probabilities of new images by the fold models, as ``cli.py predict`` gives them.
 
-        images : a folder, files, a table of paths, or uint8 pixels (n, h, w, 3). coverage : of
-        the prediction sets. fold : by this fold model alone. Index: image; columns: the classes,
-        ``decision``, ``set``, ``spread``, ``novelty`` … (docs/predict.md).
+        images : a folder, files, a table of paths, or uint8 pixels (n, h, w, 3). features,
+        metadata : files or DataFrames of what the models see beside images, by image id; of an
+        ensemble also ``{member: features}`` (docs/members.md). coverage : of the prediction sets.
+        fold : by this fold model alone. Index: image; columns: the classes, ``decision``, ``set``,
+        ``spread``, ``novelty`` … (docs/predict.md).
         """
         from ensemble_kit.workflows.predict import predict
 
-        return (
-            predict(self.folder, images, coverage=coverage, fold=fold).to_frame().set_index("image")
+        found = predict(
+            self.folder, images, features=features, metadata=metadata, coverage=coverage, fold=fold
         )
+        return found.to_frame().set_index("image")
 
     @cached_property
     def saved_ensemble(self) -> "Bundle":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.data.sources import content_digest
-from ensemble_kit.workflows.shipped import Member
+from ensemble_kit.workflows.shipped_members import Member
 
 LIKENESS = 0.4
 """Two images are taken for one where they lie closer than this share of the median distance that
@@ -96,6 +96,8 @@ def alike_pairs(
     """
     pairs, unchecked = {}, []
     for member, by_fold in zip(members, features, strict=True):
+        if not member.sees_images:
+            continue
         if not member.novelty:
             unchecked.append(f"{member.name} kept no features: near-duplicates were not looked for")
         for novelty, source, rows in zip(member.novelty, member.folds, by_fold, strict=False):

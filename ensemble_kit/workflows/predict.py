@@ -1,9 +1,7 @@
 """Predict new images with a finished run: streamed, bounded in memory, resumed where it stopped."""
 
 import json
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,18 +14,22 @@ from ensemble_kit.core.errors import DataError, RunError, some
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output
-from ensemble_kit.data.decode import Aspect, Pixels
-from ensemble_kit.data.new_images import Given, NewImage, find_new_images, read_new_image
+from ensemble_kit.data.new_images import Given, NewImage, find_new_images
+from ensemble_kit.data.new_metadata import GivenMetadata
 from ensemble_kit.models.fold_ensemble import FoldOutputs
 from ensemble_kit.posthoc.spread import mutual_information
 from ensemble_kit.training.model_cache import warm_up
-from ensemble_kit.training.workers import available_cores
+from ensemble_kit.workflows.beside import (
+    Beside,
+    GivenFeatures,
+    outputs_of_member,
+    what_to_predict,
+)
+from ensemble_kit.workflows.pieces import Piece, decoded
 from ensemble_kit.workflows.predicted import Bounds, Predicted, joined
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 BATCH = 32
-AHEAD = 2
-"""Batches decoded before they are needed."""
 PARTIAL = ".{name}.partial"
 MARK = "\x1e"
 """Begins the lines of that file that are no rows."""
@@ -46,19 +48,12 @@ class PredictOptions:
     drop: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """Images of one batch as every input size asks for them, and what could not be read."""
-
-    images: tuple[NewImage, ...]
-    pixels: Mapping[tuple[int, Aspect], Pixels]
-    damaged: tuple[str, ...]
-
-
 def predict(
     run_folder: Path | str,
-    images: Given,
+    images: Given | None = None,
     *,
+    features: GivenFeatures = None,
+    metadata: GivenMetadata | None = None,
     coverage: float | None = None,
     fold: int | None = None,
     options: PredictOptions | None = None,
@@ -67,21 +62,27 @@ def predict(
     """Class probabilities, decision, prediction set, spread and novelty of new images.
 
     run_folder : of a `cv` run, or of an ensemble of such runs. images : a folder, files, a table
-    of paths, or uint8 pixels (n, h, w, 3). coverage : of the sets. fold : this fold model alone.
+    of paths, or uint8 pixels (n, h, w, 3); None where no member sees any: the rows of features,
+    else of metadata, are predicted. features, metadata : tables of what members see beside images,
+    by image id (docs/members.md). coverage : of the sets. fold : this fold model alone.
     tell : hears "begin" (total) and "step" (n images done). Raises RunError and DataError.
     """
-    found = find_new_images(images)
+    if images is not None:
+        find_new_images(images)
     shipped = open_shipped(Path(run_folder), coverage=coverage, fold=fold)
+    found, given = what_to_predict(shipped, images, features, metadata)
     tell("begin", total=len(found))
-    parts = list(stream(shipped, found, options or PredictOptions(), tell))
-    return replace(joined(parts), notes=shipped.notes)
+    parts = list(stream(shipped, found, options or PredictOptions(), tell, given))
+    return replace(joined(parts), notes=(*shipped.notes, *given.notes))
 
 
 def predict_to_file(
     run_folder: Path,
-    images: Given,
+    images: Given | None,
     out: Path,
     *,
+    features: GivenFeatures = None,
+    metadata: GivenMetadata | None = None,
     coverage: float | None = None,
     fold: int | None = None,
     options: PredictOptions | None = None,
@@ -96,11 +97,13 @@ def predict_to_file(
     """
     _check_out(out, run_folder, images, overwrite)
     options = options or PredictOptions()
-    found = find_new_images(images)
+    if images is not None:
+        find_new_images(images)
     shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
+    found, given = what_to_predict(shipped, images, features, metadata)
     key = digest_of(
         shipped.run.manifest.files, coverage, fold, options.bounds.limits, options.drop,
-        options.skip_damaged, [(image.image_id, _stamp(image)) for image in found],
+        options.skip_damaged, [(image.image_id, _stamp(image)) for image in found], given.digest,
     )  # fmt: skip
     partial = out.parent / PARTIAL.format(name=out.name)
     make_folder(out.parent)
@@ -109,7 +112,7 @@ def predict_to_file(
     tell("step", n=min(done, len(found)))
     header = ""
     with partial.open("a", encoding="utf-8", newline="") as file:
-        for part in stream(shipped, found[done:], options):
+        for part in stream(shipped, found[done:], options, given=given):
             frame = part.to_frame()
             header = ",".join(_quoted(name) for name in frame.columns)
             looked_at = min(done + options.batch, len(found))
@@ -126,40 +129,49 @@ def predict_to_file(
     return Predicted(
         shipped.class_names, np.empty(0, np.str_), np.empty((0, len(shipped.class_names))),
         np.empty(0, np.int64), np.empty((0, len(shipped.class_names)), np.bool_), none, none,
-        np.empty(0, np.str_), bool(options.bounds.limits), tuple(skipped), shipped.notes,
+        np.empty(0, np.str_), bool(options.bounds.limits), tuple(skipped),
+        (*shipped.notes, *given.notes),
     )  # fmt: skip
 
 
 def stream(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
-) -> Iterator[Predicted]:
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing,
+    given: Beside | None = None,
+) -> Iterator[Predicted]:  # fmt: skip
     """Pieces of at most ``options.batch`` rows, in the order of the images."""
-    for piece, outputs in outputs_of(shipped, images, options, tell):
+    for piece, outputs in outputs_of(shipped, images, options, tell, given):
         yield _rows(shipped, piece, outputs, options)
 
 
 def outputs_of(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing
-) -> Iterator[tuple[Piece, list[FoldOutputs]]]:
+    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing,
+    given: Beside | None = None,
+) -> Iterator[tuple[Piece, list[FoldOutputs]]]:  # fmt: skip
     """The fold models' outputs, one for each member, batch by batch.
 
-    Raises DataError naming images that cannot be read, unless they are to be skipped.
+    given : what members see beside pixels. Raises DataError naming images that cannot be read,
+    unless they are to be skipped.
     """
-    warm_up(0)
-    inputs = {(m.spec.image_size, m.spec.aspect) for m in shipped.members}
-    for piece in _pieces(images, sorted(inputs), options):
+    inputs = {(m.spec.image_size, m.spec.aspect) for m in shipped.members if m.sees_images}
+    if inputs:
+        warm_up(0)
+    given = given or Beside()
+    for piece in decoded(images, sorted(inputs), options.batch, options.jobs):
         if piece.damaged and not options.skip_damaged:
             raise DataError(
                 f"{some(piece.damaged)}; mend or remove what is named, or give --skip-damaged to "
                 "leave such images out"
             )
         fill = len(images) > options.batch
+        ids = [image.image_id for image in piece.images]
         yield (
             piece,
             [
-                m.ensemble.predict(
-                    piece.pixels[m.spec.image_size, m.spec.aspect],
-                    m.views,
+                outputs_of_member(
+                    m,
+                    ids,
+                    piece.pixels.get((m.spec.image_size, m.spec.aspect)),
+                    given,
                     options.batch,
                     fill=fill,
                 )
@@ -197,49 +209,7 @@ def _rows(
     )
 
 
-def _pieces(
-    images: Sequence[NewImage], inputs: Sequence[tuple[int, Aspect]], options: PredictOptions
-) -> Iterator[Piece]:
-    """Decoded batches, read by threads a little ahead of their use."""
-
-    def read(image: NewImage) -> dict[tuple[int, Aspect], Pixels] | str:
-        try:
-            return {key: read_new_image(image, *key) for key in inputs}
-        except DataError as error:
-            return str(error)
-
-    batches = [images[i : i + options.batch] for i in range(0, len(images), options.batch)]
-    with ThreadPoolExecutor(options.jobs or available_cores()) as pool:
-        waiting: deque[
-            tuple[Sequence[NewImage], list[Future[dict[tuple[int, Aspect], Pixels] | str]]]
-        ]
-        waiting = deque()
-        for batch in batches:
-            waiting.append((batch, [pool.submit(read, image) for image in batch]))
-            if len(waiting) > AHEAD:
-                yield _piece(*waiting.popleft(), inputs)
-        while waiting:
-            yield _piece(*waiting.popleft(), inputs)
-
-
-def _piece(
-    batch: Sequence[NewImage],
-    futures: "list[Future[dict[tuple[int, Aspect], Pixels] | str]]",
-    inputs: Sequence[tuple[int, Aspect]],
-) -> Piece:
-    results = [future.result() for future in futures]
-    good = [(i, r) for i, r in zip(batch, results, strict=True) if not isinstance(r, str)]
-    damaged = tuple(r for r in results if isinstance(r, str))
-    pixels = {
-        key: np.stack([r[key] for _, r in good])
-        if good
-        else np.empty((0, key[0], key[0], 3), np.uint8)
-        for key in inputs
-    }
-    return Piece(tuple(image for image, _ in good), pixels, damaged)
-
-
-def _check_out(out: Path, run_folder: Path, images: Given, overwrite: bool) -> None:
+def _check_out(out: Path, run_folder: Path, images: Given | None, overwrite: bool) -> None:
     """Refuse to write over a run, over what is predicted, or over a file without being asked."""
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise DataError(f"{out}: predictions are written as .csv or .parquet; name it so")
@@ -251,7 +221,7 @@ def _check_out(out: Path, run_folder: Path, images: Given, overwrite: bool) -> N
         )
     if out.is_dir():
         raise DataError(f"{out} is a folder: name a file with --out")
-    given = [] if isinstance(images, np.ndarray) else [images]
+    given: list[object] = [] if isinstance(images, np.ndarray) else [images]
     if isinstance(images, Sequence) and not isinstance(images, str):
         given = list(images)
     if any(isinstance(item, (str, Path)) and Path(item).resolve() == place for item in given):

@@ -1,5 +1,6 @@
 """The network of a run against the linear probe on its own frozen features."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ensemble_kit.data.predictions import predictions_csv
 from ensemble_kit.metrics.cases import Key, make_cases
 from ensemble_kit.metrics.comparison import paired_differences
 from ensemble_kit.metrics.scorer import Scorer
+from ensemble_kit.runs.folder import read_probe
 from ensemble_kit.runs.folds import fold_probe
-from ensemble_kit.runs.paths import PROBE, fold_folder
-from ensemble_kit.study import EvaluationSpec
+from ensemble_kit.runs.manifest import read_manifest
+from ensemble_kit.runs.paths import PROBE, WITHOUT_METADATA, fold_folder
+from ensemble_kit.study import EvaluationSpec, StudySpec
 
 FIGURES: tuple[Key, ...] = (
     ("roc_auc_ovr", ""),
@@ -23,17 +26,20 @@ FIGURES: tuple[Key, ...] = (
 )
 
 
-def gather_probe(table: ImageTable, folder: Path, draws: list[Folds]) -> str | None:
-    """Write the probe's out-of-fold rows (means over the draws given) to ``probe.csv``; its name.
+def gather_probe(
+    table: ImageTable, folder: Path, draws: list[Folds], name: str = PROBE
+) -> str | None:
+    """Write the probe's out-of-fold rows (means over the draws given) to ``name``; that name.
 
-    None, and no file, where a fold has no probe.
+    None, and no file, where a fold has no probe. name : ``probe.csv`` or
+    ``without_metadata.csv``, in the folds' folders and the run's.
     """
     means = np.zeros((len(table), table.n_classes))
     for repeat, folds in enumerate(draws):
-        parts = [fold_probe(fold_folder(folder, repeat, k)) for k in range(folds.n_folds)]
+        parts = [fold_probe(fold_folder(folder, repeat, k), name) for k in range(folds.n_folds)]
         found = [part for part in parts if part is not None]
         if len(found) < len(parts):
-            (folder / PROBE).unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
             return None
         whole = Predictions(
             np.concatenate([part.image_ids for part in found]),
@@ -42,9 +48,30 @@ def gather_probe(table: ImageTable, folder: Path, draws: list[Folds]) -> str | N
         )
         means += whole.in_order_of(table.image_ids).probabilities / len(draws)
     write_text(
-        folder / PROBE, predictions_csv(Predictions(table.image_ids, table.class_names, means))
+        folder / name, predictions_csv(Predictions(table.image_ids, table.class_names, means))
     )
-    return PROBE
+    return name
+
+
+def floor_facts(
+    folder: Path, table: ImageTable, predictions: Predictions, spec: StudySpec
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the manifest records of a run beside its linear probe, and what metadata adds to the
+    linear model; warnings."""
+    facts: dict[str, Any] = {}
+    said: tuple[str, ...] = ()
+    files, linear = read_manifest(folder).files, predictions
+    if PROBE in files:
+        linear = read_probe(folder).in_order_of(table.image_ids)
+        rows = against_probe(table, predictions, linear, spec.evaluation, spec.split.seed)
+        facts["against_probe"] = rows
+        said = tuple(filter(None, [floor_warning(rows, spec.model.unfreeze_depth)]))
+    if WITHOUT_METADATA in files:
+        without = read_probe(folder, WITHOUT_METADATA).in_order_of(table.image_ids)
+        facts["metadata_adds"] = what_metadata_adds(
+            table, linear, without, spec.evaluation, spec.split.seed
+        )
+    return facts, said
 
 
 def against_probe(
@@ -58,21 +85,38 @@ def against_probe(
 
     Plain values, as the manifest's facts and the report keep them.
     """
-    points = [
-        Scorer(make_cases(table, p, spec.malignant)).point().figures for p in (network, probe)
-    ]
-    named = (("network", network), ("probe", probe))
+    return _differences(table, {"network": network, "probe": probe}, spec, seed)
+
+
+def what_metadata_adds(
+    table: ImageTable,
+    with_metadata: Predictions,
+    without: Predictions,
+    spec: EvaluationSpec,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """The same of one linear model with and without its metadata, on the same folds."""
+    named = {"with_metadata": with_metadata, "without": without}
+    return _differences(table, named, spec, seed)
+
+
+def _differences(
+    table: ImageTable, named: Mapping[str, Predictions], spec: EvaluationSpec, seed: int
+) -> list[dict[str, Any]]:
+    points = {
+        name: Scorer(make_cases(table, p, spec.malignant)).point().figures
+        for name, p in named.items()
+    }
     return [
         {
             "metric": d.metric,
-            "network": float(points[0][d.metric, d.class_name][0]),
-            "probe": float(points[1][d.metric, d.class_name][0]),
+            **{n: float(figures[d.metric, d.class_name][0]) for n, figures in points.items()},
             "difference": d.estimate.value,
             "low": d.estimate.low,
             "high": d.estimate.high,
             "level": d.estimate.level,
         }
-        for d in paired_differences(table, named, spec, seed, FIGURES)
+        for d in paired_differences(table, tuple(named.items()), spec, seed, FIGURES)
     ]
 
 

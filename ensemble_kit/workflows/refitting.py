@@ -11,7 +11,7 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError, StudyError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
 from ensemble_kit.data.encoding import metadata_columns
-from ensemble_kit.data.features import features_of, read_features
+from ensemble_kit.data.features import features_of, read_features, without_constant
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.folder import Run, read_probe, read_run, read_run_study
 from ensemble_kit.runs.tables import read_folds
@@ -92,22 +92,24 @@ def _of_table(run: Run) -> Refit:
 def _inputs(run: Run, spec: StudySpec) -> TableInputs:
     """Features and metadata of a run, as it read them."""
     columns = metadata_columns(run.table, spec.model.metadata)
-    x, digest = None, ""
+    x: NDArray[np.float32] | None = None
+    digest, names = "", tuple[str, ...]()
     if spec.model.inputs == "features":
         if not spec.data.features:
             raise StudyError(
                 f"--nested-members: the features of run {run.name} were given in memory and are "
                 "not kept with it; give `cv --features` a file"
             )
-        found = features_of(run.table, read_features(spec.data.features), spec.data.features)
-        x, digest = found.x, found.digest
+        source = spec.data.features
+        found, _ = without_constant(features_of(run.table, read_features(source), source), source)
+        x, digest, names = found.x, found.digest, found.names
     digest = digest_of(digest, [(n, [str(v) for v in c]) for n, c in columns.items()])
     if run.manifest.facts.get("inputs_digest", digest) != digest:
         raise RunError(
             f"--nested-members: {spec.data.features or run.name} is not what run {run.name} was "
             "made from; put the file back, or make the run again"
         )
-    return TableInputs(x, columns, digest)
+    return TableInputs(x, columns, digest, names)
 
 
 def _of_probe(run: Run, store_dir: Path) -> Refit:

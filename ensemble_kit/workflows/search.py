@@ -13,6 +13,7 @@ import pandas as pd
 from ensemble_kit.core.errors import SearchError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
@@ -109,6 +110,7 @@ def plan_search(
     with sample_folder(resources.store_dir, keep=not dry) as sample:
         table = images_of(images, study, sample)
         study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
+        asked_columns(table, study.model.metadata, study.model.metadata_anyway)
         check_inner_holdout(table, draws, study)
         return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
 

@@ -2,77 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ensemble_kit.core.errors import RunError, count, some
 from ensemble_kit.core.records import Bools, Floats
-from ensemble_kit.models import find_backbone
-from ensemble_kit.models.fold_ensemble import (
-    FoldEnsemble,
-    FoldOutputs,
-    ModelFile,
-    check_model_files,
-    open_fold_ensemble,
-)
+from ensemble_kit.models.fold_ensemble import FoldOutputs, check_model_files
 from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.conformal.sets import PredictionSets, fit_sets
 from ensemble_kit.posthoc.conformal.spec import SetSpec
 from ensemble_kit.posthoc.convex.simplex import normalised
-from ensemble_kit.posthoc.novelty import Novelty, fit_novelty
 from ensemble_kit.posthoc.selection.decision import Decision
-from ensemble_kit.runs.features import read_features, unit_rows
-from ensemble_kit.runs.folder import Run, read_run, read_run_study
+from ensemble_kit.runs.features import unit_rows
+from ensemble_kit.runs.folder import Run, read_run
 from ensemble_kit.runs.manifest import is_run, read_manifest
-from ensemble_kit.runs.paths import FEATURES, MODEL, fold_folder, repeat_of
+from ensemble_kit.runs.paths import repeat_of
 from ensemble_kit.runs.tables import read_folds
-from ensemble_kit.study import ModelSpec
 from ensemble_kit.workflows.saved_ensemble import Bundle, load_ensemble
+from ensemble_kit.workflows.shipped_members import Member, open_member
 
 COVERAGE = 0.9
-
-
-@dataclass(frozen=True, eq=False)
-class FoldSource:
-    """Where one fold model and its held-out features lie. images, groups : of the held-out
-    rows, in the order of ``predictions.csv``."""
-
-    folder: Path
-    file: ModelFile
-    images: tuple[str, ...]
-    groups: tuple[str, ...]
-    features: ModelFile | None
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """The fold models of one `cv` run. columns : (C,) its class of each of the shipped run's."""
-
-    name: str
-    run: Run
-    spec: ModelSpec
-    depth: int
-    views: int
-    folds: tuple[FoldSource, ...]
-    columns: tuple[int, ...]
-
-    @cached_property
-    def ensemble(self) -> FoldEnsemble:
-        files = [fold.file for fold in self.folds]
-        return open_fold_ensemble(files, find_backbone(self.spec.backbone), self.depth)
-
-    @cached_property
-    def novelty(self) -> tuple[Novelty, ...]:
-        """One a fold model; empty where the run kept no features."""
-        found = []
-        for fold in self.folds:
-            if fold.features is None:
-                return ()
-            features = read_features(fold.features.path, len(fold.images))
-            found.append(fit_novelty(features, np.array(fold.groups)))
-        return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +89,19 @@ def check_sees_images(run: Run) -> None:
         )
 
 
+def check_sees_images_alone(shipped: Shipped) -> None:
+    """Raise RunError where a member sees features or metadata, of which pixels tell nothing."""
+    run = shipped.run
+    check_sees_images(run)
+    others = [m.name for m in shipped.members if not m.sees_images or m.spec.metadata]
+    if others:
+        raise RunError(
+            f"run {run.name!r}: {some(others)} sees features or metadata, and an exported file "
+            "takes pixels alone: use `predict` with --features and --metadata, or export a run of "
+            "images"
+        )
+
+
 def apply_saved_ensemble(bundle: Bundle | None, by_member: Sequence[Floats]) -> Floats:
     """(n, C) probabilities of new images from each member's fold models (K, n, C).
 
@@ -160,11 +123,10 @@ def open_shipped(
     Raises RunError for runs without models, unfinished, damaged or changed since.
     """
     run = read_run(folder)
-    check_sees_images(run)
     bundle: Bundle | None = None
     members: tuple[Member, ...]
     if run.manifest.kind == "cv":
-        members = (_member(run, run.name, None, run.manifest.class_names),)
+        members = (open_member(run, run.name, None, run.manifest.class_names),)
     elif run.manifest.kind == "ensemble":
         bundle = load_ensemble(folder)
         members = _ensemble_members(run)
@@ -180,6 +142,7 @@ def open_shipped(
     sources = [source for member in members for source in member.folds]
     check_model_files([source.file for source in sources])
     check_model_files([source.features for source in sources if source.features])
+    check_model_files([file for source in sources for file in source.beside])
     decision = bundle.decision if bundle else Decision(np.ones(len(run.manifest.class_names)), 0.0)
     sets, notes = _sets(run, bundle, coverage), _notes(members, bundle)
     return Shipped(run, members, bundle, decision, sets, notes)
@@ -237,7 +200,7 @@ def _ensemble_members(run: Run) -> tuple[Member, ...]:
         if folder is None or read_manifest(folder).kind != "cv":
             tables.append(f"{name} ({origin})")
         else:
-            found.append(_member(read_run(folder), name, repeat, run.manifest.class_names))
+            found.append(open_member(read_run(folder), name, repeat, run.manifest.class_names))
     if tables:
         raise RunError(
             f"run {run.name!r} has members without fold models: {some(tables)}; predict with an "
@@ -246,53 +209,14 @@ def _ensemble_members(run: Run) -> tuple[Member, ...]:
     return tuple(found)
 
 
-def _member(run: Run, name: str, repeat: int | None, classes: tuple[str, ...]) -> Member:
-    if run.manifest.kind != "cv":
-        raise RunError(f"run {run.name!r} has no fold models: it was made by `{run.manifest.kind}`")
-    study = read_run_study(run.folder)
-    draws = read_folds(run.folder, run.manifest.class_names)[1]
-    folds = []
-    for r, draw in enumerate(draws):
-        if repeat not in (None, r):
-            continue
-        for k in range(draw.n_folds):
-            folds.append(_fold_source(run, fold_folder(run.folder, r, k), draw.held_out(k)))
-    trained = study.training.fine_tune_epochs > 0
-    place = {name.lower(): column for column, name in enumerate(run.manifest.class_names)}
-    return Member(
-        name=name,
-        run=run,
-        spec=study.model,
-        depth=study.model.unfreeze_depth if trained else 0,
-        views=int(run.manifest.facts.get("predict_views", 1)),
-        folds=tuple(folds),
-        columns=tuple(place[name.lower()] for name in classes),
-    )
-
-
-def _fold_source(run: Run, folder: Path, held: np.ndarray) -> FoldSource:
-    name = (folder / MODEL).relative_to(run.folder).as_posix()
-    digest = run.manifest.files.get(name)
-    if digest is None:
-        raise RunError(
-            f"run {run.name!r} kept no {name}: predicting needs its fold models; give the `cv` "
-            "command again"
-        )
-    kept = run.manifest.files.get((folder / FEATURES).relative_to(run.folder).as_posix())
-    return FoldSource(
-        folder,
-        ModelFile(folder / MODEL, digest),
-        tuple(run.table.image_ids[held].tolist()),
-        tuple(run.table.groups[held].tolist()),
-        ModelFile(folder / FEATURES, kept) if kept else None,
-    )
-
-
 def _notes(members: Sequence[Member], bundle: Bundle | None) -> tuple[str, ...]:
     n = sum(len(member.folds) for member in members)
     how = "the mean of" if bundle is None else "the mean, after the ensemble's refitted chain, of"
     notes = [f"probabilities are {how} {count(n, 'fold model')}"]
-    bare = [m.name for m in members if any(fold.features is None for fold in m.folds)]
+    tables = [m.name for m in members if not m.sees_images]
+    if tables:
+        notes.append(f"no novelty from {some(tables)}: fitted to a table, it sees no image")
+    bare = [m.name for m in members if m.sees_images and any(f.features is None for f in m.folds)]
     if bare:
         notes.append(
             f"no novelty from {some(bare)}: made before fold models kept features of the images "

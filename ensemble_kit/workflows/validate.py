@@ -32,6 +32,7 @@ from ensemble_kit.runs.manifest import (
 from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
+from ensemble_kit.workflows.beside import GivenFeatures, beside_of
 from ensemble_kit.workflows.external import (
     External,
     coverage_abroad,
@@ -68,11 +69,14 @@ def validate(
     replicates: int | None = None,
     allow_overlap: bool = False,
     overwrite: bool = False,
+    features: GivenFeatures = None,
     tell: Tell = say_nothing,
 ) -> Validated:
     """Predict a labelled data set, judge it, and write a run folder of kind ``external``.
 
-    data : anything ``check --data`` reads. labels_map : CSV from, to of classes called otherwise.
+    data : anything ``check --data`` reads; its own columns are the metadata of members that see
+    any, and images need be there only where a member sees them. features : of members that see
+    features, by image id (docs/members.md). labels_map : CSV from, to of classes called otherwise.
     Raises RunError where images, lesions or patients of ``data`` are ones of the run, unless
     ``allow_overlap``, which puts a warning on the page. Nothing is written before all is known.
     """
@@ -80,7 +84,14 @@ def validate(
     table, notes = _external_table(shipped, data, labels_map, duplicates)
     study = _study(shipped, name, data, replicates)
     folder = runs_dir / name
-    digest = digest_of(shipped.run.manifest.files, table.digest, coverage)
+    given = beside_of(
+        shipped, features, table if any(m.metadata for m in shipped.members) else None,
+        table.image_ids.tolist(),
+    )  # fmt: skip
+    notes += given.notes
+    digest = digest_of(
+        shipped.run.manifest.files, table.digest, coverage, *([given.digest] if features else [])
+    )
     _check_free(folder, digest, overwrite)
     overlap = named_overlap([m.run.table for m in shipped.members], table)
     _refuse(overlap, allow_overlap)
@@ -90,16 +101,16 @@ def validate(
         for i, p in zip(table.image_ids, table.paths, strict=True)
     ]
     tell("begin", total=len(images))
-    parts = list(outputs_of(shipped, images, PredictOptions(), tell))
+    parts = list(outputs_of(shipped, images, PredictOptions(), tell, given))
     p = np.concatenate([shipped.probabilities(out) for _, out in parts])
-    features = [
+    pooled = [
         np.stack([
             np.concatenate([unit_rows(out[m].features[k]) for _, out in parts])
             for k in range(len(member.folds))
         ])
         for m, member in enumerate(shipped.members)
     ]  # fmt: skip
-    pairs, unchecked = alike_pairs(shipped.members, features, table.image_ids.tolist())
+    pairs, unchecked = alike_pairs(shipped.members, pooled, table.image_ids.tolist())
     overlap = Overlap(
         overlap.ids, overlap.lesions, overlap.patients, overlap.files, pairs,
         (*overlap.unchecked, *unchecked),
@@ -113,9 +124,7 @@ def validate(
     folds = Folds(table.image_ids, table.groups, none, 1)
     evaluation = evaluate(table, folds, predictions, spec, seed)
     tell("working", sentence="recalibration, prevalence, drift and coverage abroad")
-    external = _study_external(
-        shipped, table, p, inside, features, spec, seed, overlap, tuple(notes)
-    )
+    external = _study_external(shipped, table, p, inside, pooled, spec, seed, overlap, tuple(notes))
     warnings = _warnings(overlap)
     _write(
         folder, digest, shipped, study, table, folds, predictions, evaluation, external, warnings
@@ -127,7 +136,8 @@ def _external_table(
     shipped: Shipped, data: Path, labels_map: Path | None, duplicates: Path | None
 ) -> tuple[ImageTable, list[str]]:
     mapping = read_class_map(labels_map) if labels_map else None
-    whole = load_table(data, duplicates=duplicates)
+    needed = any(m.sees_images for m in shipped.members)
+    whole = load_table(data, duplicates=duplicates, require_images=needed)
     table, kept = with_classes_of(whole, shipped.class_names, mapping)
     notes = list(shipped.notes)
     left = int((~kept).sum())
@@ -180,11 +190,11 @@ def _study_external(
     run = shipped.run
     labels = np.asarray(table.labels, np.int64)
     drift = None
-    first = shipped.members[0]
-    source = first.folds[0]
-    if source.features is not None:
+    kept = [k for k, m in enumerate(shipped.members) if m.folds[0].features is not None]
+    source = shipped.members[kept[0]].folds[0] if kept else None
+    if source is not None and source.features is not None:
         drift = classifier_two_sample(
-            read_features(source.features.path, len(source.images)), features[0][0],
+            read_features(source.features.path, len(source.images)), features[kept[0]][0],
             np.array(source.groups), table.groups, seed,
         )  # fmt: skip
     return External(

@@ -8,9 +8,9 @@ import pytest
 from ensemble_kit.data.predictions import read_predictions
 from ensemble_kit.runs.folds import fold_predictions
 from ensemble_kit.training.fold import train_fold
-from ensemble_kit.training.head import score_shift, shifted
+from ensemble_kit.training.head import score_shift
 from ensemble_kit.training.phases import cosine_share
-from ensemble_kit.training.probe import fit_probe, inner_folds
+from ensemble_kit.training.probe import fit_probe, inner_folds, shifted
 from tests.training.test_fold import job_of, probabilities
 
 keras = pytest.importorskip("keras")

@@ -9,7 +9,7 @@ import pytest
 
 from ensemble_kit.core.errors import DataError, EnsembleKitError, RunError, StudyError
 from ensemble_kit.core.records import ImageTable
-from ensemble_kit.data.encoding import encode, fit_encoder
+from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
 from ensemble_kit.data.features import read_features
 from ensemble_kit.data.giveaways import giveaway
 from ensemble_kit.runs.folder import read_run
@@ -121,13 +121,18 @@ def test_trees_say_what_scikit_learn_says(n_classes):
     assert p[:, n_classes].max() == 0
 
 
-def test_missing_is_a_value_of_its_own_and_an_unseen_category_has_no_indicator():
+def test_missing_is_a_value_of_its_own_and_counts_for_what_training_never_had():
     encoder = fit_encoder("sex", np.array(["f", "m", "", "f"]))
     rows = np.array(["m", "", "x"])
-    assert encode([encoder], {"sex": rows}).tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+    assert encode([encoder], {"sex": rows}).tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 1]]
     assert encoder.unseen(rows) == ["x"]
     number = fit_encoder("age", np.array([str(k) for k in range(11)]))
-    assert number.encode(np.array(["5", ""])).tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert np.allclose(number.encode(np.array(["5", "", "old"])), [[0, 0, 0], [0, 1, 0], [0, 1, 0]])
+    whole = fit_encoder("sex", np.array(["f", "m", "f", "f"]))
+    assert whole.encode(np.array(["m", "", "x"])).tolist() == [
+        [0, 1, 0], [0.75, 0.25, 0], [0.75, 0.25, 0],
+    ], "where none was missing, the mean of training stands for what is not known"  # fmt: skip
+    assert ColumnEncoder.from_json(whole.to_json()) == whole
 
 
 def test_columns_that_give_the_label_away_are_refused_by_name_and_by_measure(tmp_path):
@@ -150,7 +155,7 @@ def test_columns_that_give_the_label_away_are_refused_by_name_and_by_measure(tmp
         (lambda x: pd.concat([x, x.iloc[:1].rename({"i0000": "zz"})]), "zz not in the data"),
         (lambda x: pd.concat([x, x.iloc[:1]]), "i0000 listed more than once"),
         (lambda x: x.assign(t="text"), "column t holds text"),
-        (lambda x: x.assign(c=1.0), "one value in every row .c."),
+        (lambda x: x * 0, "every column has one value"),
         (lambda x: x.mask(x == x.iloc[3, 0]), "NaN or infinite values in the rows of i0003"),
         (lambda x: x.mask(x == x.iloc[3, 0], np.inf), "NaN or infinite"),
         (lambda x: x.reset_index(drop=True), "no column of image ids"),
@@ -164,13 +169,27 @@ def test_bad_features_are_one_sentence_before_anything_is_written(tmp_path, spoi
     assert not (tmp_path / "m").exists()
 
 
+def test_columns_of_one_value_are_left_out_and_said(tmp_path):
+    table, x = drawn()
+    told = []
+    kept = run(tmp_path, table, study(), x, "kept")
+    dead = cross_validate(
+        table, study(), features=x.assign(dead=0.0), name="dead", runs_dir=tmp_path,
+        resources=Resources(tmp_path / "s"), tell=lambda kind, **facts: told.append((kind, facts)),
+    )  # fmt: skip
+    a, b = (read_run(r.folder).predictions.probabilities for r in (kept, dead))
+    assert np.array_equal(a, b)
+    said = next(facts["notes"] for kind, facts in told if kind == "read")
+    assert "1 column of the features (dead) left out" in said[0]
+    assert any("dead" in note for note in dead.manifest.notes)
+
+
 def test_what_does_not_fit_together_is_said(tmp_path):
     table, x = drawn()
     cases = [
         (study(inputs="metadata"), None, "needs columns"),
         (study(inputs="features"), None, "give --features"),
         (study(inputs="metadata", metadata=("weight",)), None, "no such column"),
-        (study(metadata=("age",)), None, "inside a network"),
     ]
     for spec, features, said in cases:
         with pytest.raises(EnsembleKitError, match=said):

@@ -5,7 +5,7 @@ leaves a quadratic penalty as it is; L-BFGS then runs with every axis scaled to 
 That takes some twenty evaluations where plain L-BFGS takes hundreds; each is two matrix products.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,9 +101,64 @@ def fit_softmax(
     if start is None:
         start = SoftmaxFit(np.zeros((n_axes, n_classes)), np.log(np.maximum(share, 1e-4)))
     theta = (np.concatenate([start.kernel, start.bias[None]]) / scale).ravel()
+    return SoftmaxFit(*unpacked(_minimised(slope, theta, tolerance)))
+
+
+def fit_without_each(
+    blocks: Sequence[Block],
+    n_classes: int,
+    ridge: float,
+    axes: Axes,
+    starts: Sequence[SoftmaxFit] | None = None,
+    tolerance: float = LOOSE,
+) -> list[SoftmaxFit]:
+    """As :func:`fit_softmax` of all blocks but one, for each of the J blocks in turn.
+
+    The J problems are minimised side by side as one that falls apart, so that every evaluation
+    reads the rows once for all of them, in products of J × C columns. starts : a fit for each.
+    """
+    j, r, c = len(blocks), len(axes.spread), n_classes
+    sums = np.array([np.bincount(b.labels, b.weights, c) for b in blocks])
+    counts = sums.sum(axis=0) - sums
+    total = counts.sum(axis=1)
+    share = counts / total[:, None]
+    curvature = np.maximum((share * (1 - share)).mean(axis=1), 1e-3)
+    scale = np.vstack([axes.spread[:, None] * curvature + ridge, curvature])[:, :, None] ** -0.5
+
+    def slope(theta: Floats) -> tuple[float, Floats]:
+        packed = theta.reshape(r + 1, j, c) * scale
+        kernel, bias = packed[:-1], packed[-1].astype(np.float32)
+        kernel32 = kernel.reshape(r, j * c).astype(np.float32)
+        value = 0.5 * ridge * float((kernel * kernel).sum())
+        gradient = np.concatenate([ridge * kernel, np.zeros((1, j, c))])
+        for k, block in enumerate(blocks):
+            p = (block.x @ kernel32).reshape(-1, j, c) + bias
+            _softmax(p)
+            share_of = np.where(np.arange(j) == k, 0, 1 / total).astype(np.float32)
+            weights = block.weights[:, None] * share_of
+            rows, fits = np.arange(len(p))[:, None], np.arange(j)
+            at = rows, fits, block.labels[:, None]
+            value -= float((weights * np.log(np.maximum(p[at], np.float32(1e-30)))).sum())
+            p[at] -= 1
+            p *= weights[:, :, None]
+            gradient[:-1] += (block.x.T @ p.reshape(-1, j * c)).reshape(r, j, c)
+            gradient[-1] += p.sum(axis=0, dtype=np.float64)
+        return value, (gradient * scale).ravel()
+
+    begin = np.zeros((r + 1, j, c))
+    begin[-1] = np.log(np.maximum(share, 1e-4))
+    for k, fit in enumerate(starts or ()):
+        begin[:-1, k], begin[-1, k] = fit.kernel, fit.bias
+    found = np.asarray(_minimised(slope, (begin / scale).ravel(), tolerance))
+    packed = found.reshape(r + 1, j, c) * scale
+    return [SoftmaxFit(packed[:-1, k], packed[-1, k]) for k in range(j)]
+
+
+def _minimised(
+    slope: Callable[[Floats], tuple[float, Floats]], theta: Floats, tolerance: float
+) -> Floats:
     options = {"maxiter": 300, "maxcor": 12, "gtol": tolerance, "ftol": tolerance * 1e-4}
-    found = minimize(slope, theta, jac=True, method="L-BFGS-B", options=options)
-    return SoftmaxFit(*unpacked(np.asarray(found.x)))
+    return np.asarray(minimize(slope, theta, jac=True, method="L-BFGS-B", options=options).x)
 
 
 def mean_loss(blocks: Sequence[Block], fit: SoftmaxFit) -> float:
@@ -124,7 +179,7 @@ def _loss(block: Block, kernel: Float32s, bias: Float32s) -> tuple[float, Float3
 
 
 def _softmax(scores: Float32s) -> Float32s:
-    scores -= scores.max(axis=1, keepdims=True)
+    scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
+    scores /= scores.sum(axis=-1, keepdims=True)
     return scores

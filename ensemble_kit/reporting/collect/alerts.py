@@ -59,8 +59,8 @@ def _leaks(source: ReportedRun) -> list[Alert]:
             Alert(
                 severity="note",
                 title=f"Figures of run {internal} on data of another source",
-                text="All fold models together predicted these images. Beside its own figures, with "
-                f"the shift of each: python cli.py report {internal} --external "
+                text="All fold models together predicted these images. Beside its own figures, "
+                f"with the shift of each: python cli.py report {internal} --external "
                 f"{source.run.name}.",
                 section="performance",
             )

@@ -10,7 +10,14 @@ from ensemble_kit.core.errors import RunError
 from ensemble_kit.reporting.collect.numbers import rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Cell, Number, Table
-from ensemble_kit.reporting.view.training import AgainstProbe, FoldHistory, Training, Trial, Tuning
+from ensemble_kit.reporting.view.training import (
+    AgainstProbe,
+    FoldHistory,
+    MetadataAdds,
+    Training,
+    Trial,
+    Tuning,
+)
 from ensemble_kit.runs import search
 from ensemble_kit.runs.folds import EpochRecord, FoldDone, has_history, read_history
 from ensemble_kit.runs.paths import fold_folders
@@ -20,7 +27,7 @@ SERIES = tuple(
     for field in fields(EpochRecord)
     if field.name not in ("phase", "epoch", "seconds", "images_per_second")
 )
-APART = ("folds", "against_probe")
+APART = ("folds", "against_probe", "metadata_adds")
 """Recorded facts that have tables of their own."""
 
 
@@ -34,6 +41,7 @@ def build_training(source: ReportedRun) -> Training:
             rows=tuple((k, v) for k, v in flat(facts).items() if k not in APART),
         ),
         against_probe=tuple(_against_probe(row) for row in facts.get("against_probe", ())),
+        metadata_adds=tuple(_metadata_adds(row) for row in facts.get("metadata_adds", ())),
     )
 
 
@@ -42,13 +50,26 @@ def _against_probe(row: Mapping[str, Any]) -> AgainstProbe:
         metric=row["metric"],
         network=Number(value=rounded(row["network"])),
         probe=Number(value=rounded(row["probe"])),
-        difference=Number(
-            value=rounded(row["difference"]),
-            low=rounded(row["low"]),
-            high=rounded(row["high"]),
-            level=row["level"],
-            method="paired group bootstrap, percentile",
-        ),
+        difference=_difference(row),
+    )
+
+
+def _metadata_adds(row: Mapping[str, Any]) -> MetadataAdds:
+    return MetadataAdds(
+        metric=row["metric"],
+        with_metadata=Number(value=rounded(row["with_metadata"])),
+        without=Number(value=rounded(row["without"])),
+        difference=_difference(row),
+    )
+
+
+def _difference(row: Mapping[str, Any]) -> Number:
+    return Number(
+        value=rounded(row["difference"]),
+        low=rounded(row["low"]),
+        high=rounded(row["high"]),
+        level=row["level"],
+        method="paired group bootstrap, percentile",
     )
 
 

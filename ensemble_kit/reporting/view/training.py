@@ -27,12 +27,23 @@ class AgainstProbe(Value):
     difference: Number
 
 
+class MetadataAdds(Value):
+    """One figure of a linear model with its metadata, and without."""
+
+    metric: str
+    with_metadata: Number
+    without: Number
+    difference: Number
+
+
 class Training(Value):
-    """``against_probe``: empty where the run has no linear probe."""
+    """``against_probe``: empty where the run has no linear probe. ``metadata_adds``: empty where
+    no metadata joins features."""
 
     folds: tuple[FoldHistory, ...] = ()
     facts: Table = Table(columns=())
     against_probe: tuple[AgainstProbe, ...] = ()
+    metadata_adds: tuple[MetadataAdds, ...] = ()
 
 
 class Trial(Value):

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from ensemble_kit.posthoc.convex.softmax_regression import (
     Block,
     fit_softmax,
+    fit_without_each,
     mean_loss,
     principal_axes,
 )
@@ -68,3 +69,17 @@ def test_another_start_ends_at_the_same_place_and_no_step_from_it_is_better():
     for _ in range(20):
         step = 0.01 * rng.normal(size=fit.kernel.shape)
         assert value(fit.kernel + step) >= value(fit.kernel) - 1e-6
+
+
+def test_side_by_side_each_fit_is_that_of_the_other_blocks():
+    x, labels = drawn()
+    weights = np.random.default_rng(1).integers(1, 4, len(x)).astype(np.float32)
+    axes, blocks, _ = fitted(x, labels, 0.05, weights, parts=4)
+    found = fit_without_each(blocks, 4, 0.05, axes, tolerance=1e-6)
+    again = fit_without_each(blocks, 4, 0.05, axes, found, tolerance=1e-6)
+    for k, (fit, same) in enumerate(zip(found, again, strict=True)):
+        rest = [block for block in blocks if block is not blocks[k]]
+        alone = fit_softmax(rest, 4, 0.05, axes, tolerance=1e-6)
+        p = alone.probabilities(blocks[k].x)
+        np.testing.assert_allclose(fit.probabilities(blocks[k].x), p, atol=2e-3)
+        np.testing.assert_allclose(same.probabilities(blocks[k].x), p, atol=2e-3)
