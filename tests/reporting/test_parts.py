@@ -28,6 +28,8 @@ from ensemble_kit.reporting.view.comparison import FOLD_METRIC
 from ensemble_kit.runs.explained import Overlay, write_overlays
 from ensemble_kit.runs.folder import Run
 from ensemble_kit.runs.folds import EpochRecord, FoldDone, write_history
+from ensemble_kit.runs.manifest import record_files
+from ensemble_kit.runs.paths import TUNING
 from ensemble_kit.runs.search import Trial as SearchTrial
 from ensemble_kit.runs.search import TuningRecord
 from ensemble_kit.study import EvaluationSpec
@@ -251,6 +253,7 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
         space=space, trials=trials, best=3, front=(3,), importance={"dropout": 0.9, "base": 0.1},
         optimism=None, nested=None, note="",
     ).write(run.folder)  # fmt: skip
+    record_files(run.folder, [TUNING])
     view = build_report(run.folder)
     fold = view.training.folds[0]
     assert fold.series["val_loss"] == (1.3, None, 0.9)
@@ -267,6 +270,7 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
     assert np.allclose(steps, steps[0], atol=0.2), "powers of ten are equally far apart"
     assert "log scale" not in tuning_slice(view.tuning, "dropout")
     (run.folder / "tuning.json").write_text("{}")
+    record_files(run.folder, [TUNING])
     with pytest.raises(RunError, match="tune"):
         build_report(run.folder)
 
