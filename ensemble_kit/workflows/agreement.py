@@ -99,19 +99,24 @@ def _read(
 
 def run_answers(shipped: Shipped, pixels: Pixels) -> tuple[Floats, float]:
     """The run's own probabilities (n, C) and images a second."""
-    outputs = [m.ensemble.predict(pixels, m.views, BATCH) for m in shipped.members]
-    began = time.perf_counter()
     for member in shipped.members:
-        member.ensemble.predict(pixels, member.views, BATCH)
+        member.ensemble.predict(pixels[:BATCH], member.views, BATCH)
+    began = time.perf_counter()
+    outputs = [m.ensemble.predict(pixels, m.views, BATCH) for m in shipped.members]
     return shipped.probabilities(outputs), len(pixels) / (time.perf_counter() - began)
 
 
-def file_answers(run: Run, pixels: Pixels) -> tuple[Floats, float]:
+def batch_of(shipped: Shipped) -> int:
+    """Images that a file is given at a time: their views together are at most ``BATCH``."""
+    return max(1, BATCH // max(member.views for member in shipped.members))
+
+
+def file_answers(run: Run, pixels: Pixels, batch: int) -> tuple[Floats, float]:
     """What an exported file gives, and images a second after a first batch."""
-    batches = [pixels[i : i + BATCH].astype(np.float32) for i in range(0, len(pixels), BATCH)]
+    batches = [pixels[i : i + batch].astype(np.float32) for i in range(0, len(pixels), batch)]
     run(batches[0])
     began = time.perf_counter()
-    parts = [np.asarray(run(batch), np.float64) for batch in batches]
+    parts = [np.asarray(run(one), np.float64) for one in batches]
     return np.concatenate(parts), len(pixels) / (time.perf_counter() - began)
 
 

@@ -23,6 +23,7 @@ from ensemble_kit.workflows.agreement import (
     EncodedCheck,
     References,
     check_encoded,
+    batch_of,
     file_answers,
     references,
     run_answers,
@@ -42,7 +43,7 @@ BUNDLE_FILES = ("model", "bundle.json", "predict.py", "README.md")
 class Exported:
     """folder : the bundle. largest : largest difference of a probability on the reference images
     (``images`` of them, ``origin``). n_bytes : of the model. images_per_second : the exported
-    file on this machine, in batches of ``BATCH``, beside ``before``, the run's own networks.
+    file on this machine, in batches of ``batch_of``, beside ``before``, the run's own networks.
     quantized : what int8 costs. encoded : how JPEG bytes fare; both None where not asked for."""
 
     folder: Path
@@ -191,7 +192,7 @@ def _int8(job: _Job, place: Path, file: Path) -> tuple[Quantized, float, float]:
 
 def _loss(job: _Job, place: Path, recipe: Recipe) -> Quantized:
     """The same form of the single fold models, judged on what each held out."""
-    job.tell("working", sentence="measuring what int8 loses on held-out images")
+    job.tell("working", sentence="measuring what int8 loses on held-out images (some minutes)")
     source, file = place / f"single-{job.chosen.file}", place / f"int8-{job.chosen.file}"
     job.chosen.write(job.graph(single=True), source)
     recipe.write(source, file)
@@ -217,7 +218,7 @@ def _difference(job: _Job, file: Path) -> tuple[float, float]:
         "working",
         sentence=f"running it on {len(job.found.pixels)} reference images ({job.found.origin})",
     )
-    answers, rate = file_answers(job.chosen.open(file), job.found.pixels)
+    answers, rate = file_answers(job.chosen.open(file), job.found.pixels, batch_of(job.shipped))
     return float(np.abs(answers - job.expected).max()), rate
 
 

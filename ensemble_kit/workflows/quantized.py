@@ -15,11 +15,11 @@ from ensemble_kit.models.export_formats import Run
 from ensemble_kit.posthoc.selection.scoreboard import scoreboard
 from ensemble_kit.runs.folder import read_run_study
 from ensemble_kit.runs.folds import fold_predictions
+from ensemble_kit.workflows.agreement import batch_of
 from ensemble_kit.workflows.shipped import Shipped, apply_saved_ensemble
 
 MOST_IMAGES = 2000
 """Images that the loss is measured on; of larger runs a part, with the run's shares of classes."""
-BATCH = 16
 FIGURES = ("roc_auc_ovr", "log_loss", "balanced_accuracy")
 
 
@@ -133,12 +133,12 @@ def _answers(shipped: Shipped, run: Run, ids: Sequence[str]) -> NDArray[np.float
     member = shipped.members[0]
     table, spec = member.run.table, member.spec
     paths = dict(zip(table.image_ids.tolist(), table.paths.tolist(), strict=True))
-    parts = []
-    for start in range(0, len(ids), BATCH):
+    parts, batch = [], batch_of(shipped)
+    for start in range(0, len(ids), batch):
         try:
             pixels = [
                 decode(Path(table.root) / str(paths[name]), spec.image_size, spec.aspect)
-                for name in ids[start : start + BATCH]
+                for name in ids[start : start + batch]
             ]
         except DataError as error:
             raise RunError(
