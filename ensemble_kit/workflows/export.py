@@ -22,8 +22,8 @@ from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.workflows.agreement import (
     EncodedCheck,
     References,
-    check_encoded,
     batch_of,
+    check_encoded,
     file_answers,
     references,
     run_answers,
