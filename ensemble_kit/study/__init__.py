@@ -1,10 +1,9 @@
 """The study: everything that determines a run's result, and what a search may vary."""
 
-from ensemble_kit.study.data import DataSpec, Section
+from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.spec import (
     EvaluationSpec,
     ModelSpec,
-    SplitSpec,
     Study,
     StudySpec,
     TrainingSpec,

@@ -1,4 +1,4 @@
-"""How data is read, a section of the study."""
+"""How data is read and how it is split: two sections of the study."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,3 +33,12 @@ class DataSpec(Section):
     features: str = Field(
         "", description="npz, parquet or CSV of features made elsewhere, where inputs = 'features'"
     )
+
+
+class SplitSpec(Section):
+    folds: int = Field(5, ge=2, le=100, description="number of folds")
+    repeats: int = Field(1, ge=1, le=100, description="times the folds are redrawn")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="seed of the first draw and of the training"
+    )
+    folds_file: str = Field("", description="CSV (image, fold) with folds made elsewhere")

@@ -15,20 +15,11 @@ from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
 from ensemble_kit.study.complaints import complaints
-from ensemble_kit.study.data import DataSpec, Section
+from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
 from ensemble_kit.study.members import MemberSpec, check_members, in_sections, without
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
-
-
-class SplitSpec(Section):
-    folds: int = Field(5, ge=2, le=100, description="number of folds")
-    repeats: int = Field(1, ge=1, le=100, description="times the folds are redrawn")
-    seed: int = Field(
-        0, ge=0, le=2**31 - 1, description="seed of the first draw and of the training"
-    )
-    folds_file: str = Field("", description="CSV (image, fold) with folds made elsewhere")
 
 
 class ModelSpec(Section):
