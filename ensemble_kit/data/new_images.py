@@ -1,5 +1,6 @@
 """Images without labels: files, folders, tables of paths or arrays, found and read one by one."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -87,15 +88,24 @@ def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
         return fit(Image.fromarray(image.pixels), Header("PNG", width, height), size, aspect)
     path = image.path
     assert path is not None
+    name = short(path)
     if path.exists() and not path.is_file():
-        raise DataError(f"{path}: not a regular file")
+        raise DataError(f"{name}: not a regular file")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    header = read_header(data, str(path))
-    _check_size(str(path), header.width, header.height, size)
-    return decode_bytes(data, size, aspect, str(path))
+        raise DataError(f"{name}: cannot be read ({error.strerror})") from None
+    header = read_header(data, name)
+    _check_size(name, header.width, header.height, size)
+    return decode_bytes(data, size, aspect, name)
+
+
+def short(path: Path) -> str:
+    """The path as given, or from the working folder where that is shorter."""
+    try:
+        return min(str(path), os.path.relpath(path), key=len)
+    except ValueError:  # another drive
+        return str(path)
 
 
 def _check_size(name: str, width: int, height: int, size: int) -> None:

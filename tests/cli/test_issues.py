@@ -66,7 +66,8 @@ def make_run(runs: Path, *, features: bool = True, frozen: bool = True) -> list[
         rows = np.flatnonzero(folds.fold == k)
         write_fold_predictions(fold_folder(folder, 0, k), Predictions(ids[rows], NAMES, p[rows]))
         write_features(fold_folder(folder, 0, k) / FEATURES, x[rows])
-    record_files(folder, [FOLDS, IMAGES, OOF, STUDY], status="complete")
+    kept = sorted(str(p.relative_to(folder)) for p in folder.glob(f"fold_*/{FEATURES}"))
+    record_files(folder, [FOLDS, IMAGES, OOF, STUDY, *kept], status="complete")
     return [str(name) for name in ids[wrong]]
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.errors import DataError, OutputError
 from ensemble_kit.core.records import Floats, ImageTable
 from ensemble_kit.data import sample
 from ensemble_kit.data.dataset import load_table
@@ -107,7 +107,7 @@ def test_an_interrupted_drawing_leaves_nothing(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(sample, "draw", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OutputError, match="disk is full"):
         draw_sample(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 

@@ -11,9 +11,11 @@ from ensemble_kit.workflows import export as exporting
 
 def shipped(*specs):
     members = [
-        SimpleNamespace(name=f"m{k}", spec=ModelSpec(**spec)) for k, spec in enumerate(specs)
+        SimpleNamespace(name=f"m{k}", spec=ModelSpec(**spec), sees_images=True)
+        for k, spec in enumerate(specs)
     ]
-    return SimpleNamespace(members=members, sets=None)
+    run = SimpleNamespace(name="both", manifest=SimpleNamespace(kind="ensemble", facts={}))
+    return SimpleNamespace(run=run, members=members, sets=None)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def made(place: Path) -> Path:
         held = Predictions(ids[rows], names, p.probabilities[rows])
         write_fold_predictions(fold_folder(folder, 0, k), held)
         write_features(fold_folder(folder, 0, k) / FEATURES, x[rows])
-    record_files(folder, [FOLDS, IMAGES, OOF, STUDY], status="complete")
+    kept = [f"fold_{k}/{FEATURES}" for k in range(2)]
+    record_files(folder, [FOLDS, IMAGES, OOF, STUDY, *kept], status="complete")
     return folder
 
 
