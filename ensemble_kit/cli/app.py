@@ -59,8 +59,8 @@ def main() -> Never:
     _speak_any_alphabet()
     termination = Termination()
     try:
-        with termination:
-            app()
+        termination.listen()
+        app()
     except SystemExit as left:
         _finish(left, termination)
     except EnsembleKitError as error:
@@ -115,7 +115,7 @@ def _closed_pipe() -> Never:
         try:
             if stream is not None:
                 stream.flush()
-        except OSError:
+        except OSError:  # closed: there is nobody to tell
             pass
     os._exit(0)
 

@@ -38,8 +38,8 @@ class Interruption:
 
 
 class Termination:
-    """While it is entered, SIGTERM and a closed terminal (SIGHUP) are Ctrl-C: workers are ended and
-    what was finished is kept.
+    """From ``listen`` on, SIGTERM and a closed terminal (SIGHUP) are Ctrl-C: workers are ended and
+    what was finished is kept. The handlers stay, since the process is about to end.
 
     number : the signal that came, else None.
     """
@@ -49,21 +49,12 @@ class Termination:
     def __init__(self) -> None:
         self.number: int | None = None
 
-    def __enter__(self) -> Self:
+    def listen(self) -> None:
         for name in self.SIGNALS:
             if (number := getattr(signal, name, None)) is not None and (
                 signal.getsignal(number) is signal.SIG_DFL
             ):
                 signal.signal(number, self._heard)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """The handlers stay: the process is about to end."""
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         self.number = number
