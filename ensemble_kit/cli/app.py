@@ -101,6 +101,9 @@ def _finish(left: SystemExit, termination: Termination) -> Never:
 
 
 def _interrupted(termination: Termination) -> Never:
+    # Ctrl-C inside compiled text (a dataclass being made, say) leaves CPython's note that nobody
+    # handled it, which would end the process by SIGINT after all; compiled text takes it back.
+    exec("")
     if termination.number is None:
         _leave("interrupted; what was finished is kept, the same command resumes it", INTERRUPTED)
     _leave(
