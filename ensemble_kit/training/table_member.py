@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import sha256_of_file, write_bytes, write_json
+from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
+from ensemble_kit.data.features import FeatureTable
 from ensemble_kit.models.draws import PROBE, FoldSeed
 from ensemble_kit.runs.folds import FoldDone, write_fold_predictions, write_fold_probe
 from ensemble_kit.runs.paths import DONE, ENCODERS, TABLE_MODEL, WITHOUT_METADATA
@@ -36,6 +38,17 @@ class TableInputs:
     columns: Mapping[str, Strings]
     digest: str = ""
     names: tuple[str, ...] = ()
+
+
+def join_inputs(features: FeatureTable | None, columns: Mapping[str, Strings]) -> TableInputs:
+    """Features (in the table's order) and metadata as one value, with the digest of both."""
+    digest = digest_of(
+        features.digest if features else "",
+        [(name, [str(value) for value in values]) for name, values in columns.items()],
+    )
+    if features is None:
+        return TableInputs(None, columns, digest)
+    return TableInputs(features.x, columns, digest, features.names)
 
 
 @dataclass(frozen=True, eq=False)

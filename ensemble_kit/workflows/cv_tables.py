@@ -20,7 +20,7 @@ from ensemble_kit.runs.paths import fold_folder
 from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import read_done
-from ensemble_kit.training.table_member import TableInputs, fit_table_fold
+from ensemble_kit.training.table_member import TableInputs, fit_table_fold, join_inputs
 from ensemble_kit.workflows.inputs import Images, draws_of, load_dataset
 
 if TYPE_CHECKING:
@@ -110,10 +110,7 @@ def read_table_run(
         check_folds(table, draw)
     check_names_of_view(study.evaluation.malignant, table.class_names, study.data.vocabulary)
     make_slices(table, study.evaluation.slices)
-    digest = digest_of(
-        found.digest if found else "", [(n, [str(v) for v in c]) for n, c in columns.items()]
-    )
-    inputs = TableInputs(found.x if found else None, columns, digest, found.names if found else ())
+    inputs = join_inputs(found, columns)
     return TableRun(table, study, draws, inputs, reading, warnings, left_out)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError, StudyError, count, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
 from ensemble_kit.data.encoding import metadata_columns
@@ -19,7 +18,7 @@ from ensemble_kit.stores.activations import ActivationStore, key_in, stores_in
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.refits import Predict, refit_probe
 from ensemble_kit.training.sources import StoredSource
-from ensemble_kit.training.table_member import TableInputs, fit_table_model
+from ensemble_kit.training.table_member import TableInputs, fit_table_model, join_inputs
 
 ALIKE = 0.005
 """Most by which a probability of the first fold, fitted once more, may differ from the run's."""
@@ -92,8 +91,7 @@ def _of_table(run: Run) -> Refit:
 def _inputs(run: Run, spec: StudySpec) -> TableInputs:
     """Features and metadata of a run, as it read them."""
     columns = metadata_columns(run.table, spec.model.metadata)
-    x: NDArray[np.float32] | None = None
-    digest, names = "", tuple[str, ...]()
+    found = None
     if spec.model.inputs == "features":
         if not spec.data.features:
             raise StudyError(
@@ -102,14 +100,13 @@ def _inputs(run: Run, spec: StudySpec) -> TableInputs:
             )
         source = spec.data.features
         found, _ = without_constant(features_of(run.table, read_features(source), source), source)
-        x, digest, names = found.x, found.digest, found.names
-    digest = digest_of(digest, [(n, [str(v) for v in c]) for n, c in columns.items()])
-    if run.manifest.facts.get("inputs_digest", digest) != digest:
+    inputs = join_inputs(found, columns)
+    if run.manifest.facts.get("inputs_digest", inputs.digest) != inputs.digest:
         raise RunError(
             f"--nested-members: {spec.data.features or run.name} is not what run {run.name} was "
             "made from; put the file back, or make the run again"
         )
-    return TableInputs(x, columns, digest, names)
+    return inputs
 
 
 def _of_probe(run: Run, store_dir: Path) -> Refit:
