@@ -38,7 +38,11 @@ def configured_backend() -> str:
 
 
 def prepare(threads: int) -> Device:
-    """Set up the framework in this process, once, before any tensor is made."""
+    """Set up the framework in this process, once, before any tensor is made.
+
+    A GPU's memory is taken as it is needed, so that several processes can share one.
+    """
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with _native_messages_hidden():
         import keras
 
@@ -100,7 +104,10 @@ def _has_gpu(backend: str, threads: int) -> bool:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        gpu = bool(tf.config.list_physical_devices("GPU"))
+        gpus = tf.config.list_physical_devices("GPU")
+        for device in gpus:
+            tf.config.experimental.set_memory_growth(device, True)
+        gpu = bool(gpus)
         if not gpu:
             tf.config.experimental.enable_op_determinism()
         if threads:

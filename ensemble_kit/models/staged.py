@@ -7,7 +7,7 @@ at random (dropout, stochastic depth) do so where they are trained, and pass on 
 they are frozen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class StagedModel:
     """An un-nested base with a softmax head, and its parts.
 
     whole : pixels 0..255 (B, S, S, 3) -> probabilities (B, C).
-    depth : blocks, from the end, that the second phase trains.
+    depth : blocks, from the end, that the second phase trains. parts : models between two places,
+    made once each, since a framework compiles every model object anew.
     """
 
     backbone: Backbone
@@ -35,6 +36,7 @@ class StagedModel:
     whole: Any
     depth: int
     initial: tuple[NDArray[np.float32], ...]
+    parts: dict[tuple[int | None, tuple[int, ...]], Any] = field(default_factory=dict)
 
     @property
     def n_classes(self) -> int:
@@ -71,7 +73,7 @@ class StagedModel:
         dropout, dense = self.head_layers
         return keras.Model(pooled, dense(dropout(pooled)), name="head")
 
-    @cached_property
+    @property
     def pooled(self) -> Any:
         """pixels -> pooled features."""
         return self.outputs_at((0,))
@@ -87,16 +89,19 @@ class StagedModel:
 
     def outputs_at(self, depths: tuple[int, ...]) -> Any:
         """pixels -> the tensors at several cuts; depth 0 gives the pooled features."""
-        import keras
-
-        return keras.Model(self.whole.input, [self.tensor_at(d) for d in depths], name="prefix")
+        return self._part(None, depths)
 
     def onward(self, start: int, depths: tuple[int, ...]) -> Any:
         """Activations at cut ``start`` -> the tensors at later cuts."""
+        return self._part(start, depths)
+
+    def _part(self, start: int | None, depths: tuple[int, ...]) -> Any:
         import keras
 
-        cut = self.backbone.boundary(self.base, start)
-        return keras.Model(cut, [self.tensor_at(d) for d in depths], name="onward")
+        if (start, depths) not in self.parts:
+            entry = self.whole.input if start is None else self.backbone.boundary(self.base, start)
+            self.parts[start, depths] = keras.Model(entry, [self.tensor_at(d) for d in depths])
+        return self.parts[start, depths]
 
     def tensor_at(self, depth: int) -> Any:
         if depth == 0:

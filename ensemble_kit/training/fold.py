@@ -121,7 +121,7 @@ def train_fold(job: FoldJob) -> FoldDone:
     by_view = own
     if rows.shifts is not None:
         by_view = [shifted(p, rows.shifts[job.held]) for p in own]
-    pooled = pooled_features(_to_pooled(job, cache, source), source, job.held)
+    pooled = pooled_features(_to_pooled(cache, source), source, job.held)
     return _finish(job, cache, history, Held(by_view, own[0], pooled, shift, solved), began)
 
 
@@ -202,16 +202,12 @@ def _fine_tune(job: FoldJob, cache: ModelCache) -> tuple[Any, Source]:
     return cache.compiled("suffix"), stored
 
 
-def _to_pooled(job: FoldJob, cache: ModelCache, source: Source) -> Any:
+def _to_pooled(cache: ModelCache, source: Source) -> Any:
     """The part of the network from a source's rows to pooled features; None if they are these."""
-    import keras
-
-    staged = cache.staged
-    pooled = staged.tensor_at(0)
     if not isinstance(source, StoredSource):
-        return keras.Model(staged.whole.input, pooled)
+        return cache.staged.pooled
     depth = source.store.key.depth
-    return keras.Model(staged.tensor_at(depth), pooled) if depth else None
+    return cache.staged.onward(depth, (0,)) if depth else None
 
 
 def _best(history: list[EpochRecord]) -> float | None:
