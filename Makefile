@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos demo install test test-gp test-backbones lint clean
+.PHONY: chaos demo install test test-gp test-jax test-torch test-backbones lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -28,6 +28,17 @@ test: .venv/tests-installed
 test-gp: .venv/tests-installed
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
 	$(BIN)/python -m pytest tests/tuning/test_search.py -k gaussian
+
+# Training on Keras' other backends: what a fold promises, by the tests of TensorFlow.
+BACKEND_TESTS := tests/training/test_fold.py -k "agree or saved_model or warm_worker or move or diverges or lie_between"
+
+test-jax: .venv/tests-installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[jax]'
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(BACKEND_TESTS)
+
+test-torch: .venv/tests-installed
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
+	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS)
 
 # Every architecture, the large ones too.
 test-backbones: .venv/tests-installed

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.json_text import parse_json
 
 
@@ -26,8 +28,30 @@ class Device:
         return {name: str(value) for name, value in asdict(self).items()}
 
 
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
 def configured_backend() -> str:
-    """The backend Keras will use, found without importing it."""
+    """The backend Keras will use, found without importing it.
+
+    StudyError if this package does not train on it, or if it is not installed.
+    """
+    name = _named_backend()
+    if name not in BACKENDS:
+        raise StudyError(
+            f"Keras is set to the backend {name!r}, which does not train here: set KERAS_BACKEND to "
+            f"one of {some(BACKENDS)}"
+        )
+    if find_spec(name) is None:
+        extra = "" if name == "tensorflow" else f"[{name}]"
+        raise StudyError(
+            f"Keras is set to the backend {name}, which is not installed: "
+            f'python -m pip install "ensemble-kit{extra}", or set KERAS_BACKEND to another'
+        )
+    return name
+
+
+def _named_backend() -> str:
     if named := os.environ.get("KERAS_BACKEND"):
         return named
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
@@ -40,8 +64,10 @@ def configured_backend() -> str:
 def prepare(threads: int) -> Device:
     """Set up the framework in this process, once, before any tensor is made.
 
-    A GPU's memory is taken as it is needed, so that several processes can share one.
+    A GPU's memory is taken as it is needed, so that several processes can share one. StudyError as
+    :func:`configured_backend`.
     """
+    configured_backend()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with _native_messages_hidden():
         import keras

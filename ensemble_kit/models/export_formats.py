@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.models.cuts import leaves
+from ensemble_kit.models.device import configured_backend
 from ensemble_kit.models.int8 import ONNX_RECIPES, Recipe
 from ensemble_kit.models.jpeg_input import jpeg_pixels
 
@@ -55,6 +56,11 @@ def find_format(name: str) -> ExportFormat:
         raise StudyError(
             f"format {name} needs {some(missing)}, which is not installed: "
             f'python -m pip install "ensemble-kit[{chosen.extra}]"'
+        )
+    if name != "keras" and (backend := configured_backend()) != "tensorflow":
+        raise StudyError(
+            f"format {name} is written by TensorFlow, and Keras is set to the backend {backend}: give "
+            "the same command with KERAS_BACKEND=tensorflow, which reads the run's models as well"
         )
     return chosen
 
