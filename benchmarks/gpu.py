@@ -51,9 +51,10 @@ def bare_forward(model, rows, rounds: int, steps: int) -> float:
     """Images/s of a compiled forward pass over rows that are on the device."""
     import jax
 
-    fixed = [v.value for v in model.trainable_variables], [
-        v.value for v in model.non_trainable_variables
-    ]
+    fixed = (
+        [v.value for v in model.trainable_variables],
+        [v.value for v in model.non_trainable_variables],
+    )
     forward = jax.jit(lambda state, x: model.stateless_call(*state, x, training=False)[0])
     inside = jax.device_put(rows)
     return rate(len(rows) * steps, timed(lambda: forward(fixed, inside), steps, rounds))
@@ -62,9 +63,8 @@ def bare_forward(model, rows, rounds: int, steps: int) -> float:
 def bare_training(model, rows, targets, rounds: int, steps: int) -> float:
     """Images/s of a compiled step (gradient, AdamW) over rows that are on the device."""
     import jax
-    import keras
-
     import jax.numpy as jnp
+    import keras
 
     trained = [jnp.copy(v.value) for v in model.trainable_variables]
     others = [jnp.copy(v.value) for v in model.non_trainable_variables]
