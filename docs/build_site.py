@@ -1,7 +1,7 @@
 """What `make docs` adds to the pages: the tutorial's output, the notebooks, two files from above.
 
-The commands of ``tutorial.md`` are run in ``build/docs``, where their runs and stores stay, so that a
-second build is quick. A command that fails, or a public name without a docstring, is a warning,
+The commands of ``tutorial.md`` are run in ``build/docs``, where their runs and stores stay, so that
+a second build is quick. A command that fails, or a public name without a docstring, is a warning,
 which fails a strict build.
 """
 
@@ -25,6 +25,8 @@ log = logging.getLogger("mkdocs.hooks.build_site")
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / "build/docs"
 COMMAND = re.compile(r"```sh\n(python cli\.py [^\n]+)\n```\n<!-- output -->")
+LIST_AFTER_TEXT = re.compile(r"^((?![-#|]|\d+\. | )[^\n]+)\n(- )", re.MULTILINE)
+"""A list right under a paragraph, as GitHub reads it; Markdown proper wants a blank line there."""
 ABOVE = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 
@@ -38,16 +40,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         name = f"notebooks/{path.stem}.md"
         files.append(File.generated(config, name, content=notebook_page(path)))
     run_tutorial((ROOT / "docs/tutorial.md").read_text(encoding="utf-8"))
-    page = WORK / "reports/both.html"
+    page = WORK / "reports/calibrated.html"
     if page.is_file():
-        files.append(File.generated(config, "sample/both.html", abs_src_path=str(page)))
+        files.append(File.generated(config, "sample/calibrated.html", abs_src_path=str(page)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put the output under each command of the tutorial; lead links above the docs to their pages."""
+    """Put the output under each command of the tutorial; lead links to files above to pages."""
     for name, source in ABOVE.items():
         markdown = re.sub(rf"\]\((\.\./)+{source}", f"]({name}", markdown)
+    markdown = LIST_AFTER_TEXT.sub(r"\1\n\n\2", markdown)
     return COMMAND.sub(with_output, markdown) if page.file.src_uri == "tutorial.md" else markdown
 
 
@@ -96,7 +99,8 @@ def check_docstrings() -> None:
             continue
         thing = package[name].final_target if package[name].is_alias else package[name]
         members = thing.members.values() if thing.is_class else ()
-        functions = [m for m in members if m.is_public and (m.is_function or "property" in m.labels)]
-        for told in (thing, *functions):
+        shown = [m for m in members if not m.name.startswith("_")]
+        shown = [m for m in shown if m.is_function or "property" in m.labels]
+        for told in (thing, *shown):
             if not told.has_docstring:
                 log.warning("%s has no docstring", told.path)

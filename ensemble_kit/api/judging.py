@@ -66,7 +66,7 @@ def ensemble(
     members : runs and files of predictions. truth : labels of files that have none. align : keep
     the images that all members have. costs : CSV of classes and actions
     (docs/ensembles.md). nested_members : also judge the chain fitted to members fitted anew
-    without the fold being judged. track : as in :func:`cross_validate`. settings : ``method``,
+    without the fold being judged. track : as in ``cross_validate``. settings : ``method``,
     ``calibrate``, ``objective``, ``prevalence``, ``set_level``, ``set_score``, ``set_scope``,
     ``set_unit``, as the options of ``cli.py ensemble`` (docs/ensembles.md).
 

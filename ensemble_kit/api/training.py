@@ -52,7 +52,7 @@ def cross_validate(
     """Train a fold model for each fold and judge the images it never saw; as ``cli.py cv``. A study
     with ``members`` gives a run of each, ``name-MEMBER``, and returns their ensemble, ``name``.
 
-    images : from :func:`load_images`, or what that reads; default: the study's data. study :
+    images : from ``load_images``, or what that reads; default: the study's data. study :
     default: every setting's default (docs/studies.md). folds : one draw, or one a repeat;
     default: drawn by the study. name : of the folder below ``runs_dir``. store_dir : decoded
     pixels and activations, shared by all runs; store_limit : GB they may take. jobs : folds
@@ -129,9 +129,9 @@ def tune(
     study : with a search space; default: ``studies/ham10000.toml`` below the working directory.
     storage : database address shared by several workers. minutes : begin no fold after so long.
     resume : continue or join a search of this name. nested : also measure the optimism of the
-    search by nested cross-validation. track : as in :func:`cross_validate`.
+    search by nested cross-validation. track : as in ``cross_validate``.
 
-    Returns a ``FinishedSearch``: ``.study`` (the best, ready for :func:`cross_validate`),
+    Returns a ``FinishedSearch``: ``.study`` (the best, ready for ``cross_validate``),
     ``.best_value``, ``.trials`` (DataFrame), ``.study_file``.
     """
     from ensemble_kit.progress.console import note

@@ -67,7 +67,7 @@ class Evaluation:
         return self._index[scope, slice, class_name, metric]
 
     def find(self, metric: str, class_name: str = "", scope: str = POOLED) -> Estimate | None:
-        """As :meth:`figure`; None for an unknown one."""
+        """As ``figure``; None for an unknown one."""
         return self._index.get((scope, "", class_name, metric))
 
     def curve(self, kind: str, class_name: str, scope: str = POOLED) -> Curve | None:

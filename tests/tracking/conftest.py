@@ -34,6 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     heard: list[tuple[str, dict[str, Any]]] = []
     run = cross_validate(
         write_squares(place), StudySpec(**SMALL), name="tiny", runs_dir=place / "runs",
-        resources=Resources(place / "store"), tell=lambda kind, **facts: heard.append((kind, facts)),
+        resources=Resources(place / "store"),
+        tell=lambda kind, **facts: heard.append((kind, facts)),
     )  # fmt: skip
     return Trained(run, heard)

@@ -22,10 +22,15 @@ def test_a_run_has_a_child_a_fold_with_epochs_figures_and_the_page(
         for kind, facts in trained.heard:
             tracked.tell(kind, **facts)
         tracked.finish(trained.run)
-    with pytest.raises(KeyboardInterrupt), open_tracking("mlflow", said.append) as stopped:
-        for kind, facts in trained.heard[:8]:
-            stopped.tell(kind, **facts)
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with open_tracking("mlflow", said.append) as stopped:
+            for kind, facts in trained.heard[:8]:
+                stopped.tell(kind, **facts)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert said == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlruns"]
 
