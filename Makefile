@@ -43,7 +43,7 @@ test-notebooks: .venv/tests-installed
 	$(BIN)/python -m venv .venv-trackers
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 	    $$(echo .venv-trackers/lib/python3*/site-packages)/below.pth
-	.venv-trackers/bin/python -m pip install --quiet 'mlflow>=3.10' 'wandb>=0.23'
+	.venv-trackers/bin/python -m pip install --quiet 'mlflow==3.17.2' 'wandb==0.31.0'
 	touch $@
 
 test-trackers: .venv-trackers/installed

@@ -50,6 +50,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Put the output under each command of the tutorial; lead links to files above to pages."""
     for name, source in ABOVE.items():
         markdown = re.sub(rf"\]\((\.\./)+{source}", f"]({name}", markdown)
+    markdown = re.sub(r"`[^`\n]*`", lambda code: code[0].replace(r"\|", "|"), markdown)
     markdown = LIST_AFTER_TEXT.sub(r"\1\n\n\2", markdown)
     return COMMAND.sub(with_output, markdown) if page.file.src_uri == "tutorial.md" else markdown
 
