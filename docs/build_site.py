@@ -66,9 +66,9 @@ def output_of(command: str) -> str:
 
 
 def run_tutorial(text: str) -> None:
-    """Run its commands in order, each as a reader would at 100 columns."""
+    """Run its commands in order, each as a reader would at 80 columns."""
     shutil.copytree(ROOT / "studies", WORK / "studies", dirs_exist_ok=True)
-    about = {"COLUMNS": "100", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+    about = {"COLUMNS": "80", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
     for command in COMMAND.findall(text):
         words = shlex.split(command)[2:]
         done = subprocess.run(

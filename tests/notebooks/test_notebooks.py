@@ -10,7 +10,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="not installed: make test-notebooks")
 nbclient = pytest.importorskip("nbclient", reason="not installed: make test-notebooks")
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore")]
 
 LARGEST = 300_000
 WITHOUT_TORCH = """
