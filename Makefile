@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos demo install test test-gp test-jax test-torch test-backbones lint clean
+.PHONY: chaos demo docs install test test-gp test-jax test-torch test-backbones test-notebooks test-trackers lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -40,6 +40,26 @@ test-torch: .venv/tests-installed
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
 	KERAS_BACKEND=torch $(BIN)/python -m pytest $(BACKEND_TESTS)
 
+# The site, in build/site. The tutorial's commands are run; their runs stay in build/docs.
+docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+test-notebooks: .venv/tests-installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[notebook]' nbclient
+	$(BIN)/python -m pytest tests/notebooks
+
+# MLflow wants other versions than constraints.txt, so it lives in an environment laid over .venv.
+.venv-trackers/installed: .venv/tests-installed
+	$(BIN)/python -m venv .venv-trackers
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	    $$(echo .venv-trackers/lib/python3*/site-packages)/below.pth
+	.venv-trackers/bin/python -m pip install --quiet 'mlflow==3.17.2' 'wandb==0.31.0'
+	touch $@
+
+test-trackers: .venv-trackers/installed
+	PYTHONPATH=. .venv-trackers/bin/python -m pytest -p no:xdist tests/tracking
+
 # Every architecture, the large ones too.
 test-backbones: .venv/tests-installed
 	ALL_BACKBONES=1 $(BIN)/python -m pytest tests/models/test_backbones.py --numprocesses $(TEST_PROCESSES)
@@ -56,4 +76,4 @@ lint: .venv/tests-installed
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-trackers build

@@ -10,38 +10,29 @@ from typing import TYPE_CHECKING, Any
 from ensemble_kit.core.version import __version__
 
 if TYPE_CHECKING:
-    from ensemble_kit.api import (
-        cross_validate,
-        ensemble,
-        evaluate,
-        explain,
-        export,
-        load_images,
-        make_folds,
-        open_run,
-        report,
-        tune,
-        validate,
-    )
+    from ensemble_kit.api.giving import explain, export, report
+    from ensemble_kit.api.judging import ensemble, evaluate, validate
+    from ensemble_kit.api.training import cross_validate, make_folds, tune
     from ensemble_kit.core.errors import EnsembleKitError
     from ensemble_kit.core.records import Estimate, Folds, ImageTable, Predictions
     from ensemble_kit.metrics.evaluation import Evaluation
     from ensemble_kit.study import Study
-    from ensemble_kit.workflows.finished import FinishedRun
+    from ensemble_kit.workflows.finished import FinishedRun, open_run
+    from ensemble_kit.workflows.inputs import load_images
     from ensemble_kit.workflows.search import FinishedSearch
 
 _HOME = {
-    "cross_validate": "api",
-    "ensemble": "api",
-    "evaluate": "api",
-    "explain": "api",
-    "export": "api",
-    "load_images": "api",
-    "make_folds": "api",
-    "open_run": "api",
-    "report": "api",
-    "tune": "api",
-    "validate": "api",
+    "cross_validate": "api.training",
+    "ensemble": "api.judging",
+    "evaluate": "api.judging",
+    "explain": "api.giving",
+    "export": "api.giving",
+    "load_images": "workflows.inputs",
+    "make_folds": "api.training",
+    "open_run": "workflows.finished",
+    "report": "api.giving",
+    "tune": "api.training",
+    "validate": "api.judging",
     "EnsembleKitError": "core.errors",
     "Estimate": "core.records",
     "Evaluation": "metrics.evaluation",

@@ -172,6 +172,24 @@ class TestRun:
         with pytest.raises(ek.EnsembleKitError, match="no model of fold 7"):
             run.fold_model(7)
 
+    def test_figures_are_drawn_inline(self, run):
+        from matplotlib import pyplot
+        from sklearn.metrics import confusion_matrix
+
+        given = pyplot.subplots()[1]
+        assert run.plot_confusion(ax=given) is given
+        counts = [int(text.get_text()) for text in given.texts]
+        wanted = confusion_matrix(run.labels, run.oof.idxmax(axis=1), labels=run.class_names)
+        assert counts == wanted.ravel().tolist()
+        assert run.plot_roc() is not run.plot_reliability()
+        pyplot.close("all")
+        html = run._repr_html_()
+        assert "mine" in html
+        assert "macro AUC" in html
+        history = run.history
+        assert sorted(set(history["fold"])) == [0, 1, 2]
+        assert np.isfinite(history["loss"]).all()
+
     def test_new_images_are_predicted_by_the_fold_models(self, run, squares):
         images = ek.load_images(squares)
         held = run.folds["fold"].to_numpy() == 1

@@ -16,7 +16,7 @@ unfreeze_depth = 1
 views = 2
 [[members]]
 backbone = "compact"
-fine_tune_lr = 1e-3
+fine_tune_lr = 5e-4
 [[members]]
 name = "wide"
 [members.model]
@@ -33,9 +33,9 @@ def test_a_member_changes_its_settings_and_has_the_rest_of_the_study():
     assert list(studies) == ["compact", "wide"]
     first, second = studies.values()
     assert (first.model.backbone, first.model.image_size) == ("compact", 96)
-    assert (first.training.views, first.training.fine_tune_lr) == (2, 1e-3)
+    assert (first.training.views, first.training.fine_tune_lr) == (2, 5e-4)
     assert (second.model.backbone, second.model.image_size) == ("xception", 128)
-    assert (second.training.views, second.training.fine_tune_lr) == (4, 3e-4)
+    assert (second.training.views, second.training.fine_tune_lr) == (4, 1e-3)
     assert first.split == second.split
     assert first.members == second.members == ()
 
@@ -43,7 +43,7 @@ def test_a_member_changes_its_settings_and_has_the_rest_of_the_study():
 def test_a_member_is_the_study_it_would_be_alone():
     """Its run is the one that a study without members gives, so either resumes the other."""
     alone = parse_study(TWO.split("[[members]]")[0], "one.toml").override(
-        {"model": {"backbone": "compact"}, "training": {"fine_tune_lr": 1e-3}}
+        {"model": {"backbone": "compact"}, "training": {"fine_tune_lr": 5e-4}}
     )
     assert member_studies(parse_study(TWO, "two.toml"))["compact"].digest == alone.digest
 

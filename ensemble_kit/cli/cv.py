@@ -104,6 +104,7 @@ def cv(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs into each fold's folder.")
     ] = False,
+    track: options.Track = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run of the same name.")
     ] = False,
@@ -132,8 +133,10 @@ def cv(
     )
     from ensemble_kit.cli.variant_tables import print_variants
     from ensemble_kit.core.errors import StudyError
+    from ensemble_kit.core.listening import tell_all
     from ensemble_kit.progress.training import TrainingProgress
     from ensemble_kit.splits.fractions import parse_fractions
+    from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate
 
@@ -175,7 +178,7 @@ def cv(
             raise StudyError("the study lists its [[members]]; leave --backbone out")
         name = run or (spec.name if study else "members")
         _members(spec, several, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
-                 quiet=quiet, bars=not (quiet or no_progress))  # fmt: skip
+                 quiet=quiet, bars=not (quiet or no_progress), track=track)  # fmt: skip
         return
     if dry_run and spec.model.inputs != "images":
         _plan_table(spec, resources, refused=bool(shares) or leak_audit, quiet=quiet)
@@ -183,12 +186,16 @@ def cv(
     if dry_run:
         _plan(spec, resources, quiet=quiet)
         return
-    with TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown:
+    with (
+        open_tracking(track, note) as tracked,
+        TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown,
+    ):
         done = cross_validate(
             None, spec, name=run, runs_dir=runs_dir, resources=resources, overwrite=overwrite,
             studies_dir=study.parent if study else None, fractions=shares, leak_audit=leak_audit,
-            tell=shown.tell,
+            tell=tell_all(shown.tell, tracked.tell),
         )  # fmt: skip
+        tracked.finish(done)
     print_result(done.folder, done.record.table, done.record.folds, done.evaluation)
     print_repeats(done.folder, done.manifest.facts.get("corrected", {}))
     if fractions is not None or leak_audit:
@@ -232,11 +239,13 @@ def _plan_table(spec: Any, resources: Any, *, refused: bool, quiet: bool) -> Non
 
 def _members(
     spec: Any, backbones: tuple[str, ...], name: str, runs_dir: Path, resources: Any, *,
-    overwrite: bool, dry_run: bool, quiet: bool, bars: bool,
+    overwrite: bool, dry_run: bool, quiet: bool, bars: bool, track: str | None,
 ) -> None:  # fmt: skip
     """Several members: a run each, then their ensemble."""
     from ensemble_kit.cli.ensemble_tables import print_study
+    from ensemble_kit.core.listening import tell_all
     from ensemble_kit.progress.training import TrainingProgress
+    from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.workflows.member_runs import cross_validate_members, member_studies
 
     studies = member_studies(spec, backbones)
@@ -250,11 +259,16 @@ def _members(
                 note(f"member {member}: {own.model.inputs}, run {name}-{member}; takes seconds")
         note(f"then their ensemble, run {name}")
         return
-    with TrainingProgress(bars=bars, quiet=quiet) as shown:
+    with (
+        open_tracking(track, note) as tracked,
+        TrainingProgress(bars=bars, quiet=quiet) as shown,
+    ):
         done = cross_validate_members(
             spec, backbones, name=name, runs_dir=runs_dir, resources=resources,
-            overwrite=overwrite, tell=shown.tell,
+            overwrite=overwrite, tell=tell_all(shown.tell, tracked.tell),
         )  # fmt: skip
+        for trained in (*done.members, done.ensembled.run):
+            tracked.finish(trained)
     print_study(done.ensembled.found, done.ensembled.run.folder)
     if not quiet:
         note(f"members: {', '.join(run.folder.name for run in done.members)}")

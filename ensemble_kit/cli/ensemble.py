@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import note, results
 from ensemble_kit.cli.options import names_of
 
 CATALOGUE = "ensemble_kit.posthoc.selection.catalogue"
@@ -109,6 +109,7 @@ def ensemble(
     level: options.Level = 0.95,
     replicates: options.Replicates = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all draws.")] = 0,
+    track: options.Track = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
     verbose: options.Verbose = False,
@@ -121,12 +122,14 @@ def ensemble(
     from ensemble_kit.cli.ensemble_tables import print_study
     from ensemble_kit.cli.nested_tables import print_nested
     from ensemble_kit.progress.remarks import Remarks
+    from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.workflows.ensemble import EnsembleSettings
     from ensemble_kit.workflows.ensemble import ensemble as combine
     from ensemble_kit.workflows.ensemble_files import ensemble_record
 
     changes = options.data_changes(None, None, columns, None, label_level, map_labels, None)
     data = options.study_of(None, {"data": changes}).data
+    tracked = open_tracking(track, note)
     done = combine(
         runs or [],
         predictions=predictions or [],
@@ -149,6 +152,8 @@ def ensemble(
         store_dir=store_dir,
         tell=Remarks(quiet=quiet).tell,
     )  # fmt: skip
+    with tracked:
+        tracked.finish(done.run)
     if as_json:
         document = {"folder": str(done.run.folder)} | ensemble_record(done.found).plain()
         if done.costs is not None:

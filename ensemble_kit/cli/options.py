@@ -132,6 +132,16 @@ Replicates = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run of that name made otherwise.")
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        "--track",
+        metavar="mlflow|wandb",
+        help="Copy settings, epochs, figures and the page to a tracker, on this machine unless its "
+        "own settings name a server (docs/tracking.md).",
+        show_default=False,
+    ),
+]
 StudyFile = Annotated[
     Path | None,
     typer.Option(

@@ -21,7 +21,7 @@ PANELS = {
         "coverage", "prevalence",
     ),
     "Machine": ("jobs", "store", "store_limit"),
-    "Output": ("runs_dir", "studies_dir", "as_json", "verbose", "quiet", "no_progress"),
+    "Output": ("track", "runs_dir", "studies_dir", "as_json", "verbose", "quiet", "no_progress"),
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""
 

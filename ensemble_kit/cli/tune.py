@@ -114,6 +114,7 @@ def tune(
     map_labels: options.MapLabels = None,
     min_groups: options.MinGroups = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
+    track: options.Track = None,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
     ] = Path("studies"),
@@ -127,6 +128,7 @@ def tune(
     from ensemble_kit.cli.training_tables import print_not_decoded
     from ensemble_kit.cli.tune_tables import print_nested, print_search, print_space_cost
     from ensemble_kit.progress.search import SearchProgress
+    from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.inputs import DEFAULT_SEARCH_STUDY, default_search_study
     from ensemble_kit.workflows.search import plan_search
@@ -152,6 +154,7 @@ def tune(
         print_not_decoded()
         return
     with (
+        open_tracking(track, note) as tracked,
         Interruption() as interruption,
         SearchProgress(spec, bars=not (quiet or no_progress), quiet=quiet) as shown,
     ):
@@ -162,6 +165,7 @@ def tune(
                 plan = facts["plan"]
                 print_space_cost(plan.cost, plan.study, len(plan.images))
             shown.tell(kind, **facts)
+            tracked.tell(kind, **facts)
 
         try:
             done = search(
@@ -169,6 +173,7 @@ def tune(
                 heartbeat=heartbeat, minutes=timeout, resume=resume, nested=nested, plots=plots,
                 resources=resources, command=_command(), tell=tell,
             )  # fmt: skip
+            tracked.finish_search(done)
         except KeyboardInterrupt:
             shown.close()
             note("interrupted; finished trials and folds are kept, the same command with --resume "

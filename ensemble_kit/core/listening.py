@@ -9,3 +9,13 @@ Tell = Callable[..., None]
 
 def say_nothing(kind: str, **facts: Any) -> None:
     """The listener of a workflow that nobody listens to."""
+
+
+def tell_all(*listeners: Tell) -> Tell:
+    """A listener that passes on what it hears to each of these, in their order."""
+
+    def tell(kind: str, **facts: Any) -> None:
+        for listener in listeners:
+            listener(kind, **facts)
+
+    return tell

@@ -64,6 +64,7 @@ class ImageTable:
 
     @property
     def n_classes(self) -> int:
+        """Number of classes, C."""
         return len(self.class_names)
 
     @cached_property
@@ -73,6 +74,7 @@ class ImageTable:
 
     @property
     def n_groups(self) -> int:
+        """Number of groups."""
         return int(self.group_codes.max(initial=-1)) + 1
 
     def class_counts(self) -> Ints:
@@ -198,6 +200,7 @@ class Folds:
 
     @cached_property
     def digest(self) -> str:
+        """What a training depends on: ids, the fold of each, the number of folds."""
         ids = [str(x) for x in self.image_ids]
         return digest_of(ids, self.fold.astype(np.int64), self.n_folds)
 
@@ -259,6 +262,7 @@ class Estimate:
 
     @property
     def estimable(self) -> bool:
+        """Whether there is a value."""
         return self.value is not None
 
 

@@ -1,9 +1,9 @@
 """Every number of a set of predictions, each with an interval that resamples groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ensemble_kit.metrics.estimates import (
 from ensemble_kit.metrics.jackknife import NAME as JACKKNIFE
 from ensemble_kit.metrics.jackknife import p_of_zero
 from ensemble_kit.metrics.registry import bias_of
+from ensemble_kit.metrics.reliability import TOP
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.significance import holm
 from ensemble_kit.metrics.slices import Slice, make_slices
@@ -31,6 +32,7 @@ from ensemble_kit.study import EvaluationSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 POOLED, FOLD_MEAN, SLICE, GAP = "pooled", "fold mean", "slice", "slice gap"
 MIN_SLICE_GROUPS = 10
@@ -65,7 +67,7 @@ class Evaluation:
         return self._index[scope, slice, class_name, metric]
 
     def find(self, metric: str, class_name: str = "", scope: str = POOLED) -> Estimate | None:
-        """As :meth:`figure`; None for an unknown one."""
+        """As ``figure``; None for an unknown one."""
         return self._index.get((scope, "", class_name, metric))
 
     def curve(self, kind: str, class_name: str, scope: str = POOLED) -> Curve | None:
@@ -86,6 +88,25 @@ class Evaluation:
                 for row in self.rows
             ]
         )  # fmt: skip
+
+    def plot_roc(self, classes: Sequence[str] | str | None = None, *, ax: Any = None) -> "Axes":
+        """ROC curves of these classes against the rest (default: all), drawn into matplotlib axes
+        (None: new ones), which are returned."""
+        from ensemble_kit.metrics.plots import plot_roc
+
+        return plot_roc(self, classes, ax=ax)
+
+    def plot_reliability(self, class_name: str = TOP, *, ax: Any = None) -> "Axes":
+        """Reliability diagram of a class, "malignant" or "top-1" (the likeliest class), drawn into
+        matplotlib axes (None: new ones), which are returned."""
+        from ensemble_kit.metrics.plots import plot_reliability
+
+        return plot_reliability(self, class_name, ax=ax)
+
+    def _repr_html_(self) -> str:
+        from ensemble_kit.metrics.html import headline_table
+
+        return headline_table(self)
 
     @cached_property
     def _index(self) -> Mapping[tuple[str, str, str, str], Estimate]:

@@ -1,6 +1,7 @@
 """What the displays of `cv` and `tune` share: how they listen, speak, start and stop."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -29,8 +30,10 @@ def bar_columns(*, unit: str = "", label_width: int = 0) -> tuple[ProgressColumn
 
 
 def draws() -> bool:
-    """Whether bars can be drawn: on a terminal, or in a notebook."""
-    return progress.is_terminal or progress.is_jupyter
+    """Whether bars can be drawn: on a terminal, or in a notebook with ipywidgets (lines else)."""
+    if progress.is_jupyter:
+        return find_spec("ipywidgets") is not None
+    return progress.is_terminal
 
 
 class Drawing(Protocol):

@@ -23,7 +23,7 @@ class TrainingProgress(Listener):
         self._tasks: dict[str, Any] = {}
         self._last_line = 0.0
 
-    def _on_begin(self, spec: StudySpec, folds: int) -> None:
+    def _on_begin(self, spec: StudySpec, folds: int, name: str = "") -> None:
         fine = spec.training.fine_tune_epochs if spec.model.unfreeze_depth else 0
         self._head_epochs = 1 if spec.training.head == "probe" else spec.training.head_epochs
         self._epochs = self._head_epochs + fine

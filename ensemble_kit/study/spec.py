@@ -57,10 +57,16 @@ class TrainingSpec(Section):
     )
     batch_size: int = Field(32, ge=1, le=4096, description="images a step")
     head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of head = 'sgd'")
-    fine_tune_lr: float = Field(3e-4, gt=0, le=1, description="learning rate of the second phase")
+    fine_tune_lr: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="learning rate of the second phase; 1e-3 for the last blocks, about 2e-4 where "
+        "the whole network is trained",
+    )
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's decoupled decay; 0: Adam")
     logit_adjustment: float = Field(
-        0.3,
+        0.6,
         ge=0,
         le=1,
         description="τ: τ log frequency is taken off the class scores; rare classes are found more "

@@ -136,7 +136,8 @@ def cross_validate(
     warnings = check_first(table, draws, study)
     variants = variants_of(table, draws[0], fractions, leak_audit, study.split.seed)
     more = len(variants) * draws[0].n_folds
-    tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws) + more)
+    n_folds = sum(draw.n_folds for draw in draws) + more
+    tell("begin", spec=study, folds=n_folds, name=folder.name)
     repeats, trained = _train_run(
         table, draws, study, folder, resources, tell, overwrite, reading, variants
     )
@@ -171,7 +172,7 @@ def _cross_validate_table(
     with only_worker_on(folder):
         if overwrite:
             remove_run(folder)
-        tell("begin", spec=study, folds=sum(draw.n_folds for draw in draws))
+        tell("begin", spec=study, folds=sum(d.n_folds for d in draws), name=folder.name)
         _begin(table, draws, study, folder, digest)
         done = train_tables(found, folder, tell)
     repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))

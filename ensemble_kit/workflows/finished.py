@@ -1,9 +1,11 @@
 """A finished run as a notebook uses it: tables of pandas, fold models, the saved ensemble."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,11 @@ import pandas as pd
 from ensemble_kit.core.errors import PredictionsError, RunError, count, some
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.metrics.html import headline_table
+from ensemble_kit.metrics.reliability import TOP
 from ensemble_kit.runs.evaluation import read_evaluation
 from ensemble_kit.runs.folder import Run, find_run, read_run, read_run_study
+from ensemble_kit.runs.folds import COLUMNS, has_history, read_history
 from ensemble_kit.runs.manifest import Manifest
 from ensemble_kit.runs.paths import MODEL, fold_column, fold_folder
 from ensemble_kit.runs.tables import read_folds
@@ -20,6 +25,8 @@ from ensemble_kit.runs.verification import check_files
 from ensemble_kit.study import StudySpec
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ensemble_kit.workflows.saved_ensemble import Bundle
 
 
@@ -49,6 +56,12 @@ class FinishedRun:
         m = self.manifest
         return f"<{m.kind} run {m.name!r}: {len(self.record.table):,} images, {self.folder}>"
 
+    def _repr_html_(self) -> str:
+        m = self.manifest
+        said = f"<b>{escape(m.name)}</b>, {m.kind} run of {len(self):,} images: {self.folder}"
+        warnings = "".join(f"<p>Warning: {escape(line)}</p>" for line in m.warnings)
+        return f"<p>{said}</p>{warnings}{headline_table(self.evaluation)}"
+
     def __len__(self) -> int:
         return len(self.record.table)
 
@@ -59,10 +72,12 @@ class FinishedRun:
 
     @property
     def manifest(self) -> Manifest:
+        """Status, digests, versions, device and notes of the run."""
         return self.record.manifest
 
     @property
     def name(self) -> str:
+        """The name of the run's folder."""
         return self.manifest.name
 
     @property
@@ -72,6 +87,7 @@ class FinishedRun:
 
     @property
     def class_names(self) -> tuple[str, ...]:
+        """The classes, in the order of the columns of ``oof``."""
         return self.record.table.class_names
 
     @property
@@ -81,6 +97,7 @@ class FinishedRun:
 
     @cached_property
     def study(self) -> StudySpec:
+        """Every setting the run was made with."""
         return read_run_study(self.folder)
 
     @cached_property
@@ -108,6 +125,7 @@ class FinishedRun:
 
     @cached_property
     def evaluation(self) -> Evaluation:
+        """All figures and curves of the run."""
         return read_evaluation(self.folder)
 
     @property
@@ -118,7 +136,45 @@ class FinishedRun:
 
     @property
     def curves(self) -> tuple[Curve, ...]:
+        """ROC, precision–recall, reliability and decision curves, with bands."""
         return self.evaluation.curves
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One epoch a row: repeat, fold, phase, epoch, loss, val_loss, val_accuracy, val_auc, lr,
+        seconds, images_per_second (losses in nats); empty where nothing was trained by epochs."""
+        rows: list[dict[str, Any]] = []
+        for repeat in range(self.study.split.repeats):
+            for fold in range(self.record.folds.n_folds):
+                folder = fold_folder(self.folder, repeat, fold)
+                if has_history(folder):
+                    place = {"repeat": repeat, "fold": fold}
+                    rows += [place | asdict(epoch) for epoch in read_history(folder)]
+        return pd.DataFrame(rows, columns=["repeat", "fold", *COLUMNS])
+
+    def plot_roc(self, classes: Sequence[str] | str | None = None, *, ax: Any = None) -> "Axes":
+        """ROC curves of these classes against the rest (default: all), areas with their intervals,
+        drawn into matplotlib axes (None: new ones), which are returned."""
+        return self.evaluation.plot_roc(classes, ax=ax)
+
+    def plot_reliability(self, class_name: str = TOP, *, ax: Any = None) -> "Axes":
+        """Reliability diagram of a class, "malignant" or "top-1" (the likeliest class), drawn into
+        matplotlib axes (None: new ones), which are returned."""
+        return self.evaluation.plot_reliability(class_name, ax=ax)
+
+    def plot_confusion(
+        self, *, normalize: Literal["true", "pred", "all"] | None = None, ax: Any = None
+    ) -> "Axes":
+        """Confusion matrix of the likeliest classes out of fold: truth down, decision across, drawn
+        into matplotlib axes (None: new ones), which are returned.
+
+        normalize : None for counts; "true", "pred" or "all" for shares of a row, a column, all.
+        """
+        from ensemble_kit.metrics.plots import plot_confusion
+
+        chosen = np.array(self.class_names)[self.oof.to_numpy().argmax(axis=1)]
+        truth = list(self.labels)
+        return plot_confusion(truth, list(chosen), self.class_names, normalize=normalize, ax=ax)
 
     def fold_model(self, fold: int, repeat: int = 0) -> Any:
         """The ``keras.Model`` of one fold: pixels 0..255 (m, S, S, 3) in, (m, C) probabilities

@@ -146,7 +146,7 @@ def tune(
     named = _checked_name(name or study.name)
     plan = plan_search(images, study, folds=folds, resources=resources, dry=False)
     study = plan.study
-    tell("planned", plan=plan)
+    tell("planned", plan=plan, name=named)
     place = StoragePlace(studies_dir / "store" / named, storage, heartbeat)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     request = SearchRequest(named, study, place, deadline, resume)

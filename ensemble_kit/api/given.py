@@ -1,0 +1,51 @@
+"""What is checked of the things given to a function, before any work."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from pathlib import Path
+
+from ensemble_kit.core.errors import SplitError, StudyError
+from ensemble_kit.core.records import Folds, ImageTable
+from ensemble_kit.study import StudySpec
+from ensemble_kit.workflows.finished import FinishedRun, open_run
+
+Member = FinishedRun | Path | str
+"""A run that was opened, its folder or name, or a file of predictions."""
+
+
+def whole_number(name: str, value: object, least: int) -> None:
+    """Raise StudyError where a value is no whole number from ``least`` on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise StudyError(f"{name} = {value!r}: give a whole number from {least} on")
+
+
+def check_kinds(images: object, study: object, folds: object) -> None:
+    """Raise StudyError or SplitError where images, study or folds are of the wrong kind."""
+    if not (
+        images is None or isinstance(images, (ImageTable, str, Path)) or hasattr(images, "table")
+    ):
+        raise StudyError(
+            f"images are a {type(images).__name__}: give load_images(...), a folder or a table"
+        )
+    if not (study is None or isinstance(study, StudySpec)):
+        raise StudyError(
+            f"the study is a {type(study).__name__}: give Study(...) or Study.read(FILE)"
+        )
+    draws = [folds] if isinstance(folds, Folds) or folds is None else folds
+    if not isinstance(draws, (list, tuple)) or any(
+        draw is not None and not isinstance(draw, Folds) for draw in draws
+    ):
+        raise SplitError(
+            f"the folds are a {type(folds).__name__}: give make_folds(...); their number is "
+            'Study(split={"folds": K})'
+        )
+
+
+def several(members: "Sequence[Member] | Member") -> Sequence[Member]:
+    """A run or file by itself is a list of one."""
+    return [members] if isinstance(members, (FinishedRun, Path, str)) else members
+
+
+def folder_of(run: Member, runs_dir: Path | str) -> Path:
+    """The folder of a run, however it was given."""
+    return run.folder if isinstance(run, FinishedRun) else open_run(run, runs_dir=runs_dir).folder
