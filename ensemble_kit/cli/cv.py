@@ -121,8 +121,6 @@ def cv(
     cv --data DIR --dry-run                   what would be computed, how long
     cv --data DIR --run mine                  5 folds from ImageNet's weights
     cv --data DIR --backbone A --backbone B   a run of each and their ensemble
-    cv --study studies/ham10000.toml --data DIR
-    cv --study FILE --data DIR                each of the [[members]] in FILE, and their ensemble
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,

@@ -71,7 +71,7 @@ def explain(
         if done.silent:
             note(f"nothing speaks for the class explained in {some(done.silent)}")
         note(f"report: python cli.py report {done.folder.parent.name}")
-    results.print(str(done.folder), markup=False)
+    results.out(str(done.folder), highlight=False)
 
 
 def _chosen(text: str) -> int | str | list[str]:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from ensemble_kit.cli.tables import show, table
+from ensemble_kit.progress.tables import show, table
 
 
 def printed(drawn, width, terminal=False):
+    """What stands below the empty line before each table."""
     file = io.StringIO()
     show(drawn, Console(file=file, width=width, force_terminal=terminal, highlight=False))
-    return file.getvalue()
+    return file.getvalue().removeprefix("\n")
 
 
 def figures():
