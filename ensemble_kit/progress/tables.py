@@ -175,13 +175,17 @@ def _repeated(columns: Sequence[_Column], width: int) -> Iterator[Text]:
 
 
 def _named(columns: Sequence[_Column], width: int) -> Iterator[Text]:
-    """Each row's name on lines of its own, its values below with their headings."""
+    """One table below the other; each row's name stands on a line of its own, above its values."""
     first, others = columns[0], list(columns[1:])
-    for number, name in enumerate(first.cells):
-        yield from (Text(line) for piece in name for line in wrapped(piece, width).split("\n"))
-        row = [replace(column, cells=(column.cells[number],)) for column in others]
-        for part in _parts(row, width - GAP):
-            yield from _block(part, GAP)
+    for number, part in enumerate(_parts(others, width - GAP)):
+        if number:
+            yield Text()
+        heads = _row(part, [column.head for column in part], GAP, HEAD)
+        lines = wrapped(" ".join(first.head), width).split("\n")
+        yield from (line for line in (*(Text(line, HEAD) for line in lines), *heads) if line.plain)
+        for row, name in enumerate(first.cells):
+            yield from (Text(line) for piece in name for line in wrapped(piece, width).split("\n"))
+            yield from _row(part, [column.cells[row] for column in part], GAP)
 
 
 def _parts(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
