@@ -8,6 +8,7 @@ import typer
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
 from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.program import program
 
 
 def cv(
@@ -196,7 +197,7 @@ def cv(
     for warning in done.warnings:
         note(f"warning: {warning}")
     if not quiet:
-        note(f"report: python cli.py report {done.folder.name}")
+        note(f"report: {program()} report {done.folder.name}")
 
 
 def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
@@ -256,7 +257,7 @@ def _members(
     print_study(done.ensembled.found, done.ensembled.run.folder)
     if not quiet:
         note(f"members: {', '.join(run.folder.name for run in done.members)}")
-        note(f"report: python cli.py report {done.ensembled.run.folder.name}")
+        note(f"report: {program()} report {done.ensembled.run.folder.name}")
 
 
 def _check_tensorboard() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note, say
+from ensemble_kit.core.program import program
 
 
 class Known(StrEnum):
@@ -69,4 +70,4 @@ def fetch(
     done = "fetched" if fetched.fresh else "already there"
     say(f"{name.value}: {fetched.n_images:,} images, {done}")
     if not quiet:
-        note(f"next: python cli.py check --data {fetched.folder}")
+        note(f"next: {program()} check --data {fetched.folder}")

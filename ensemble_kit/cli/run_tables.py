@@ -7,6 +7,7 @@ from typing import Any
 
 from ensemble_kit.cli.console import print_json, say, size_text
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.program import program
 from ensemble_kit.core.wording import interval_words, value_words
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.progress import tables
@@ -21,7 +22,7 @@ def print_runs(place: Path, found: Sequence[ListedRun], *, as_json: bool) -> Non
         print_json({"runs_dir": str(place), "runs": [_facts(run) for run in found]})
         return
     if not found:
-        say(f"no runs in {place}: make one with `python cli.py cv` or `evaluate`")
+        say(f"no runs in {place}: make one with `{program()} cv` or `evaluate`")
         return
     drawn = tables.table("run", "kind", *map(label_of, SHOWN), "age", "size", left=[1])
     for run in found:
@@ -57,7 +58,7 @@ def print_run(run: ListedRun, *, as_json: bool) -> None:
     say(f"classes: {', '.join(m.class_names)}")
     for line in (*(f"warning: {text}" for text in m.warnings), *m.notes):
         say(line)
-    say(f"next: python cli.py report {run.folder}")
+    say(f"next: {program()} report {run.folder}")
 
 
 def _facts(run: ListedRun) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ensemble_kit.cli.console import say, size_text
+from ensemble_kit.core.program import program
 from ensemble_kit.progress import tables
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
@@ -68,7 +69,7 @@ def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
         "It was chosen among all trials on these very images, so it flatters."
     )
     say(f"best study: {path}")
-    say(f"next: python cli.py cv --study {path}")
+    say(f"next: {program()} cv --study {path}")
 
 
 def print_nested(nested: Nested, search: SearchSpec) -> None:
