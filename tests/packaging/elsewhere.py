@@ -1,8 +1,8 @@
 """Run as a process of its own: a system that has nothing of Unix alone, as ensemble_kit sees it.
 
 Modules that only Unix has cannot be imported by ensemble_kit, /proc cannot be opened by it, and
-what ``os`` and ``signal`` have there only it does not find. Other packages go on as they are: they have
-paths of their own for other systems.
+what ``os`` and ``signal`` have there only it does not find. Other packages go on as they are: they
+have paths of their own for other systems.
 """
 
 import importlib
