@@ -48,14 +48,29 @@ def print_run(run: ListedRun, *, as_json: bool) -> None:
     if m is None:
         say(run.problem)
         return
-    made = f"made by {m.kind} {_age(m.created)} ago, {m.status}"
-    say(f"{m.name}: {made}; {size_text(run.n_bytes)}, {run.folder}")
+    code = f", commit {m.git_commit[:10]}{' and changes' * bool(m.git_dirty)}" * bool(m.git_commit)
+    versions = ", ".join(
+        f"{name} {m.versions[name]}" for name in ("python", "keras", "numpy") if name in m.versions
+    )
+    tables.show(
+        tables.facts(
+            ("run", m.name),
+            ("made by", f"{m.kind}, {_age(m.created)} ago, {m.status}"),
+            ("folder", f"{run.folder} ({count(len(m.files), 'file')}, {size_text(run.n_bytes)})"),
+            ("data", m.data_root or "not recorded"),
+            ("classes", ", ".join(m.class_names)),
+            (
+                "with",
+                f"ensemble_kit {ours}{code}; Python {python}" + f"; Keras {keras}" * bool(keras),
+            ),
+            ("on", " ".join(m.device.get(k, "") for k in ("system", "machine", "processor"))),
+        )
+    )
     drawn = tables.table("figure", "pooled", "interval")
     for name, estimate in run.figures.items():
         drawn.add_row(label_of(name), value_words(estimate), interval_words(estimate))
     if run.figures:
         tables.show(drawn)
-    say(f"classes: {', '.join(m.class_names)}")
     for line in (*(f"warning: {text}" for text in m.warnings), *m.notes):
         say(line)
     say(f"next: {program()} report {run.folder}")
