@@ -59,10 +59,8 @@ def print_run(run: ListedRun, *, as_json: bool) -> None:
             ("folder", f"{run.folder} ({count(len(m.files), 'file')}, {size_text(run.n_bytes)})"),
             ("data", m.data_root or "not recorded"),
             ("classes", ", ".join(m.class_names)),
-            (
-                "with",
-                f"ensemble_kit {ours}{code}; Python {python}" + f"; Keras {keras}" * bool(keras),
-            ),
+            ("with", f"ensemble_kit {m.versions.get('ensemble_kit', 'of no known version')}{code}"),
+            ("beside", versions or "not recorded"),
             ("on", " ".join(m.device.get(k, "") for k in ("system", "machine", "processor"))),
         )
     )

@@ -47,11 +47,8 @@ def test_it_writes_the_page_and_the_numbers(plain_run: Run, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("there", [True, False])
 def test_open_shows_the_page_or_says_where_it_is(
-    plain_run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    there: bool,  # noqa: F811
-) -> None:
+    plain_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool  # noqa: F811
+) -> None:  # fmt: skip
     asked: list[str] = []
     monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or there)
     page = tmp_path / "a page.html"
