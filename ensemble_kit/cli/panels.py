@@ -80,7 +80,7 @@ class PanelledGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        entries = [(name, _first_sentence(found.help)) for name, found in commands if found]
+        entries = [(name, _told(found.help)) for name, found in commands if found]
         lines = [*_head(self, ctx), *_panel("Commands", entries)]
         _print([*lines, *_options(self, ctx)])
 
@@ -98,9 +98,9 @@ def _head(command: Any, ctx: Any) -> Iterator[Text]:
     """Usage, what it does, lines to copy: what follows ``\\b`` in the docstring."""
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     yield from _texts(f"usage: {usage}", 0)
-    told, _, examples = (command.help or "").partition("\b")
+    examples = (command.help or "").partition("\b")[2]
     yield Text()
-    yield from _texts(" ".join(told.split()), 0)
+    yield from _texts(_told(command.help), 0)
     lines = [line.strip() for line in examples.strip().splitlines()]
     if lines:
         parts = (line.partition("  ") for line in lines)
@@ -156,5 +156,6 @@ def _plain(text: str) -> str:
     return " ".join(re.sub(r"x>=([\d.]+)", r"at least \1", text).split())
 
 
-def _first_sentence(text: str | None) -> str:
+def _told(text: str | None) -> str:
+    """What a command does, without its lines to copy."""
     return " ".join((text or "").partition("\b")[0].split())

@@ -70,20 +70,19 @@ def lines_of(drawn: Table, width: int) -> list[Text]:
     """The lines of a table, none wider than ``width`` but where one word is."""
     title = [Text(line, HEAD) for line in wrapped(drawn.title, width).split("\n") if drawn.title]
     columns = [_column(drawn, place) for place in range(len(drawn.heads))]
-    spare = [place for place in drawn.spare if place < len(columns)]
-    rest = [column for place, column in enumerate(columns) if place not in spare]
-    for chosen in (columns, rest) if spare and drawn.kept_in else (columns,):
+    ways: list[tuple[list[_Column], list[Text]]] = [(columns, [])]
+    if drawn.spare:
+        rest = [column for place, column in enumerate(columns) if place not in drawn.spare]
+        ways.append((rest, _left_out(drawn, width)))
+    for chosen, note in ways:
         for changed in _changes(chosen, width):
             if _whole(changed) <= width:
-                left_out = _left_out(drawn, spare, width) if chosen is rest else []
-                return title + list(_block(changed)) + left_out
-    kept = rest if spare and drawn.kept_in else columns
-    left_out = _left_out(drawn, spare, width) if kept is rest else []
-    narrow = [column.headed().under().fitted(width - 2 * GAP) for column in kept]
+                return [*title, *_block(changed), *note]
+    chosen, note = ways[-1]
+    narrow = [column.headed().under().fitted(width - 2 * GAP) for column in chosen]
     widest = max((column.width for column in narrow[1:]), default=0)
-    if narrow[0].width + GAP + widest <= width:
-        return title + list(_repeated(narrow, width)) + left_out
-    return title + list(_named(narrow, width)) + left_out
+    beside = narrow[0].width + GAP + widest <= width
+    return [*title, *(_repeated if beside else _named)(narrow, width), *note]
 
 
 @dataclass(frozen=True)
@@ -198,8 +197,8 @@ def _parts(columns: Sequence[_Column], width: int) -> list[list[_Column]]:
     return parts
 
 
-def _left_out(drawn: Table, spare: Sequence[int], width: int) -> list[Text]:
-    names = [drawn.heads[place] for place in spare]
+def _left_out(drawn: Table, width: int) -> list[Text]:
+    names = [drawn.heads[place] for place in drawn.spare]
     told = f"{names[0]} … {names[-1]}" if len(names) > 3 else ", ".join(names)
     text = f"left out at this width: {told} ({drawn.kept_in})"
     return [Text(line) for line in wrapped(text, width).split("\n")]
