@@ -6,7 +6,7 @@ from typing import Any
 
 from ensemble_kit.cli.console import say, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
-from ensemble_kit.core.wording import interval_words, value_words
+from ensemble_kit.core.wording import in_words, interval_words, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables
@@ -38,8 +38,7 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
     counts = table.class_counts()
     for code, name in enumerate(table.class_names):
         figures = [evaluation.figure(metric, name) for metric in by_class]
-        cells = (f"{value_words(f)} {_interval(f)}".strip() for f in figures)
-        classes.add_row(name, f"{counts[code]:,}", *cells)
+        classes.add_row(name, f"{counts[code]:,}", *map(in_words, figures))
     tables.show(classes)
     say(f"run: {folder}")
 
