@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos demo docs install test test-gp test-jax test-torch test-backbones test-notebooks test-trackers lint clean
+.PHONY: chaos demo dist docs install test test-gp test-jax test-torch test-backbones test-notebooks test-trackers test-wheel lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -68,6 +68,15 @@ test-backbones: .venv/tests-installed
 chaos: .venv/tests-installed
 	$(BIN)/python -m tests.chaos.fuzz --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) * 2 / 3))
 	$(BIN)/python -m tests.chaos.kills --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 3))
+
+# sdist and wheel of the version in ensemble_kit/core/version.py.
+dist: .venv/tests-installed
+	rm -rf dist build
+	$(BIN)/python -m build
+
+# The wheel in an environment of its own: check, cv on the sample and report, from an empty folder.
+test-wheel: dist
+	TEST_WHEEL=1 $(BIN)/python -m pytest tests/packaging --numprocesses 0
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .

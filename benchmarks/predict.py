@@ -77,7 +77,8 @@ def main() -> None:
     parser.add_argument("--child", choices=WAYS)
     parser.add_argument("--folder", type=Path)
     args = parser.parse_args()
-    from ensemble_kit.models.device import peak_memory, prepare
+    from ensemble_kit.core.machine import peak_memory
+    from ensemble_kit.models.device import prepare
 
     prepare(0)
     x = pixels(args.images, args.size)

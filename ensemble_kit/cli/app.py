@@ -13,13 +13,14 @@ from ensemble_kit.cli.backbones import backbones
 from ensemble_kit.cli.check import check
 from ensemble_kit.cli.console import complain
 from ensemble_kit.cli.cv import cv
+from ensemble_kit.cli.doctor import doctor
 from ensemble_kit.cli.ensemble import ensemble
 from ensemble_kit.cli.evaluate import evaluate
 from ensemble_kit.cli.explain import explain
 from ensemble_kit.cli.export import export
 from ensemble_kit.cli.fetch import fetch
 from ensemble_kit.cli.interruption import Termination
-from ensemble_kit.cli.panels import PanelledCommand
+from ensemble_kit.cli.panels import PanelledCommand, PanelledGroup
 from ensemble_kit.cli.predict import predict
 from ensemble_kit.cli.report import report
 from ensemble_kit.cli.runs import runs
@@ -32,23 +33,17 @@ from ensemble_kit.core.errors import EnsembleKitError
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
 
 app = typer.Typer(
+    cls=PanelledGroup,
     help="Group-safe k-fold evaluation, ensembling and calibration of image classifiers.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(cls=PanelledCommand)(backbones)
-app.command(cls=PanelledCommand)(check)
-app.command(cls=PanelledCommand)(cv)
-app.command(cls=PanelledCommand)(ensemble)
-app.command(cls=PanelledCommand)(evaluate)
-app.command(cls=PanelledCommand)(explain)
-app.command(cls=PanelledCommand)(export)
-app.command(cls=PanelledCommand)(fetch)
-app.command(cls=PanelledCommand)(predict)
-app.command(cls=PanelledCommand)(report)
-app.command(cls=PanelledCommand)(tune)
-app.command(cls=PanelledCommand)(validate)
+for command in (
+    check, fetch, cv, report, evaluate, ensemble, tune, predict, validate, explain, export,
+    backbones, doctor,
+):  # fmt: skip
+    app.command(cls=PanelledCommand)(command)
 app.add_typer(runs, name="runs")
 app.add_typer(store, name="store")
 

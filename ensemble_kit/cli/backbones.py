@@ -1,13 +1,13 @@
 """`backbones`: every architecture, what it is like and how fast it is here."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ensemble_kit.cli import options, tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli import options
+from ensemble_kit.cli.console import print_json, say
+from ensemble_kit.progress import tables
 
 
 def backbones(
@@ -44,7 +44,7 @@ def backbones(
             }
         )  # fmt: skip
     if as_json:
-        results.out(json.dumps({"backbones": listed, "unrecorded": unrecorded}))
+        print_json({"backbones": listed, "unrecorded": unrecorded})
         return
     drawn = tables.table("backbone", "million parameters", "px from", "features", "blocks",
                          "images/s here", "weights")  # fmt: skip
@@ -58,11 +58,5 @@ def backbones(
         )  # fmt: skip
     tables.show(drawn)
     if unrecorded:
-        results.print(
-            f"also {', '.join(unrecorded)}: name one to have its graph built and looked at",
-            markup=False,
-        )
-    results.print(
-        "own bases: --backbone path/to/base.keras or package.module:function (docs/backbones.md)",
-        markup=False,
-    )
+        say(f"also {', '.join(unrecorded)}: name one to have its graph built and looked at")
+    say("own bases: --backbone path/to/base.keras or package.module:function (docs/backbones.md)")

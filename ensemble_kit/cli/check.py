@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
 from ensemble_kit.cli.issue_tables import print_issues, print_issues_json
 from ensemble_kit.cli.survey_tables import (
     print_folds,
-    print_json,
     print_reading,
     print_survey,
+    print_survey_json,
 )
 from ensemble_kit.core.errors import StudyError
 
@@ -72,7 +72,13 @@ def check(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Read a data set, say what it holds and refuse what would spoil a run."""
+    """Read a data set, say what it holds and refuse what would spoil a run.
+
+    \b
+    check --data DIR                              images, groups, folds, damaged files
+    check --data DIR --split A --split-test B     does a split made elsewhere leak
+    check --run mine                              labels and pairs a person should look at
+    """
     from ensemble_kit.progress.bars import Bar
 
     if run is not None:
@@ -99,14 +105,14 @@ def check(
             quick=quick, jobs=jobs, tell=shown.tell,
         )  # fmt: skip
     if as_json:
-        print_json(done.layout, done.images, done.survey, done.folds, done.problem,
+        print_survey_json(done.layout, done.images, done.survey, done.folds, done.problem,
                    done.read.interpretation(), done.seen)  # fmt: skip
     else:
-        print_reading(done.read, results.print, done.seen)
+        print_reading(done.read, done.seen)
         print_survey(done.layout, done.images, done.survey, no_images)
         if done.folds:
             print_folds(done.images, done.folds)
     if done.problem:
         raise done.problem
     if not (as_json or quiet):
-        results.print("sound: nothing here would spoil a run")
+        say("sound: nothing here would spoil a run")

@@ -1,23 +1,29 @@
-"""What the edge prints with: results on stdout, everything else on stderr."""
+"""What the commands print with: results on stdout, everything else on stderr."""
 
+import json
 import sys
+from typing import Any
 
-from rich.console import Console
+from ensemble_kit.progress.console import columns_of, note, progress, results, say, wrapped
 
-from ensemble_kit.progress.console import note, progress
-
-__all__ = ["complain", "note", "progress", "results", "size_text"]
-
-results = Console(highlight=False, soft_wrap=True)
-
+__all__ = ["complain", "note", "print_json", "progress", "results", "say", "size_text"]
 
 LONGEST = 400
 
 
 def complain(message: str) -> None:
-    """One plain sentence on stderr, never wrapped or coloured inside; a very long one without its
-    middle, so that its next step is seen."""
-    sys.stderr.write(f"error: {_one_line(message)}\n")
+    """One plain sentence on stderr, never coloured; on a terminal broken between words; a very
+    long one without its middle, so that its next step is seen."""
+    text = f"error: {_one_line(message)}"
+    if progress.is_terminal:
+        text = wrapped(text, columns_of(progress))
+    sys.stderr.write(f"{text}\n")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, its lines as they are."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    results.out(text, highlight=False)
 
 
 def _one_line(message: str) -> str:

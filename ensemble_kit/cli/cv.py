@@ -8,6 +8,7 @@ import typer
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
 from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.program import program
 
 
 def cv(
@@ -122,8 +123,6 @@ def cv(
     cv --data DIR --dry-run                   what would be computed, how long
     cv --data DIR --run mine                  5 folds from ImageNet's weights
     cv --data DIR --backbone A --backbone B   a run of each and their ensemble
-    cv --study studies/ham10000.toml --data DIR
-    cv --study FILE --data DIR                each of the [[members]] in FILE, and their ensemble
     """
     from ensemble_kit.cli.training_tables import (
         print_against_probe,
@@ -205,7 +204,7 @@ def cv(
     for warning in done.warnings:
         note(f"warning: {warning}")
     if not quiet:
-        note(f"report: python cli.py report {done.folder.name}")
+        note(f"report: {program()} report {done.folder.name}")
 
 
 def _plan(spec: Any, resources: Any, *, quiet: bool) -> None:
@@ -272,7 +271,7 @@ def _members(
     print_study(done.ensembled.found, done.ensembled.run.folder)
     if not quiet:
         note(f"members: {', '.join(run.folder.name for run in done.members)}")
-        note(f"report: python cli.py report {done.ensembled.run.folder.name}")
+        note(f"report: {program()} report {done.ensembled.run.folder.name}")
 
 
 def _check_tensorboard() -> None:

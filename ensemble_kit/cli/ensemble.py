@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import note, results
+from ensemble_kit.cli.console import note, print_json
 from ensemble_kit.cli.options import names_of
 
 CATALOGUE = "ensemble_kit.posthoc.selection.catalogue"
@@ -115,9 +115,13 @@ def ensemble(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Combine and calibrate out-of-fold predictions; no step here is judged on its own rows."""
-    import json
+    """Combine and calibrate out-of-fold predictions; no step here is judged on its own rows.
 
+    \b
+    ensemble mine                                calibrated, with prediction sets
+    ensemble mine mine:probe other --name three  runs and a linear probe
+    ensemble --predictions A.csv --predictions B.csv --name both
+    """
     from ensemble_kit.cli.cost_tables import print_costs
     from ensemble_kit.cli.ensemble_tables import print_study
     from ensemble_kit.cli.nested_tables import print_nested
@@ -160,7 +164,7 @@ def ensemble(
             document["costs"] = done.costs.plain()
         if done.nested is not None:
             document["nested_members"] = done.nested.plain()
-        results.out(json.dumps(document, allow_nan=False))
+        print_json(document)
     else:
         print_study(done.found, done.run.folder)
         if done.nested is not None:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.core.wording import in_words, value_words
 from ensemble_kit.metrics.registry import label_of, shown_in
+from ensemble_kit.progress import tables
 from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
 
 BY = {"threshold": "thresholds", "cross": "cross-conformal p-values"}
@@ -19,23 +17,22 @@ HEADS = {metric: label_of(metric) for metric in shown_in("headline")}
 def print_study(work: EnsembleStudy, folder: Path) -> None:
     """The tables of an ensemble: figures, members, optimism, prediction sets."""
     final = work.outcome.final
-    print_ = results.print
-    print_(f"chosen: {final.choice.reason}", markup=False)
+    say(f"chosen: {final.choice.reason}")
     if len(final.chain.chains) > 1:
         tables.show(_candidates(work))
     else:
-        print_(f"by outer fold: {_by_fold(work)}", markup=False)
+        say(f"by outer fold: {_by_fold(work)}")
     level = f"{work.study.evaluation.level:.0%}"
     tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
     if told := decision_sentence(work.decided):
-        print_(told, markup=False)
+        say(told)
     tables.show(
         _gaps(work, "minus the ensemble, paired (log loss: above 0 is worse; ECE: no interval)")
     )
     tables.show(_members(work))
     tables.show(_optimism(work))
     tables.show(_sets(work))
-    print_(f"run folder: {folder}", markup=False)
+    say(f"run folder: {folder}")
 
 
 def _standing(work: EnsembleStudy) -> str:
@@ -53,7 +50,7 @@ def _by_fold(work: EnsembleStudy) -> str:
     return "; ".join(f"{name} (fold {some(folds)})" for name, folds in names.items())
 
 
-def _candidates(work: EnsembleStudy) -> Table:
+def _candidates(work: EnsembleStudy) -> tables.Table:
     """Weights of the candidates: over all rows, and their range over the outer folds."""
     table = _table(
         "candidates of the ensemble", "", "weight", "over the folds", "inner log loss",
@@ -71,21 +68,21 @@ def _candidates(work: EnsembleStudy) -> Table:
     return table
 
 
-def _figures(work: EnsembleStudy, title: str) -> Table:
+def _figures(work: EnsembleStudy, title: str) -> tables.Table:
     table = _table(title, "", *HEADS.values())
     for line in work.board[:1] + work.board[2:]:
         table.add_row(line.name, *(_text(line.figures[m]) for m in HEADS))
     return table
 
 
-def _gaps(work: EnsembleStudy, title: str) -> Table:
+def _gaps(work: EnsembleStudy, title: str) -> tables.Table:
     table = _table(title, "", *HEADS.values())
     for line in work.board[2:]:
         table.add_row(line.name, *(_text(line.minus_first[m], signed=True) for m in HEADS))
     return table
 
 
-def _members(work: EnsembleStudy) -> Table:
+def _members(work: EnsembleStudy) -> tables.Table:
     names = work.gathered.members.names
     table = _table(
         "members", "", "weight", "log loss without it, minus with", "errors correlate with",
@@ -105,7 +102,7 @@ def _members(work: EnsembleStudy) -> Table:
     return table
 
 
-def _optimism(work: EnsembleStudy) -> Table:
+def _optimism(work: EnsembleStudy) -> tables.Table:
     table = _table(
         "optimism: how much better it looks on the rows it was fitted to",
         "", "in-sample", "cross-fitted", "difference",
@@ -119,7 +116,7 @@ def _optimism(work: EnsembleStudy) -> Table:
     return table
 
 
-def _sets(work: EnsembleStudy) -> Table:
+def _sets(work: EnsembleStudy) -> tables.Table:
     """Coverage; whether a class has thresholds is said of those that made these sets."""
     spec = work.outcome.final.sets.spec
     scope = "for each class" if spec.by_class else "over all classes"
@@ -145,7 +142,7 @@ def _sets(work: EnsembleStudy) -> Table:
     return table
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def _table(title: str, first: str, *others: str) -> tables.Table:
     return tables.table(first, *others, title=title)
 
 
@@ -155,4 +152,4 @@ def _value(estimate: Estimate) -> str:
 
 def _text(estimate: Estimate, digits: int = 4, signed: bool = False) -> str:
     sign = "+" if signed else ""
-    return in_words(estimate, digits, sign=sign, none="-", between="\n")
+    return in_words(estimate, digits, sign=sign, none="-")

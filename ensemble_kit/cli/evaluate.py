@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import print_json
 from ensemble_kit.progress.remarks import Remarks
 
 
@@ -69,8 +69,14 @@ def evaluate(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Evaluate predictions: every score with an interval that resamples lesions or patients."""
-    from ensemble_kit.cli.evaluate_tables import json_text, print_evaluated
+    """Evaluate predictions: every score with an interval that resamples lesions or patients.
+
+    \b
+    evaluate --predictions A.csv                      labels and groups in its columns
+    evaluate --predictions A.csv --truth LABELS.csv   ISIC's files, or a data folder
+    evaluate --predictions A.csv --predictions B.csv  two models and their difference
+    """
+    from ensemble_kit.cli.evaluate_tables import document_of, print_evaluated
     from ensemble_kit.workflows.evaluation import evaluate_files
 
     changes = options.data_changes(None, None, columns, None, label_level, map_labels, None)
@@ -93,6 +99,6 @@ def evaluate(
         tell=Remarks(quiet=quiet).tell,
     )
     if as_json:
-        results.out(json_text(done))
+        print_json(document_of(done))
     else:
         print_evaluated(done)

@@ -1,15 +1,10 @@
 """What `evaluate` prints: tables for people, one JSON document for machines."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
 from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
@@ -19,6 +14,7 @@ from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
 from ensemble_kit.metrics.planning import plan_by_class
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.view import view_mask, view_name
+from ensemble_kit.progress import tables
 from ensemble_kit.runs.comparisons import ComparisonRecord
 from ensemble_kit.workflows.evaluation import EvaluatedFiles, EvaluatedRun
 
@@ -29,37 +25,35 @@ POOLING = 0.03
 def print_evaluated(done: EvaluatedFiles) -> None:
     """Headline figures of each, then the comparison."""
     table, comparison = done.matched.table, done.comparison
-    results.print(
+    say(
         f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
         f"{count(table.n_classes, 'class', 'classes')} ({some(table.class_names, 12)}); intervals "
-        "resample groups",
-        markup=False,
+        "resample groups"
     )
     view = view_of(table, done.runs)
     for item in done.runs:
         tables.show(_overall(item))
-        results.print()
         tables.show(_by_class(item))
         if view:
-            results.print(view, markup=False)
+            say(view)
         tables.show(_planned(item))
         for line in _not_estimable(item):
-            results.print(line, markup=False)
+            say(line)
         isic = [row for row in item.evaluation.rows if row.metric.startswith("isic_")]
         if isic:
             tables.show(_isic(isic))
         if item.costs is not None:
             print_costs(item.costs)
-        results.print(f"run: {item.folder}", markup=False)
+        say(f"run: {item.folder}")
     if comparison is not None:
-        results.print(_sign_and_family(comparison), markup=False)
+        say(_sign_and_family(comparison))
         for drawn in _differences(comparison):
             tables.show(drawn)
         for line in _tests(comparison):
-            results.print(line, markup=False)
+            say(line)
 
 
-def _planned(item: EvaluatedRun) -> Table:
+def _planned(item: EvaluatedRun) -> tables.Table:
     """Groups that an interval of 0.1 would need, class by class."""
     lines = plan_by_class(item.evaluation, (0.1,))
     metrics = dict.fromkeys(line.metric for line in lines)
@@ -71,14 +65,14 @@ def _planned(item: EvaluatedRun) -> Table:
             for line in lines
             if line.class_name == name
         ]
-        table.add_row(Text(name), *cells)
+        table.add_row(name, *cells)
     return table
 
 
-def json_text(done: EvaluatedFiles) -> str:
+def document_of(done: EvaluatedFiles) -> dict[str, Any]:
     """Everything as one JSON document; numbers that cannot be estimated are null."""
     matched, comparison = done.matched, done.comparison
-    document = {
+    return {
         "n_images": len(matched.table),
         "n_groups": matched.table.n_groups,
         "classes": list(matched.table.class_names),
@@ -95,7 +89,6 @@ def json_text(done: EvaluatedFiles) -> str:
         ],
         "comparison": None if comparison is None else ComparisonRecord.of(comparison).plain(),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def with_interval(estimate: Estimate, digits: int = 3) -> str:
@@ -103,7 +96,7 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
     return in_words(estimate, digits, none="not estimable")
 
 
-def _overall(item: EvaluatedRun) -> Table:
+def _overall(item: EvaluatedRun) -> tables.Table:
     evaluation = item.evaluation
     folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
     level = evaluation.rows[0].estimate.level
@@ -120,7 +113,7 @@ def _overall(item: EvaluatedRun) -> Table:
     return table
 
 
-def _by_class(item: EvaluatedRun) -> Table:
+def _by_class(item: EvaluatedRun) -> tables.Table:
     evaluation = item.evaluation
     by_class = shown_in("evaluate by class")
     table = tables.table("class", "images", *by_class)
@@ -130,7 +123,7 @@ def _by_class(item: EvaluatedRun) -> Table:
         names.append(view)
     for name in names:
         found = [evaluation.figure(metric, name) for metric in by_class]
-        cells = [with_interval(figure, 2).replace(" [", "\n[") for figure in found]
+        cells = [with_interval(figure, 2) for figure in found]
         support = ""
         if name in evaluation.class_names:
             support = f"{evaluation.figure('support', name).value:,.0f}"
@@ -169,7 +162,7 @@ def _not_estimable(item: EvaluatedRun) -> list[str]:
     return lines
 
 
-def _isic(rows: list[Row]) -> Table:
+def _isic(rows: list[Row]) -> tables.Table:
     table = tables.table("figure", "value", title="ISIC scorer's conventions")
     for row in rows:
         if not row.class_name:
@@ -188,9 +181,9 @@ def _sign_and_family(comparison: Comparison) -> str:
     )
 
 
-def _differences(comparison: Comparison) -> list[Table]:
+def _differences(comparison: Comparison) -> list[tables.Table]:
     """A table a pair of models."""
-    by_pair: dict[str, Table] = {}
+    by_pair: dict[str, tables.Table] = {}
     for d in comparison.differences:
         pair = f"{d.first} − {d.second}"
         table = by_pair.setdefault(

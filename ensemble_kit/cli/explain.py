@@ -8,6 +8,7 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note, results
+from ensemble_kit.core.program import program
 
 SHOWN = "40"
 
@@ -70,8 +71,8 @@ def explain(
         note(f"{made}{kept}")
         if done.silent:
             note(f"nothing speaks for the class explained in {some(done.silent)}")
-        note(f"report: python cli.py report {done.folder.parent.name}")
-    results.print(str(done.folder), markup=False)
+        note(f"report: {program()} report {done.folder.parent.name}")
+    results.out(str(done.folder), highlight=False)
 
 
 def _chosen(text: str) -> int | str | list[str]:

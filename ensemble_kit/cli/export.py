@@ -82,4 +82,4 @@ def export(
             note(done.quantized.sentence)
         if done.encoded:
             note(done.encoded.sentence)
-    results.print(str(done.folder), markup=False)
+    results.out(str(done.folder), highlight=False)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import note, results
+from ensemble_kit.cli.console import note, say
+from ensemble_kit.core.program import program
 
 
 class Known(StrEnum):
@@ -67,6 +68,6 @@ def fetch(
             to, begin, begin_unpacking, server=server, keep_archives=keep_archives
         )
     done = "fetched" if fetched.fresh else "already there"
-    results.print(f"{name.value}: {fetched.n_images:,} images, {done}", markup=False)
+    say(f"{name.value}: {fetched.n_images:,} images, {done}")
     if not quiet:
-        note(f"next: python cli.py check --data {fetched.folder}")
+        note(f"next: {program()} check --data {fetched.folder}")

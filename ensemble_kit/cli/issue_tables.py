@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import print_json, say
+from ensemble_kit.progress import tables
 
 if TYPE_CHECKING:
     from ensemble_kit.workflows.issues import Found
@@ -12,8 +12,6 @@ SHOWN = 10
 
 
 def print_issues(found: "Found") -> None:
-    from rich.markup import escape
-
     from ensemble_kit.core.errors import count
 
     labels, n = found.labels, len(found.run.table)
@@ -25,8 +23,8 @@ def print_issues(found: "Found") -> None:
             shown.add_row(issue.image, issue.given, issue.suggested, f"{issue.suspicion:.2f}")
         tables.show(shown)
         if len(labels) > SHOWN:
-            results.print(f"and {len(labels) - SHOWN:,} more")
-    results.print(
+            say(f"and {len(labels) - SHOWN:,} more")
+    say(
         f"{count(len(labels), 'label')} of {n:,} likely wrong; share of wrong labels that fits "
         f"best {found.rate:.2%}; confident learning counts {found.off_diagonal:,} images as "
         "another class"
@@ -34,22 +32,21 @@ def print_issues(found: "Found") -> None:
     if found.pairs:
         shown = tables.table(
             "image", "other", "points in place", "detail alike", "features alike", numbers=False,
-            title="\nimages of different groups that look alike",
+            title="images of different groups that look alike",
         )  # fmt: skip
         for pair in found.pairs[:SHOWN]:
             agree, detail = (f"{pair.points}", f"{pair.detail:.2f}") if pair.points else ("–", "–")
             shown.add_row(pair.first, pair.second, agree, detail, f"{pair.likeness:.3f}")
         tables.show(shown)
         if len(found.pairs) > SHOWN:
-            results.print(f"and {len(found.pairs) - SHOWN:,} more")
+            say(f"and {len(found.pairs) - SHOWN:,} more")
     for note in found.notes:
-        results.print(escape(note))
-    results.print(escape(f"written: {found.issues_file} and {found.pairs_file} (for --duplicates)"))
+        say(note)
+    say(f"written: {found.issues_file} and {found.pairs_file} (for --duplicates)")
 
 
 def print_issues_json(found: "Found") -> None:
     import dataclasses
-    import json
 
     document = {
         "run": found.run.name,
@@ -59,4 +56,4 @@ def print_issues_json(found: "Found") -> None:
         "pairs": [dataclasses.asdict(pair) for pair in found.pairs],
         "notes": list(found.notes),
     }
-    print(json.dumps(document, indent=1, ensure_ascii=False))
+    print_json(document)

@@ -1,11 +1,9 @@
 """What `ensemble --nested-members` prints."""
 
-from rich.text import Text
-
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
 from ensemble_kit.core.wording import in_words, value_words
 from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.progress import tables
 from ensemble_kit.runs.nested_members import NestedMembersRecord
 
 SHOWN = ("log_loss", "ece", "accuracy", "balanced_accuracy", "roc_auc_ovr")
@@ -16,7 +14,7 @@ def print_nested(found: NestedMembersRecord) -> None:
     for line in found.lines:
         shown = tables.table(
             "", "as ensembled", "nested members", "nested minus as ensembled",
-            title=f"\n{line.name}: members fitted anew without the fold being judged",
+            title=f"{line.name}: members fitted anew without the fold being judged",
         )  # fmt: skip
         for metric in SHOWN:
             if metric not in line.nested:
@@ -31,18 +29,15 @@ def print_nested(found: NestedMembersRecord) -> None:
     members = tables.table(
         "", "log loss, models held fixed", "log loss, counting training anew",
         "accuracy, models held fixed", "accuracy, counting training anew",
-        title="\nmembers with intervals of nested cross-validation",
+        title="members with intervals of nested cross-validation",
     )  # fmt: skip
     for member in found.members:
         cells = [
-            in_words(of[figure], none="-", between="\n")
+            in_words(of[figure], none="-")
             for figure in ("log_loss", "accuracy")
             for of in (member.fixed, member.anew)
         ]
-        members.add_row(Text(member.name), *cells)
+        members.add_row(member.name, *cells)
     tables.show(members)
     fits = sum(member.fits for member in found.members)
-    results.print(
-        f"{fits} models were fitted anew, one for each two folds of each member.",
-        markup=False,
-    )
+    say(f"{fits} models were fitted anew, one for each two folds of each member.")

@@ -89,7 +89,13 @@ def predict(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Predict new images: probabilities, decision, set, spread and novelty, a row an image."""
+    """Predict new images: probabilities, decision, set, spread and novelty, a row an image.
+
+    \b
+    predict mine IMAGE.jpg
+    predict mine --data DIR --out new.csv
+    predict mine --data DIR --reject novelty=99,confidence=0.5  marks what to look at
+    """
     from ensemble_kit.core.errors import DataError, count
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run
@@ -121,4 +127,4 @@ def predict(
         for text in done.notes:
             note(text)
         note(f"{count(total - len(done.skipped), 'image')} predicted")
-    results.print(str(out), markup=False)
+    results.out(str(out), highlight=False)

@@ -78,7 +78,13 @@ def report(
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a run's report: one self-contained HTML page."""
+    """Write a run's report: one self-contained HTML page.
+
+    \b
+    report mine --open
+    report mine --compare other   side by side, with paired differences
+    report mine --pdf
+    """
     from ensemble_kit.workflows.page import report as write
 
     done = write(
@@ -87,9 +93,9 @@ def report(
     )  # fmt: skip
     if done.numbers and not quiet:
         note(f"numbers: {done.numbers}")
-    results.print(str(done.page), markup=False)
+    results.out(str(done.page), highlight=False)
     if done.pdf:
-        results.print(str(done.pdf), markup=False)
+        results.out(str(done.pdf), highlight=False)
     if open_page:
         import webbrowser
 

@@ -1,16 +1,16 @@
 """What `runs` prints."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.cli.console import print_json, say, size_text
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.program import program
 from ensemble_kit.core.wording import interval_words, value_words
 from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.progress import tables
 from ensemble_kit.workflows.run_listing import ListedRun
 
 SHOWN = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "log_loss")
@@ -19,15 +19,12 @@ SHOWN = ("roc_auc_ovr", "balanced_accuracy", "accuracy", "log_loss")
 def print_runs(place: Path, found: Sequence[ListedRun], *, as_json: bool) -> None:
     """A row a run, the latest first."""
     if as_json:
-        _print_json({"runs_dir": str(place), "runs": [_facts(run) for run in found]})
+        print_json({"runs_dir": str(place), "runs": [_facts(run) for run in found]})
         return
     if not found:
-        results.print(
-            f"no runs in {place}: make one with `python cli.py cv` or `evaluate`", markup=False
-        )
+        say(f"no runs in {place}: make one with `{program()} cv` or `evaluate`")
         return
-    drawn = tables.table("run", "kind", *map(label_of, SHOWN), "age", "size")
-    drawn.columns[1].justify = "left"
+    drawn = tables.table("run", "kind", *map(label_of, SHOWN), "age", "size", left=[1])
     for run in found:
         m = run.manifest
         kind = "damaged" if m is None else m.kind if m.status == "complete" else f"{m.kind}, begun"
@@ -37,31 +34,44 @@ def print_runs(place: Path, found: Sequence[ListedRun], *, as_json: bool) -> Non
     tables.show(drawn)
     for run in found:
         if run.problem:
-            results.print(run.problem, markup=False)
+            say(run.problem)
     total = size_text(sum(run.n_bytes for run in found))
-    results.print(f"{place}: {count(len(found), 'run')}, {total}", markup=False)
+    say(f"{place}: {count(len(found), 'run')}, {total}")
 
 
 def print_run(run: ListedRun, *, as_json: bool) -> None:
     """One run with its figures, warnings and notes."""
     if as_json:
-        _print_json(_facts(run))
+        print_json(_facts(run))
         return
     m = run.manifest
     if m is None:
-        results.print(run.problem, markup=False)
+        say(run.problem)
         return
-    made = f"made by {m.kind} {_age(m.created)} ago, {m.status}"
-    results.print(f"{m.name}: {made}; {size_text(run.n_bytes)}, {run.folder}", markup=False)
+    code = f", commit {m.git_commit[:10]}{' and changes' * bool(m.git_dirty)}" * bool(m.git_commit)
+    versions = ", ".join(
+        f"{name} {m.versions[name]}" for name in ("python", "keras", "numpy") if name in m.versions
+    )
+    tables.show(
+        tables.facts(
+            ("run", m.name),
+            ("made by", f"{m.kind}, {_age(m.created)} ago, {m.status}"),
+            ("folder", f"{run.folder} ({count(len(m.files), 'file')}, {size_text(run.n_bytes)})"),
+            ("data", m.data_root or "not recorded"),
+            ("classes", ", ".join(m.class_names)),
+            ("with", f"ensemble_kit {m.versions.get('ensemble_kit', 'of no known version')}{code}"),
+            ("beside", versions or "not recorded"),
+            ("on", " ".join(m.device.get(k, "") for k in ("system", "machine", "processor"))),
+        )
+    )
     drawn = tables.table("figure", "pooled", "interval")
     for name, estimate in run.figures.items():
         drawn.add_row(label_of(name), value_words(estimate), interval_words(estimate))
     if run.figures:
         tables.show(drawn)
-    results.print(f"classes: {', '.join(m.class_names)}", markup=False)
     for line in (*(f"warning: {text}" for text in m.warnings), *m.notes):
-        results.print(line, markup=False)
-    results.print(f"next: python cli.py report {run.folder}", markup=False)
+        say(line)
+    say(f"next: {program()} report {run.folder}")
 
 
 def _facts(run: ListedRun) -> dict[str, Any]:
@@ -80,11 +90,6 @@ def _facts(run: ListedRun) -> dict[str, Any]:
         "warnings": list(m.warnings) if m else [],
         "problem": run.problem,
     }
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    results.print(text, markup=False, soft_wrap=True)
 
 
 def _age(created: str) -> str:

@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
+from ensemble_kit.cli.panels import PanelledCommand, PanelledGroup
 
-runs = typer.Typer(help="List, show and remove run folders.", invoke_without_command=True)
+runs = typer.Typer(
+    cls=PanelledGroup, help="List, show and remove run folders.", invoke_without_command=True
+)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of runs.")]
 
@@ -26,7 +29,7 @@ def list_(
     print_runs(runs_dir, list_runs(runs_dir), as_json=as_json)
 
 
-@runs.command()
+@runs.command(cls=PanelledCommand)
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name or folder of a run.")],
     runs_dir: options.RunsDir = Path("runs"),
@@ -40,7 +43,7 @@ def show(
     print_run(describe_run(find_run(name, runs_dir)), as_json=as_json)
 
 
-@runs.command()
+@runs.command(cls=PanelledCommand)
 def rm(
     names: Names,
     runs_dir: options.RunsDir = Path("runs"),
@@ -58,4 +61,4 @@ def rm(
         if not typer.confirm(f"Remove {some(names)} for good?"):
             return
     for folder in remove_runs(runs_dir, names):
-        results.print(f"removed: {folder}", markup=False)
+        say(f"removed: {folder}")

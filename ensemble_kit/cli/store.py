@@ -7,15 +7,18 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
+from ensemble_kit.cli.panels import PanelledCommand, PanelledGroup
 
 store = typer.Typer(
-    help="Look after the stores of decoded pixels and activations.", no_args_is_help=True
+    cls=PanelledGroup,
+    help="Look after the stores of decoded pixels and activations.",
+    no_args_is_help=True,
 )
 
 GB = 1e9
 
 
-@store.command("list")
+@store.command("list", cls=PanelledCommand)
 def list_(store: options.StoreDir = Path("store"), as_json: options.Json = False) -> None:
     """What is stored, how large it is and when it was last used."""
     from ensemble_kit.cli.store_tables import print_stores
@@ -24,7 +27,7 @@ def list_(store: options.StoreDir = Path("store"), as_json: options.Json = False
     print_stores(store, list_stores(store), as_json=as_json)
 
 
-@store.command()
+@store.command(cls=PanelledCommand)
 def verify(
     store: options.StoreDir = Path("store"),
     as_json: options.Json = False,
@@ -53,7 +56,7 @@ def verify(
         )
 
 
-@store.command()
+@store.command(cls=PanelledCommand)
 def prune(
     keep_gb: Annotated[
         float | None,

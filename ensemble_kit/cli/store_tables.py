@@ -1,14 +1,13 @@
 """What `store` prints."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.cli.console import print_json, say, size_text
 from ensemble_kit.core.errors import count
+from ensemble_kit.progress import tables
 from ensemble_kit.stores.maintenance import Pruned, Stored, Verified
 
 
@@ -16,10 +15,11 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
     total = sum(stored.n_bytes for stored in stores)
     if as_json:
         listed = [_facts(stored) for stored in stores]
-        _print_json({"store": str(place), "bytes": total, "stores": listed})
+        print_json({"store": str(place), "bytes": total, "stores": listed})
         return
-    drawn = tables.table("store", "what", "state", "size", "last use (UTC)", numbers=False)
-    drawn.columns[1].ratio = 1
+    drawn = tables.table(
+        "store", "what", "state", "size", "last use (UTC)", numbers=False, prose=[1]
+    )
     for stored in stores:
         state = f"{stored.state}, in use" if stored.busy else stored.state
         used = datetime.fromtimestamp(stored.used, UTC).strftime("%Y-%m-%d %H:%M")
@@ -29,14 +29,13 @@ def print_stores(place: Path, stores: Sequence[Stored], *, as_json: bool) -> Non
         print_no_stores(place)
         return
     tables.show(drawn)
-    results.print(f"{place}: {count(len(stores), 'store')}, {size_text(total)}", markup=False)
+    say(f"{place}: {count(len(stores), 'store')}, {size_text(total)}")
 
 
 def print_no_stores(place: Path) -> None:
-    results.print(
+    say(
         f"{place}: no store there; `cv` and `tune` make stores of decoded pixels and activations "
-        "in the folder that --store names (default: store/)",
-        markup=False,
+        "in the folder that --store names (default: store/)"
     )
 
 
@@ -44,31 +43,29 @@ def print_verified(found: Verified, *, as_json: bool) -> None:
     if as_json:
         damaged = [{"store": _name(stored), "what": what} for stored, what in found.damaged]
         sound, busy = ([_name(s) for s in group] for group in (found.sound, found.busy))
-        _print_json({"sound": sound, "damaged": damaged, "busy": busy})
+        print_json({"sound": sound, "damaged": damaged, "busy": busy})
         return
     for stored in found.sound:
         ending = " (what is unfinished is checked when it is continued)"
-        results.print(
-            f"{_name(stored)}: sound{ending if stored.state == 'partial' else ''}", markup=False
-        )
+        say(f"{_name(stored)}: sound{ending if stored.state == 'partial' else ''}")
     for stored, what in found.damaged:
-        results.print(f"{_name(stored)}: damaged: {what}", markup=False)
+        say(f"{_name(stored)}: damaged: {what}")
     for stored in found.busy:
-        results.print(f"{_name(stored)}: in use by another process, not read", markup=False)
+        say(f"{_name(stored)}: in use by another process, not read")
 
 
 def print_pruned(done: Pruned, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         removed = [{"store": _name(s), "bytes": n_bytes} for s, n_bytes in done.removed]
         busy = [_name(stored) for stored in done.busy]
-        _print_json({"dry_run": dry_run, "removed": removed, "freed": done.freed,
+        print_json({"dry_run": dry_run, "removed": removed, "freed": done.freed,
                      "left": done.left, "busy": busy})  # fmt: skip
         return
     verb = "would be removed" if dry_run else "removed"
     for stored, n_bytes in done.removed:
-        results.print(f"{_name(stored)}: {verb}, {size_text(n_bytes)}", markup=False)
+        say(f"{_name(stored)}: {verb}, {size_text(n_bytes)}")
     freed = "would be freed" if dry_run else "freed"
-    results.print(f"{size_text(done.freed)} {freed}, {size_text(done.left)} left", markup=False)
+    say(f"{size_text(done.freed)} {freed}, {size_text(done.left)} left")
 
 
 def _facts(stored: Stored) -> dict[str, Any]:
@@ -81,7 +78,3 @@ def _facts(stored: Stored) -> dict[str, Any]:
 
 def _name(stored: Stored) -> str:
     return f"{stored.kind}/{stored.name}"
-
-
-def _print_json(content: Any) -> None:
-    results.print(json.dumps(content, indent=1, ensure_ascii=False), markup=False)

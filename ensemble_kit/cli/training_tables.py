@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.cli.console import say, size_text
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
-from ensemble_kit.core.wording import interval_words, value_words
+from ensemble_kit.core.wording import in_words, interval_words, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
+from ensemble_kit.progress import tables
+from ensemble_kit.runs.paths import METRICS
 from ensemble_kit.stores.pixels import PixelPlan
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import StorePlan
@@ -22,7 +23,7 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
     drawn = tables.table(
         "", "pooled", f"{level} interval", *(f"fold {k}" for k in range(folds.n_folds)),
         title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups; intervals "
-        "resample groups",
+        "resample groups", spare=range(3, 3 + folds.n_folds), kept_in=str(folder / METRICS),
     )  # fmt: skip
     for metric in shown_in("headline"):
         by_fold = [evaluation.find(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
@@ -32,16 +33,14 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
             *(value_words(estimate) for estimate in by_fold),
         )  # fmt: skip
     tables.show(drawn)
-    results.print()
     by_class = shown_in("cv by class")
     classes = tables.table("class", "images", *map(label_of, by_class))
     counts = table.class_counts()
     for code, name in enumerate(table.class_names):
         figures = [evaluation.figure(metric, name) for metric in by_class]
-        cells = (f"{value_words(f)}\n{_interval(f)}".strip() for f in figures)
-        classes.add_row(name, f"{counts[code]:,}", *cells)
+        classes.add_row(name, f"{counts[code]:,}", *map(in_words, figures))
     tables.show(classes)
-    results.print(f"run: {folder}", markup=False)
+    say(f"run: {folder}")
 
 
 def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -83,22 +82,20 @@ def print_plan(
         drawn.add_row(f"{what} × {plan.views} views", size_text(key.total_bytes(plan.views)), "")
     tables.show(drawn)
     for sentence in plan.notes:
-        results.print(sentence, markup=False)
-    results.print(
+        say(sentence)
+    say(
         f"frozen layers: {plan.passes:,} images to pass, {time_text(plan.seconds)}; "
-        f"{size_text(plan.missing_bytes)} to write",
-        markup=False,
+        f"{size_text(plan.missing_bytes)} to write"
     )
     solved = spec.training.head == "probe"
     head = "the head solved" if solved else f"{spec.training.head_epochs} epochs of the head"
     fine = f", {spec.training.fine_tune_epochs} epochs of the last blocks from {plan.fine_tune}"
-    results.print(
+    say(
         f"then {spec.split.folds} folds × {spec.split.repeats}: {head}"
         + (fine if plan.fine_tune != "none" else "")
-        + f", {time_text(times.train_seconds)}",
-        markup=False,
+        + f", {time_text(times.train_seconds)}"
     )
-    results.print(times.told, markup=False)
+    say(times.told)
     print_not_decoded()
 
 
@@ -109,20 +106,17 @@ def print_table_plan(
     seen = [f"{facts['n_features']:,} features"] if facts["n_features"] else []
     if facts["metadata"]:
         seen.append(f"metadata {', '.join(facts['metadata'])}")
-    results.print(
+    say(
         f"plan: {len(table):,} images in {table.n_groups:,} groups, {table.n_classes} classes, "
-        f"{spec.split.folds} folds × {spec.split.repeats}; {' and '.join(seen)}",
-        markup=False,
+        f"{spec.split.folds} folds × {spec.split.repeats}; {' and '.join(seen)}"
     )
-    results.print(how, markup=False)
-    results.print("a dry run writes nothing", markup=False)
+    say(how)
+    say("a dry run writes nothing")
 
 
 def print_not_decoded() -> None:
     """What a dry run cannot know."""
-    results.print(
-        "a dry run decodes no image and writes nothing: `check` finds damaged files", markup=False
-    )
+    say("a dry run decodes no image and writes nothing: `check` finds damaged files")
 
 
 def _interval(estimate: Estimate) -> str:
@@ -151,4 +145,4 @@ def print_repeats(folder: Path, corrected: Mapping[str, Mapping[str, Any]]) -> N
     for metric, values in corrected.items():
         estimate = Estimate(**values)
         told = f"{value_words(estimate)} {_interval(estimate)}"
-        results.print(f"{label_of(metric)}, training counted: {told}", markup=False)
+        say(f"{label_of(metric)}, training counted: {told}")

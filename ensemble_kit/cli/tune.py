@@ -124,7 +124,13 @@ def tune(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Search a study's settings; every trial on the same folds, poor ones stopped early."""
+    """Search a study's settings; every trial on the same folds, poor ones stopped early.
+
+    \b
+    tune --study S.toml --data DIR --dry-run   which stores, how large, how long
+    tune --study S.toml --data DIR --trials 20
+    tune --study S.toml --data DIR --resume    goes on where it was interrupted
+    """
     from ensemble_kit.cli.training_tables import print_not_decoded
     from ensemble_kit.cli.tune_tables import print_nested, print_search, print_space_cost
     from ensemble_kit.progress.search import SearchProgress

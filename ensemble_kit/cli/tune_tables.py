@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results, size_text
+from ensemble_kit.cli.console import say, size_text
+from ensemble_kit.core.program import program
+from ensemble_kit.progress import tables
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import SearchSpec
@@ -34,14 +35,13 @@ def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:
     tables.show(drawn)
     said = dict.fromkeys([*cost.notes, *(s for size in cost.sizes for s in size.stores.notes)])
     for sentence in said:
-        results.print(sentence, markup=False)
+        say(sentence)
     trials, whole = spec.search.trials, cost.trial
-    results.print(
+    say(
         f"all sizes: {size_text(cost.total_bytes)}, {time_text(cost.seconds)}, each paid when a "
         f"trial first asks for it; then {trials} trials of up to {spec.split.folds} folds, "
         f"{time_text(trials * whole.train_seconds)} if none is stopped early, "
-        f"{BASES[whole.basis]}",
-        markup=False,
+        f"{BASES[whole.basis]}"
     )
 
 
@@ -53,33 +53,30 @@ def print_search(result: SearchResult, search: SearchSpec, path: Path) -> None:
     pruned = ", ".join(
         f"{sum(t.pruned_after == n for t in result.trials)} after {n}" for n in after
     )
-    results.print(
+    say(
         f"{states.count('COMPLETE')} complete, {states.count('PRUNED')} pruned"
         + (f" (folds: {pruned})" if pruned else "")
-        + f", {states.count('FAIL')} failed",
-        markup=False,
+        + f", {states.count('FAIL')} failed"
     )
     for trial in result.trials:
         if trial.state == "FAIL":
             reason = trial.failure or "its worker died each time it was tried"
-            results.print(f"trial {trial.number} failed: {reason}", markup=False)
+            say(f"trial {trial.number} failed: {reason}")
     if search.cost:
-        results.print(f"not beaten in both score and cost: trials {list(result.front)}")
-    results.print(
+        say(f"not beaten in both score and cost: trials {list(result.front)}")
+    say(
         f"best: trial {result.best.number}, {search.metric} {result.best.value:.4f} out of fold. "
-        "It was chosen among all trials on these very images, so it flatters.",
-        markup=False,
+        "It was chosen among all trials on these very images, so it flatters."
     )
-    results.print(f"best study: {path}", markup=False)
-    results.print(f"next: python cli.py cv --study {path}", markup=False)
+    say(f"best study: {path}")
+    say(f"next: {program()} cv --study {path}")
 
 
 def print_nested(nested: Nested, search: SearchSpec) -> None:
-    results.print(nested_sentence(nested, search.metric), markup=False)
+    say(nested_sentence(nested, search.metric))
     gain = nested.gain.estimate
     interval = "" if gain.low is None else f" [{gain.low:+.4f}, {gain.high:+.4f}]"
-    results.print(
+    say(
         f"tuned minus default settings, judged outside: {gain.value:+.4f}{interval} "
-        f"({gain.level:.0%} interval, groups resampled)",
-        markup=False,
+        f"({gain.level:.0%} interval, groups resampled)"
     )

@@ -68,7 +68,12 @@ def validate(
     quiet: options.Quiet = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Predict, evaluate and report external data beside the run's own figures."""
+    """Predict, evaluate and report external data beside the run's own figures.
+
+    \b
+    validate mine --data DIR
+    validate mine --data DIR --labels MAP.csv    their classes in the run's words
+    """
     from ensemble_kit.cli.validate_tables import print_validated
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.progress.remarks import Remarks
@@ -94,5 +99,5 @@ def validate(
         note(f"warning: {text}")
     page = report(folder, external=done.folder, to=Path("reports") / f"{chosen}.html")
     print_validated(done)
-    results.print(str(done.folder), markup=False)
-    results.print(str(page.page), markup=False)
+    results.out(str(done.folder), highlight=False)
+    results.out(str(page.page), highlight=False)

@@ -1,10 +1,8 @@
 """What `validate` prints: each figure here and abroad, and what shifts."""
 
-from rich.table import Table
-
-from ensemble_kit.cli import tables
-from ensemble_kit.cli.console import results
+from ensemble_kit.cli.console import say
 from ensemble_kit.core.wording import in_words
+from ensemble_kit.progress import tables
 from ensemble_kit.runs.evaluation import read_evaluation
 from ensemble_kit.workflows.validate import Validated
 
@@ -33,16 +31,11 @@ def print_validated(done: Validated) -> None:
     tables.show(again)
     drift = done.external.drift
     if drift is not None:
-        results.print(
-            f"images told apart with AUC {drift.auc:.3f} (p {drift.p_value:.3f})", markup=False
-        )
+        say(f"images told apart with AUC {drift.auc:.3f} (p {drift.p_value:.3f})")
     whole = done.external.coverage[0]
     level = done.external.coverage_level
-    results.print(
-        f"sets of level {level:g} hold the truth in {in_words(whole.coverage, none=NONE)}",
-        markup=False,
-    )
+    say(f"sets of level {level:g} hold the truth in {in_words(whole.coverage, none=NONE)}")
 
 
-def _new(title: str, *columns: str) -> Table:
+def _new(title: str, *columns: str) -> tables.Table:
     return tables.table(*columns, title=title)

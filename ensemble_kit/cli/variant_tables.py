@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
-from ensemble_kit.cli import tables
 from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.progress import tables
 from ensemble_kit.runs.variants import VariantLine, VariantsRecord
 
 
@@ -27,19 +25,19 @@ def print_variants(folder: Path) -> None:
         )  # fmt: skip
         for metric in metrics:
             value, gap = (
-                in_words(leak.figures[metric], between="\n"),
-                in_words(leak.minus_run[metric], sign="+", between="\n"),
+                in_words(leak.figures[metric]),
+                in_words(leak.minus_run[metric], sign="+"),
             )
             shown.add_row(label_of(metric), value, gap)
         tables.show(shown)
 
 
-def _curve(lines: tuple[VariantLine, ...], metrics: list[str]) -> Table:
+def _curve(lines: tuple[VariantLine, ...], metrics: list[str]) -> tables.Table:
     shown = tables.table(
         "share", "groups", "images", *map(label_of, metrics),
         title="learning curve: trained on a share of the groups",
     )  # fmt: skip
     for line in lines:
-        figures = (in_words(line.figures[metric], between="\n") for metric in metrics)
+        figures = (in_words(line.figures[metric]) for metric in metrics)
         shown.add_row(f"{line.share:g}", f"{line.n_groups:,.0f}", f"{line.n_images:,.0f}", *figures)
     return shown

@@ -47,13 +47,9 @@ def remove_leftovers(folder: Path) -> None:
 
 def alive(pid: int) -> bool:
     """Whether there is a process of this id."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    import psutil
+
+    return bool(psutil.pid_exists(pid))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

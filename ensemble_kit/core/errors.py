@@ -46,6 +46,10 @@ class SearchError(EnsembleKitError):
     """A search space or its storage is not usable."""
 
 
+class MachineError(EnsembleKitError):
+    """Something that the commands need is not on this machine."""
+
+
 def some(offenders: Iterable[object], limit: int = SHOWN) -> str:
     """At most ``limit`` of the offenders, then a count: ``a, b, c and 7 more``."""
     names = [str(item) for item in offenders]

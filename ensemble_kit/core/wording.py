@@ -23,13 +23,11 @@ def interval_words(estimate: Estimate | None, digits: int = 3, *, sign: str = ""
     return f"[{low} {high}]"
 
 
-def in_words(
-    estimate: Estimate, digits: int = 3, *, sign: str = "", none: str = "–", between: str = " "
-) -> str:
-    """``0.895 [0.872 0.914]``; between : what parts the two, as a new line in narrow columns."""
+def in_words(estimate: Estimate, digits: int = 3, *, sign: str = "", none: str = "–") -> str:
+    """``0.895 [0.872 0.914]``"""
     value = value_words(estimate, digits, sign=sign, none=none)
     interval = interval_words(estimate, digits, sign=sign)
-    return f"{value}{between}{interval}" if interval else value
+    return f"{value} {interval}" if interval else value
 
 
 def _number(value: float, digits: int, sign: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.program import program
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
 from ensemble_kit.data.groups import independence, pattern_groups, read_pairs, union_groups
@@ -76,7 +77,7 @@ def data_or_default(given: str | None) -> str:
     if DEFAULT.is_dir():
         return str(DEFAULT)
     raise DataError(
-        f"no data: there is no folder {DEFAULT}/ here; get one with `python cli.py fetch ham10000 "
+        f"no data: there is no folder {DEFAULT}/ here; get one with `{program()} fetch ham10000 "
         f"--to {DEFAULT}/`, name another with --data DIR, or use the built-in set: --data sample"
     )
 

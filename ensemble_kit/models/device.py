@@ -1,7 +1,6 @@
 """The framework's device: threads, precision, determinism; the one place that asks for it."""
 
 import os
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,15 +96,6 @@ def use_precision(device: Device, precision: str) -> Device:
     return replace(device, precision=policy)
 
 
-def multiplies_bfloat16(cpu: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions for it; True where the system does not say."""
-    try:
-        words = set(cpu.read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return True
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}) or not words & {"avx2"}
-
-
 @contextmanager
 def _native_messages_hidden() -> Iterator[None]:
     """Drop what compiled libraries print about themselves while they load (not exceptions)."""
@@ -118,12 +108,6 @@ def _native_messages_hidden() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(sink)
-
-
-def peak_memory() -> int:
-    """Most memory this process ever held, bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _has_gpu(backend: str, threads: int) -> bool:

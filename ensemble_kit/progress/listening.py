@@ -20,10 +20,11 @@ PHASE_NAMES = {"head": "head", "fine_tune": "last blocks"}
 
 
 def bar_columns(*, unit: str = "", label_width: int = 0) -> tuple[ProgressColumn, ...]:
-    """The columns of every progress bar. unit : "" counts things, "B" counts bytes."""
+    """The columns of every progress bar, its length by the room there is. unit : "" counts things,
+    "B" counts bytes."""
     return (
         TextColumn(f"{{task.description:<{label_width}}}" if label_width else "{task.description}"),
-        BarColumn(bar_width=28),
+        BarColumn(bar_width=min(28, max(4, progress.width - 60))),
         DownloadColumn() if unit == "B" else MofNCompleteColumn(),
         TimeRemainingColumn(),
     )

@@ -4,12 +4,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
 from ensemble_kit.core.errors import count
-from ensemble_kit.progress.console import progress
+from ensemble_kit.progress.console import progress, wrapped
 from ensemble_kit.progress.listening import PHASE_NAMES, Listener, draws
+from ensemble_kit.progress.tables import Table, lines_of, table
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import PARAMETERS, SearchSpec
 from ensemble_kit.tuning.sampling import readable
@@ -79,20 +81,21 @@ class SearchProgress(Listener):
 
     def _draw(self, doing: str = "") -> None:
         if self._live:
-            table = trial_table(self._trials[-ROWS_SHOWN:], self._spec.search, self._standing())
-            table.caption = " · ".join(part for part in (self._now, doing) if part)
-            self._live.update(table)
+            drawn = trial_table(self._trials[-ROWS_SHOWN:], self._spec.search, self._standing())
+            drawn.spare = range(5, len(drawn.heads))
+            drawn.kept_in = "shown when the search has ended"
+            now = " · ".join(part for part in (self._now, doing) if part)
+            lines = lines_of(drawn, progress.width)
+            self._live.update(Group(*lines, Text(wrapped(now, progress.width))))
 
 
 def trial_table(trials: Sequence[TrialRecord], search: SearchSpec, title: str) -> Table:
     """A row a trial: state, score, best so far, parameters."""
     names = [name for name in PARAMETERS if name in search.space]
-    drawn = Table(title=title)
     columns = ["trial", "state", search.metric, "best so far", "s", *names]
     if search.cost:
         columns.insert(4, "ms/image")
-    for column in columns:
-        drawn.add_column(column, justify="left" if column == "state" else "right")
+    drawn = table(*columns, title=title, left=[1])
     best: float | None = None
     pick = min if search.metric == "log_loss" else max
     for trial in trials:

@@ -1,6 +1,7 @@
 """How training looks while it runs: bars on a terminal, a plain line an epoch elsewhere."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.progress import Progress, TextColumn
@@ -10,7 +11,9 @@ from ensemble_kit.progress.listening import PHASE_NAMES, Listener, bar_columns, 
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.speeds import time_text
 
-LABEL_WIDTH = 28
+LABEL_WIDTH = 20
+BESIDE = 37
+"""Columns of label, count, time and the gaps between them; the bar comes on top."""
 
 
 class TrainingProgress(Listener):
@@ -85,19 +88,20 @@ class TrainingProgress(Listener):
 
     def _on_epoch(self, **facts: Any) -> None:
         val_loss = facts["val_loss"]
-        told = f"loss {facts['loss']:.3f}"
+        told = [f"loss {facts['loss']:.3f}"]
         if val_loss is not None:
-            told += f"  validation loss {val_loss:.3f}"
+            told.append(f"validation loss {val_loss:.3f}")
         if facts["val_auc"] is not None:
-            told += f"  AUC {facts['val_auc']:.3f}"
-        told += f"  {facts['images_per_second']:.0f} images/s"
+            told.append(f"AUC {facts['val_auc']:.3f}")
+        told.append(f"{facts['images_per_second']:.0f} images/s")
         phase, repeat, fold = PHASE_NAMES[facts["phase"]], facts["repeat"], facts["fold"]
         done = facts["epoch"] + 1 + (self._head_epochs if facts["phase"] != "head" else 0)
         name = f"fold {repeat} {fold}"
         if self._bars and name in self._tasks:
-            self._bars.update(self._tasks[name], completed=done, told=f"{phase}: {told}")
+            self._bars.update(self._tasks[name], completed=done, told=_fitting(phase, told))
         else:
-            self._line(f"fold {fold}{_of(repeat)} {phase} epoch {facts['epoch'] + 1}: {told}")
+            epoch = facts["epoch"] + 1
+            self._line(f"fold {fold}{_of(repeat)} {phase} epoch {epoch}: {'  '.join(told)}")
 
     def _on_fold_done(self, repeat: int, fold: int) -> None:
         self._end(f"fold {repeat} {fold}")
@@ -118,6 +122,16 @@ class TrainingProgress(Listener):
     def _end(self, name: str) -> None:
         if self._bars and name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
+
+
+def _fitting(phase: str, told: Sequence[str]) -> str:
+    """As many of the figures as there is room for beside a bar."""
+    room = progress.width - BESIDE - min(28, max(4, progress.width - 60))
+    text = f"{phase}: {told[0]}"
+    for more in told[1:]:
+        if len(text) + 2 + len(more) <= room:
+            text += f"  {more}"
+    return text if len(text) <= room else ""
 
 
 def _of(repeat: int) -> str:

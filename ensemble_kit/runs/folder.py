@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.program import program
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
 from ensemble_kit.runs.paths import MANIFESTS, OOF, PROBE, STUDY
@@ -46,7 +47,7 @@ def find_run(name: str | None, runs_dir: Path) -> Path:
         raise RunError(f"no run named {name!r} in {runs_dir}; {there}")
     manifests = manifests_in(runs_dir)
     if not manifests:
-        raise RunError(f"no run in {runs_dir} yet: make one with `python cli.py cv` or `evaluate`")
+        raise RunError(f"no run in {runs_dir} yet: make one with `{program()} cv` or `evaluate`")
     return max(manifests, key=lambda path: (read_manifest(path.parent).created, path)).parent
 
 

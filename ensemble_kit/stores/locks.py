@@ -1,6 +1,8 @@
-"""Shared/exclusive lock on the store folder: readers versus prune."""
+"""Shared/exclusive lock on the store folder: readers versus prune.
 
-import fcntl
+Where the system has no such locks (Windows, on which nothing is trained), none is held.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ def reading_stores(store_dir: Path) -> Iterator[None]:
     check_output_folder(store_dir, "--store")
     make_folder(store_dir)
     with _mark(store_dir) as mark:
-        fcntl.flock(mark, fcntl.LOCK_SH)
+        _lock(mark, shared=True)
         yield
 
 
@@ -31,7 +33,7 @@ def removing_stores(store_dir: Path) -> Iterator[None]:
         return
     with _mark(store_dir) as mark:
         try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(mark, shared=False)
         except BlockingIOError:
             raise StoreError(
                 f"a run is reading the stores of {store_dir}; prune when it has finished"
@@ -42,3 +44,12 @@ def removing_stores(store_dir: Path) -> Iterator[None]:
 def _mark(store_dir: Path) -> TextIO:
     with writing(store_dir / MARK):
         return (store_dir / MARK).open("a")
+
+
+def _lock(mark: TextIO, *, shared: bool) -> None:
+    """Wait to share the lock; or take it alone, BlockingIOError where another holds it."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(mark, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)

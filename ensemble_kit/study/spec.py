@@ -318,7 +318,10 @@ def _toml_value(text: str) -> Any:
 
 
 def read_study(path: Path, *, of_run: bool = False) -> StudySpec:
-    """Read and check a study file; of_run : see :func:`parse_study`."""
+    """Read and check a study file, or ``sample``, that of the built-in set; of_run : see
+    :func:`parse_study`."""
+    if path == Path("sample") and not path.is_file():
+        path = Path(__file__).with_name("sample.toml")
     try:
         text = read_whole(path, StudyError, MOST_BYTES).decode("utf-8")
     except OSError as error:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.machine import cores, peak_memory
 from ensemble_kit.core.records import Floats, Ints, Predictions
-from ensemble_kit.models.device import peak_memory
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import (
     EpochRecord,
@@ -53,7 +53,6 @@ from ensemble_kit.training.probe import shifted
 from ensemble_kit.training.solving import Solved, pixel_source, solve_fold, stored_at
 from ensemble_kit.training.sources import Source, StoredSource
 from ensemble_kit.training.speeds import remember
-from ensemble_kit.training.workers import available_cores
 
 EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
@@ -275,7 +274,7 @@ def _finish(
 
 def _remember_rates(job: FoldJob, done: FoldDone) -> None:
     """Keep how fast this fold went, for the forecasts of later plans."""
-    if job.threads != available_cores():
+    if job.threads != cores():
         return
     spec, took = job.spec, done.seconds
     views = job.views if spec.training.head == "probe" else 1

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from ensemble_kit.core.errors import StoreError, some
+from ensemble_kit.core.machine import multiplies_bfloat16
 from ensemble_kit.models import check_model_spec
-from ensemble_kit.models.device import configured_backend, multiplies_bfloat16, policy_for
+from ensemble_kit.models.device import configured_backend, policy_for
 from ensemble_kit.stores.activations import FOLDER, ActivationKey, ActivationStore
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.speeds import Basis, rate_of

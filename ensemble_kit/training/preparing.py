@@ -10,6 +10,7 @@ import numpy as np
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SplitError
 from ensemble_kit.core.listening import Tell
+from ensemble_kit.core.machine import cores
 from ensemble_kit.core.records import Folds, ImageTable, Ints
 from ensemble_kit.data.encoding import metadata_columns
 from ensemble_kit.models import check_model_spec
@@ -27,7 +28,7 @@ from ensemble_kit.training.jobs import FoldJob, PixelFile
 from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.speeds import forecast, remember
-from ensemble_kit.training.workers import Workers, available_cores
+from ensemble_kit.training.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def prepare_study(
         spec.model.image_size,
         spec.model.aspect,
         resources.store_dir,
-        jobs=available_cores(),
+        jobs=cores(),
         on_progress=lambda n: tell("pixels_step", n=n),
     )
     facts = PixelFacts(pixels.digest, len(table))
@@ -162,7 +163,7 @@ def fill_task(job: FillJob) -> FillDone:
         device=cache.device.kind,
         on_progress=lambda n: log.emit("fill_step", n=n),
     )
-    if job.threads == available_cores():
+    if job.threads == cores():
         took = time.perf_counter() - filling
         remember(job.store_dir, job.spec, "forward", report.computed, took)
     return FillDone(report, time.perf_counter() - began)

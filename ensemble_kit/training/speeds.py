@@ -4,8 +4,6 @@ A rate that was never measured here is taken from another image size, by the num
 else guessed from the architecture; a forecast says which.
 """
 
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from filelock import FileLock
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.errors import OutputError, count
 from ensemble_kit.core.json_text import parse_json
+from ensemble_kit.core.machine import cores, processor
 from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
 
@@ -177,13 +176,7 @@ def _key(spec: StudySpec, work: Work, size: int) -> str:
 
 def _machine() -> str:
     """The processor and the cores this process may use."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration, IndexError):
-        name = platform.processor() or platform.machine()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name} × {cores}"
+    return f"{processor()} × {cores()}"
 
 
 def _read(path: Path) -> dict[str, float]:

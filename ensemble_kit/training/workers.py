@@ -11,6 +11,7 @@ from loky import BrokenProcessPool, get_reusable_executor
 
 from ensemble_kit.core.disk import free_bytes, make_folder
 from ensemble_kit.core.errors import OutputError, RunError
+from ensemble_kit.core.machine import cores
 from ensemble_kit.core.orphans import end_with
 from ensemble_kit.models.device import Device
 from ensemble_kit.training.events import Event, EventReader
@@ -25,16 +26,12 @@ NEVER = "1e15"
 """Loky restarts a worker that grew by so many bytes; mapped pixel files alone exceed 3e8."""
 
 
-def available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Workers:
     """``jobs`` processes, each with its share of the cores. A context that ends them."""
 
     def __init__(self, jobs: int, events: Path, watch: Callable[[Event], None]) -> None:
         self.jobs, self.events = jobs, events
-        self.threads = max(1, available_cores() // jobs)
+        self.threads = max(1, cores() // jobs)
         self._watch, self._reader = watch, EventReader(events)
         self._device: Future[Device] | None = None
         self._begun: list[Any] = []

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.machine import cores
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import NewImage, read_new_image
-from ensemble_kit.training.workers import available_cores
 
 AHEAD = 2
 """Batches decoded before they are needed."""
@@ -37,7 +37,7 @@ def decoded(
             return str(error)
 
     batches = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
-    with ThreadPoolExecutor(jobs or available_cores()) as pool:
+    with ThreadPoolExecutor(jobs or cores()) as pool:
         waiting: deque[
             tuple[Sequence[NewImage], list[Future[dict[tuple[int, Aspect], Pixels] | str]]]
         ]

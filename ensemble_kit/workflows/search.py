@@ -12,6 +12,7 @@ import pandas as pd
 
 from ensemble_kit.core.errors import SearchError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.machine import memory
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.data.sample.folder import sample_folder
@@ -106,7 +107,7 @@ def plan_search(
     check_stopping(study)
     check_space(study)
     check_pruner(study)
-    check_jobs(resources.jobs, _memory())
+    check_jobs(resources.jobs, memory())
     with sample_folder(resources.store_dir, keep=not dry) as sample:
         table = images_of(images, study, sample)
         study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)
@@ -206,11 +207,3 @@ def _checked_name(name: str) -> str:
             "beginning with a letter or digit; give another --name"
         )
     return name
-
-
-def _memory() -> float:
-    """Bytes of the machine's memory; infinite where it cannot be asked."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (ValueError, OSError, AttributeError):
-        return float("inf")

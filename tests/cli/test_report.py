@@ -45,6 +45,22 @@ def test_it_writes_the_page_and_the_numbers(plain_run: Run, tmp_path: Path) -> N
     assert there == ["page.html", "page.json"], "nothing half-written"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_open_shows_the_page_or_says_where_it_is(
+    plain_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool  # noqa: F811
+) -> None:  # fmt: skip
+    asked: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or there)
+    page = tmp_path / "a page.html"
+    done = CliRunner().invoke(app, ["report", str(plain_run.folder), "--out", str(page), "--open"])
+    assert done.exit_code == 0
+    assert asked == [page.resolve().as_uri()]
+    assert ("no browser to open" in done.stderr) is not there
+    asked.clear()
+    report(plain_run.folder, "--out", page)
+    assert asked == []
+
+
 def test_out_leaves_the_run_folder_as_it_was(make_run: MakeRun, tmp_path: Path) -> None:  # noqa: F811
     run = make_run("kept", runs_dir=tmp_path / "runs")
     other = make_run("second", runs_dir=tmp_path / "runs", predictions=guesses(run.table, 0.5))

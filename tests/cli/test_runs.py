@@ -54,7 +54,8 @@ def test_no_runs(tmp_path):
 
 def test_one_run(place):
     text = said("show", "trained", "--runs-dir", place).output
-    assert "made by cv" in text
+    assert "cv, " in next(line for line in text.splitlines() if line.startswith("made by"))
+    assert "classes" in text
     assert "accuracy" in text
 
 

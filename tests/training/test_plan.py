@@ -81,13 +81,13 @@ def test_several_trials_share_one_pass():
 
 
 def test_a_processor_without_bfloat16_is_told_of(tmp_path, monkeypatch):
-    from ensemble_kit.models import device
+    from ensemble_kit.core import machine
 
     cpu = tmp_path / "cpuinfo"
     for flags, has in (("fpu avx2 avx512f", False), ("fpu avx2 avx512_bf16", True), ("", True)):
         cpu.write_text(f"flags : {flags}\n")
-        assert device.multiplies_bfloat16(cpu) is has
-    assert device.multiplies_bfloat16(tmp_path / "absent")
+        assert machine.multiplies_bfloat16(cpu) is has
+    assert machine.multiplies_bfloat16(tmp_path / "absent")
     monkeypatch.setattr(planning, "multiplies_bfloat16", lambda: False)
     assert any("no instructions for bfloat16" in n for n in plan(precision="bfloat16").notes)
     assert not plan(precision="float32").notes
