@@ -18,6 +18,7 @@ from ensemble_kit.posthoc.near_duplicates import Features, candidates, evened, n
 from ensemble_kit.posthoc.registration import (
     Match,
     Points,
+    aggregated,
     available,
     detail_agrees,
     find_points,
@@ -110,8 +111,10 @@ def _by_points(
     tell: Tell,
 ) -> list[Pair]:  # fmt: skip
     rows = part.rows
-    both = np.concatenate([evened(part.views[0]), _standard(spectra[rows])], axis=1)
-    pairs = candidates(np.asarray(both, np.float32), table.groups[rows], EACH)
+    local = aggregated([points[row] for row in rows.tolist()])
+    views = (evened(part.views[0]), _standard(spectra[rows]), local)
+    together = np.concatenate(views, axis=1)
+    pairs = candidates(np.asarray(together, np.float32), table.groups[rows], EACH)
     total, done = min(len(pairs.rows), LIKELIEST * len(rows)), 0
     matches: list[Match] = []
 
@@ -130,7 +133,7 @@ def _by_points(
     kept = order[agree[order] >= ENOUGH][:LAID]
     detail = _laid(table, rows[pairs.rows[kept]], [matches[place] for place in kept.tolist()])
     return _named(table, part, pairs.rows[kept], agree[kept].tolist(),
-                  pairs.likeness[kept], pairs.cosine[kept] / 2, detail)  # fmt: skip
+                  pairs.likeness[kept], pairs.cosine[kept] / len(views), detail)  # fmt: skip
 
 
 def _laid(table: ImageTable, rows: Ints, matches: Sequence[Match]) -> list[float]:
