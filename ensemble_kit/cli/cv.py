@@ -183,9 +183,10 @@ def cv(
     if dry_run:
         _plan(spec, resources, quiet=quiet)
         if shares or leak_audit:
+            times = (sum(shares) + leak_audit) / spec.split.repeats
             note(
                 "then the folds again for --fractions and --leak-audit, from the same stores: "
-                f"about {(sum(shares) + leak_audit) / spec.split.repeats:.2g} times the training above"
+                f"about {times:.2g} times the training above"
             )
         return
     with TrainingProgress(bars=not (quiet or no_progress), quiet=quiet) as shown:
