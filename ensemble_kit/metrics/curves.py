@@ -61,10 +61,15 @@ def make_curves(
             continue
         band = replicates.get((kind, name)) if support.has_interval else None
         low, high = (None, None) if band is None else pointwise_band(band, level)
-        if low is not None and high is not None and kind in ("roc", "pr"):
-            low, high = _apart(values[:, 0], low, high, level, support.n_groups)
-            low[-1] = 1.0 if kind == "roc" else low[-1]  # every curve ends at (1, 1)
         x, counts, edges = _grid(kind, name, cases, point)
+        if low is not None and high is not None and not kind.startswith("decision"):
+            n = np.full(len(x), float(support.n_groups))
+            if kind == "risk":
+                n *= x
+            elif counts is not None:
+                n = counts * (cases.n_groups_here / len(cases))
+            low, high = _apart(values[:, 0], low, high, level, n)
+            low[-1] = 1.0 if kind == "roc" else low[-1]  # every curve ends at (1, 1)
         shown = "reliability" if kind == "observed" else kind
         curves.append(Curve(shown, name, scope, x, values[:, 0], low, high, counts, edges))
         if kind == "roc" and band is not None and np.isfinite(band).all():
@@ -97,10 +102,12 @@ def simultaneous_band(
 
 
 def _apart(
-    value: Floats, low: Floats, high: Floats, level: float, n_groups: int
+    value: Floats, low: Floats, high: Floats, level: float, n_groups: Floats
 ) -> tuple[Floats, Floats]:
-    """Bounds at least t/n from the value: where all resamples agree they know no error."""
-    least = float(student.ppf((1 + level) / 2, n_groups - 1)) / n_groups
+    """Bounds of shares at least t/n from the value: where all resamples agree they know no error.
+    n_groups : (m,) groups that each share rests on."""
+    n = np.maximum(n_groups, 2.0)
+    least = student.ppf((1 + level) / 2, n - 1) / n
     low = np.minimum(low, np.maximum(value - least, 0.0))
     return low, np.maximum(high, np.minimum(value + least, 1.0))
 

@@ -11,6 +11,7 @@ from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.curves import make_curves, pointwise_band, simultaneous_band
 from ensemble_kit.metrics.ranking import GRID, RankingFigures
+from ensemble_kit.metrics.reliability import ReliabilityFigures
 from ensemble_kit.metrics.selective import COVERAGES, RiskCoverage
 from tests.metrics.examples import drawn_cases
 
@@ -92,19 +93,32 @@ def test_the_simultaneous_band_rises_stays_in_range_and_lies_around_the_curve() 
     assert (narrow[1] <= high).all()
 
 
-def test_bands_of_roc_and_precision_know_an_error_where_resamples_know_none() -> None:
+def test_bands_know_an_error_where_resamples_know_none() -> None:
     n = 12
     labels = np.repeat([0, 1], n)
     p = np.column_stack([1 - labels, labels]) * 0.8 + 0.1  # every image is right
     cases = Cases(labels, p, np.arange(2 * n), 2 * n, ("a", "b"), np.zeros(2, bool))
-    ranking = RankingFigures(cases, pairs=False, micro=False)
-    weights = next(iter(GroupBootstrap(2 * n, 200, 0).blocks()))
-    point = ranking(np.ones((2 * n, 1)), curves=True)[1]
-    curves = make_curves("pooled", cases, point, ranking(weights, curves=True)[1], 0.95)
-    for curve in curves:
+    ones, weights = np.ones((2 * n, 1)), next(iter(GroupBootstrap(2 * n, 200, 0).blocks()))
+
+    def values(w):
+        ranked = RankingFigures(cases, pairs=False, micro=False)(w, curves=True)[1]
+        binned = ReliabilityFigures(cases)(w, curves=True)[1]
+        return ranked | binned | {("risk", ""): RiskCoverage(cases)(w)}
+
+    def least(groups):
+        return student.ppf(0.975, groups - 1) / groups
+
+    for curve in make_curves("pooled", cases, values(ones), values(weights), 0.95):
         assert curve.low is not None
-        least = student.ppf(0.975, n - 1) / n
+        assert curve.high is not None
         if curve.kind in ("roc", "pr") and curve.class_name != "macro":
-            assert curve.low[1:-1] == pytest.approx(1 - least)
+            assert curve.low[1:-1] == pytest.approx(1 - least(n))
         if curve.kind == "roc":
             assert curve.low[-1] == 1
+        if curve.kind == "risk":
+            assert curve.high[49] == pytest.approx(least(n))  # half of the images kept
+            assert curve.high[-1] == pytest.approx(least(2 * n))
+        if curve.kind == "reliability" and curve.class_name == "a":
+            there = curve.support > 0
+            assert curve.high[there][0] == pytest.approx(least(n))
+            assert np.isnan(curve.low[~there]).all()
