@@ -13,7 +13,7 @@ from collections import defaultdict
 import numpy as np
 from coverage import DESIGNS, Design, draw
 
-from ensemble_kit.core.records import Floats
+from ensemble_kit.core.records import Bools, Floats
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.cases import Cases
 from ensemble_kit.metrics.curves import make_curves, pointwise_band
@@ -30,12 +30,13 @@ def roc(cases: Cases, weights: Floats) -> Floats:
 def truth(design: Design, groups: int) -> Floats:
     """Mean over eight populations."""
     drawn = (draw(np.random.default_rng(s), design, groups, False) for s in range(1, 9))
-    return np.mean([roc(cases, np.ones((cases.n_groups, 1)))[:, 0] for cases in drawn], axis=0)
+    found = [roc(cases, np.ones((cases.n_groups, 1)))[:, 0] for cases in drawn]
+    return np.asarray(np.mean(found, axis=0))
 
 
 def simulate(design: Design, sets: int, replicates: int) -> None:
     goal = truth(design, 4_000 if design.patients else 20_000)[INSIDE]
-    held: dict[str, list[Floats]] = defaultdict(list)
+    held: dict[str, list[Bools]] = defaultdict(list)
     widths: dict[str, list[float]] = defaultdict(list)
     for number in range(sets):
         cases = draw(np.random.default_rng([0, number]), design, design.groups, False)
