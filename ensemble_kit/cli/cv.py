@@ -184,6 +184,12 @@ def cv(
         return
     if dry_run:
         _plan(spec, resources, quiet=quiet)
+        if shares or leak_audit:
+            times = (sum(shares) + leak_audit) / spec.split.repeats
+            note(
+                "then the folds again for --fractions and --leak-audit, from the same stores: "
+                f"about {times:.2g} times the training above"
+            )
         return
     with (
         open_tracking(track, note) as tracked,

@@ -41,8 +41,8 @@ PANELS = {
     ),
     "Machine": ("jobs", "store", "store_dir", "store_limit"),
     "Output": (
-        "track", "runs_dir", "studies_dir", "as_json", "tensorboard", "plots", "drop_rejected", "overwrite",
-        "verbose", "quiet", "no_progress", "help",
+        "track", "runs_dir", "studies_dir", "as_json", "tensorboard", "plots", "drop_rejected",
+        "overwrite", "verbose", "quiet", "no_progress", "help",
     ),
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from ensemble_kit.core.records import Floats, Ints, read_only
 from ensemble_kit.metrics.benefit import THRESHOLDS
@@ -60,30 +62,54 @@ def make_curves(
         band = replicates.get((kind, name)) if support.has_interval else None
         low, high = (None, None) if band is None else pointwise_band(band, level)
         x, counts, edges = _grid(kind, name, cases, point)
+        if low is not None and high is not None and not kind.startswith("decision"):
+            n = np.full(len(x), float(support.n_groups))
+            if kind == "risk":
+                n *= x
+            elif counts is not None:
+                n = counts * (cases.n_groups_here / len(cases))
+            low, high = _apart(values[:, 0], low, high, level, n)
+            low[-1] = 1.0 if kind == "roc" else low[-1]  # every curve ends at (1, 1)
         shown = "reliability" if kind == "observed" else kind
         curves.append(Curve(shown, name, scope, x, values[:, 0], low, high, counts, edges))
         if kind == "roc" and band is not None and np.isfinite(band).all():
-            low, high = simultaneous_band(band, level)
+            low, high = simultaneous_band(values[:, 0], band, level, support.n_groups)
             curves.append(Curve("roc_simultaneous", name, scope, x, values[:, 0], low, high))
     return curves
 
 
-def simultaneous_band(replicates: Floats, level: float) -> tuple[Floats, Floats]:
-    """Bounds that hold ``level`` of the (m, R) replicate curves at every point at once.
+def simultaneous_band(
+    value: Floats, replicates: Floats, level: float, n_groups: int
+) -> tuple[Floats, Floats]:
+    """Bounds that aim to hold a whole ROC curve at once.
 
-    The pointwise percentile bounds widened until they do (Davison & Hinkley 1997, section 4.2.4):
-    a replicate's depth is its smallest rank from either end over the points, and the band is cut
-    at the depth that the share 1 - level of replicates does not reach.
+    value : (m,) the curve. replicates : (m, R). n_groups : groups of the rarer side. The half-width
+    is a multiple of √(sd² + 1/n²), the same at every point, so large that it holds ``level`` of the
+    replicates within it, times the ratio of Student's quantile to the normal one. 1/n stands for
+    what resamples cannot show where all of them agree: from n groups without a miss follows no
+    sensitivity of 1. Sensitivity at a false positive rate of exactly 0 is bounded below by 0
+    alone, and the bounds rise as every ROC curve does.
     """
-    n = replicates.shape[1]
-    ordered = np.sort(replicates, axis=1)
-    depth = np.full(n, n)
-    for values, row in zip(replicates, ordered, strict=True):
-        at_most = np.searchsorted(row, values, side="right")
-        at_least = n - np.searchsorted(row, values, side="left")
-        depth = np.minimum(depth, np.minimum(at_most, at_least))
-    cut = int(np.sort(depth)[int(np.floor((1 - level) * n))])
-    return ordered[:, cut - 1], ordered[:, n - cut]
+    inside = slice(1, -1)
+    spread = np.sqrt(replicates.std(axis=1) ** 2 + n_groups**-2.0)
+    off = np.abs(replicates - value[:, None])[inside] / spread[inside, None]
+    tail = (1 + level) / 2
+    wider = student.ppf(tail, n_groups - 1) / normal.ppf(tail)
+    half = float(np.quantile(off.max(axis=0), level) * wider) * spread
+    low, high = np.clip(value - half, 0, 1), np.clip(value + half, 0, 1)
+    low[0], low[-1] = 0.0, 1.0
+    return np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
+
+
+def _apart(
+    value: Floats, low: Floats, high: Floats, level: float, n_groups: Floats
+) -> tuple[Floats, Floats]:
+    """Bounds of shares at least t/n from the value: where all resamples agree they know no error.
+    n_groups : (m,) groups that each share rests on."""
+    n = np.maximum(n_groups, 2.0)
+    least = student.ppf((1 + level) / 2, n - 1) / n
+    low = np.minimum(low, np.maximum(value - least, 0.0))
+    return low, np.maximum(high, np.minimum(value + least, 1.0))
 
 
 def pointwise_band(replicates: Floats, level: float) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.evaluation import Evaluation
+from ensemble_kit.metrics.support import MIN_GROUPS_INTERVAL
 
 PLANNED = ("recall", "roc_auc")
 
@@ -26,14 +27,18 @@ def groups_needed(found: Estimate, width: float) -> int | None:
     """Groups of the limiting side for an interval of this width, were the figure to stay.
 
     Widths fall as one over the root of the groups; from an interval of ``n_groups`` groups the
-    number is n·(its width / wanted)², rounded up, and at least 5, below which none is given. None
-    where the figure has no interval. Raises ValueError for a width that is not above 0.
+    number is n·(its width / wanted)², rounded up. It is at least the number of groups with which
+    a figure of 1, all groups right, gets an interval of this width (exact binomial bound), since
+    no figure is known better. None where the figure has no interval. Raises ValueError for a width
+    that is not above 0.
     """
     if width <= 0:
         raise ValueError(f"a width of {width} is none: give one above 0, 0.1 say")
     if found.low is None or found.high is None or found.n_groups < 1:
         return None
-    return max(5, math.ceil(found.n_groups * ((found.high - found.low) / width) ** 2 - 1e-9))
+    least = math.log((1 - found.level) / 2) / math.log1p(-width) if width < 1 else 1.0
+    root = found.n_groups * ((found.high - found.low) / width) ** 2
+    return math.ceil(max(MIN_GROUPS_INTERVAL, least, root) - 1e-9)
 
 
 def plan_by_class(evaluation: Evaluation, widths: Sequence[float]) -> tuple[PlanLine, ...]:

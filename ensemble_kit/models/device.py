@@ -38,8 +38,8 @@ def configured_backend() -> str:
     name = _named_backend()
     if name not in BACKENDS:
         raise StudyError(
-            f"Keras is set to the backend {name!r}, which does not train here: set KERAS_BACKEND to "
-            f"one of {some(BACKENDS)}"
+            f"Keras is set to the backend {name!r}, which does not train here: set KERAS_BACKEND "
+            f"to one of {some(BACKENDS)}"
         )
     if find_spec(name) is None:
         extra = "" if name == "tensorflow" else f"[{name}]"

@@ -59,8 +59,8 @@ def find_format(name: str) -> ExportFormat:
         )
     if name != "keras" and (backend := configured_backend()) != "tensorflow":
         raise StudyError(
-            f"format {name} is written by TensorFlow, and Keras is set to the backend {backend}: give "
-            "the same command with KERAS_BACKEND=tensorflow, which reads the run's models as well"
+            f"format {name} is written by TensorFlow, and Keras is set to the backend {backend}: "
+            "give the same command with KERAS_BACKEND=tensorflow, which reads these models as well"
         )
     return chosen
 

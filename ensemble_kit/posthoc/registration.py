@@ -7,6 +7,7 @@ detail correlated: points on two rulers or two rows of hairs agree as well, what
 does not. Needs OpenCV (extra "duplicates").
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -29,6 +30,8 @@ OVERLAP, STILL = 0.1, 1e-6
 """Least share of a picture on which another must lie."""
 GRID = 14
 """Frequencies a side of the spectrum by which candidates are found."""
+WORDS, LEARNT_FROM = 16, 50_000
+"""Kinds of points by which candidates are found, and points from which the kinds are learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +137,31 @@ def spectrum(grey: NDArray[Any]) -> NDArray[np.float32]:
     values = (grey - grey.mean()) * np.outer(window, window)
     low = np.r_[0:GRID, 1 - GRID : 0]
     return np.log1p(np.abs(np.fft.rfft2(values))[low, :GRID]).ravel().astype(np.float32)
+
+
+def aggregated(points: Sequence[Points]) -> NDArray[np.float32]:
+    """(n, WORDS · 128) unit rows by which pictures with the same points are alike, wherever those
+    lie: how each kind of point differs on average from its kind's centre (vectors of locally
+    aggregated descriptors, Jégou et al. 2010; each kind scaled to length 1, Arandjelović &
+    Zisserman 2013). The kinds are learnt from these pictures (k-means)."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    each = -(-LEARNT_FROM // max(1, len(points)))
+    sample = [_rooted(p.descriptors[:: max(1, len(p.descriptors) // each)]) for p in points]
+    drawn = np.concatenate([np.zeros((0, 128), np.float32), *sample])
+    out = np.zeros((len(points), WORDS, 128), np.float32)
+    if len(drawn) < WORDS:
+        return out.reshape(len(points), -1)
+    kinds = MiniBatchKMeans(WORDS, random_state=0, n_init=1, batch_size=4096).fit(drawn)
+    centres = np.asarray(kinds.cluster_centers_, np.float32)
+    half = (centres**2).sum(axis=1) / 2
+    for row, found in enumerate(points):
+        values = _rooted(found.descriptors)
+        kind = (values @ centres.T - half).argmax(axis=1)
+        np.add.at(out[row], kind, values - centres[kind])
+    out /= np.maximum(np.sqrt((out**2).sum(axis=2, keepdims=True)), STILL)
+    length = np.sqrt((out**2).sum(axis=(1, 2)))
+    return np.asarray(out.reshape(len(out), -1) / np.maximum(length, STILL)[:, None], np.float32)
 
 
 def _rooted(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:

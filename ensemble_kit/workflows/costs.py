@@ -100,9 +100,11 @@ def judge_costs(
     lower = [name.lower() for name in costs.actions]
     referral = lower.index(REFER) if REFER in lower else -1
 
-    def line(name: str, actions: Ints) -> PolicyLine:
+    def line(name: str, actions: Ints, fixed: int | None = None) -> PolicyLine:
         own = costs.paid(labels, actions)
         away = mean_by_groups((actions == referral).astype(float), groups, level, "logit")
+        if fixed is not None:  # one action for all: what is referred does not depend on images
+            away = Estimate(float(fixed == referral), None, None, level, "", "group", 0)
         return PolicyLine(
             name=name,
             cost=price(own),
@@ -115,7 +117,7 @@ def judge_costs(
     if answers is not None:
         policies.append(line(LIKELIEST, answers[probabilities.argmax(axis=1)]))
     for number, action in enumerate(costs.actions[:MOST_CONSTANT]):
-        policies.append(line(f"{action} for all", np.full(len(labels), number)))
+        policies.append(line(f"{action} for all", np.full(len(labels), number), number))
     kept = taken != referral
     return CostsRecord(
         class_names=costs.class_names,

@@ -1,6 +1,7 @@
 """Near-duplicates across a run's groups: candidates by features, proved by points that agree and by
 the detail of one picture laid on the other."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -18,6 +19,7 @@ from ensemble_kit.posthoc.near_duplicates import Features, candidates, evened, n
 from ensemble_kit.posthoc.registration import (
     Match,
     Points,
+    aggregated,
     available,
     detail_agrees,
     find_points,
@@ -35,6 +37,9 @@ EACH, LIKELIEST = 10, 2
 are compared point by point."""
 CHANCE = 4
 """Points that agree in most pairs of strangers."""
+LIKE, AT_MOST_LIKE = 1.5, 1.0
+"""Weight of likeness beside the logarithm of points and detail, and the likeness beyond which no
+more is given: strangers with the same features are no twins."""
 ENOUGH, LAID = CHANCE + 1, 2_000
 """Points that must agree for pictures to be laid on each other; pairs so compared at most."""
 KEPT = 512
@@ -72,7 +77,7 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
             found += _by_features(run.table, part, most)
         else:
             found += _by_points(run.table, part, *pictures, tell)
-    shown = tuple(_one_a_pair_of_groups(run.table, found)[:most])
+    shown = tuple(_each_joins(run.table, found)[:most])
     said = (
         f"near-duplicates: the {count(len(shown), 'likeliest pair')} across groups {how}; look at "
         "each before you hand them on"
@@ -82,21 +87,37 @@ def find_twins(run: Run, store_dir: Path, most: int, tell: Tell) -> tuple[tuple[
 
 def evidence(pair: Pair) -> float:
     """What pairs come by: points beyond those that strangers share, times the correlation of
-    detail; where nothing was laid on each other the likeness of features."""
+    detail, times e^(1.5 likeness), likeness up to 1; where nothing was laid on each other the
+    likeness alone."""
     if not pair.points:
         return pair.likeness
-    return (pair.points - CHANCE) * max(pair.detail, 0.0)
+    like = min(pair.likeness, AT_MOST_LIKE)
+    return (pair.points - CHANCE) * max(pair.detail, 0.0) * math.exp(LIKE * like)
 
 
-def _one_a_pair_of_groups(table: ImageTable, found: list[Pair]) -> list[Pair]:
-    """Best first; of several pairs between the same two groups the best, which is all it takes to
-    join them."""
+def _each_joins(table: ImageTable, found: list[Pair]) -> list[Pair]:
+    """Best first, without those whose groups the pairs before them have joined already; by
+    likeness alone, where strangers are many, without those between the same two groups."""
     group_of = dict(zip(table.image_ids.tolist(), table.groups.tolist(), strict=True))
-    found = sorted(found, key=lambda p: (-evidence(p), p.first, p.second))
-    best: dict[frozenset[str], Pair] = {}
-    for pair in found:
-        best.setdefault(frozenset((group_of[pair.first], group_of[pair.second])), pair)
-    return list(best.values())
+    joined: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while group in joined:
+            group = joined[group]
+        return group
+
+    kept, seen = [], set()
+    for pair in sorted(found, key=lambda p: (-evidence(p), p.first, p.second)):
+        groups = [group_of[pair.first], group_of[pair.second]]
+        ends = frozenset(map(root, groups) if pair.points else groups)
+        if len(ends) < 2 or ends in seen:
+            continue
+        seen.add(ends)
+        kept.append(pair)
+        if pair.points:
+            one, other = ends
+            joined[max(one, other)] = min(one, other)
+    return kept
 
 
 def _by_features(table: ImageTable, part: FeatureSet, most: int) -> list[Pair]:
@@ -110,8 +131,10 @@ def _by_points(
     tell: Tell,
 ) -> list[Pair]:  # fmt: skip
     rows = part.rows
-    both = np.concatenate([evened(part.views[0]), _standard(spectra[rows])], axis=1)
-    pairs = candidates(np.asarray(both, np.float32), table.groups[rows], EACH)
+    local = aggregated([points[row] for row in rows.tolist()])
+    views = (evened(part.views[0]), _standard(spectra[rows]), local)
+    together = np.concatenate(views, axis=1)
+    pairs = candidates(np.asarray(together, np.float32), table.groups[rows], EACH)
     total, done = min(len(pairs.rows), LIKELIEST * len(rows)), 0
     matches: list[Match] = []
 
@@ -130,7 +153,7 @@ def _by_points(
     kept = order[agree[order] >= ENOUGH][:LAID]
     detail = _laid(table, rows[pairs.rows[kept]], [matches[place] for place in kept.tolist()])
     return _named(table, part, pairs.rows[kept], agree[kept].tolist(),
-                  pairs.likeness[kept], pairs.cosine[kept] / 2, detail)  # fmt: skip
+                  pairs.likeness[kept], pairs.cosine[kept] / len(views), detail)  # fmt: skip
 
 
 def _laid(table: ImageTable, rows: Ints, matches: Sequence[Match]) -> list[float]:

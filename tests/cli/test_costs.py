@@ -57,6 +57,7 @@ def test_evaluate_writes_costs_and_actions(tmp_path: Path) -> None:
     by_name = {line.name: line for line in found.policies}
     assert by_name["refer for all"].cost.value == pytest.approx(0.4)
     assert by_name["refer for all"].referred.value == pytest.approx(1)
+    assert by_name["refer for all"].referred.low is None  # a rule, not an estimate
     decided = by_name["least expected cost"]
     likeliest = by_name["likeliest class"]
     assert likeliest.minus_decided.value == pytest.approx(likeliest.cost.value - decided.cost.value)

@@ -41,6 +41,7 @@ def test_a_learning_curve_a_leak_audit_and_corrected_intervals(
     assert leak.n_images == pytest.approx(whole.n_images)
     assert leak.n_groups > whole.n_groups  # lesions of held-out images are trained on
     manifest = read_manifest(tmp_path / "runs" / "v")
+    assert "against_probe" not in manifest.facts  # a solved head alone is its own probe
     corrected = manifest.facts["corrected"]["accuracy"]
     assert 0 <= corrected["low"] <= corrected["value"] <= corrected["high"] <= 1
     titles = {part.title for part in build_report(tmp_path / "runs" / "v").supplements}

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from ensemble_kit.posthoc.registration import (
+    aggregated,
     available,
     detail_agrees,
     find_points,
@@ -76,3 +77,15 @@ def test_a_shift_leaves_the_spectrum_nearly_as_it_is() -> None:
     near = np.corrcoef(spectrum(a), spectrum(b))[0, 1]
     far = np.corrcoef(spectrum(a), spectrum(c))[0, 1]
     assert near > far + 0.1
+
+
+def test_aggregated_points_of_a_second_photo_are_nearest_wherever_they_lie() -> None:
+    pictures = [window(texture(k), 10, 20) for k in range(9)]
+    pictures.append((window(texture(2), 70, 60, turn=9) * 0.7 + 40).astype(np.uint8))
+    rows = aggregated([find_points(picture) for picture in pictures])
+    assert np.sqrt((rows**2).sum(axis=1)) == pytest.approx(1, abs=1e-5)
+    alike = rows @ rows[9]
+    assert alike[:9].argmax() == 2
+    assert alike[2] > np.delete(alike[:9], 2).max() + 0.02
+    flat = find_points(np.full((320, 320), 90, np.uint8))
+    assert not aggregated([flat, flat]).any()  # too few points to learn from

@@ -73,3 +73,13 @@ def test_without_the_files_pairs_come_by_features_and_it_is_said(tmp_path: Path)
     assert [pair.points for pair in pairs] == [0] * 5
     assert "not compared point by point, for want of a file" in said
     assert "im03.png" in said
+
+
+def test_a_pair_whose_groups_better_pairs_have_joined_is_left_out(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    third = (window(texture(2), 30, 60, turn=-5) * 0.8 + 20).astype(np.uint8)
+    Image.fromarray(third).convert("RGB").save(tmp_path / "im05.png")  # like 2 and 7
+    pairs, _ = find_twins(read_run(folder), tmp_path / "no", 9, lambda *_, **__: None)
+    of_three = [p for p in pairs if {p.first, p.second} <= {"im02", "im05", "im07"}]
+    assert len(of_three) == 2
+    assert all(p.detail > 0.7 for p in of_three)

@@ -30,8 +30,8 @@ def _plan(source: ReportedRun) -> Supplement:
         section="performance",
         title="How many groups a study of a wanted precision needs",
         text="Of the class itself (recall) or of the rarer side (AUC), were the figure to stay as "
-        "it is: widths fall as one over the square root of the groups. With few groups this is a "
-        "rough guess.",
+        "it is: widths fall as one over the square root of the groups, and none below that of a "
+        "figure of 1. With few groups this is a rough guess.",
         table=Table(columns=("class", "figure", "groups here", "interval here", *heads),
                     rows=tuple(rows)),
     )  # fmt: skip
@@ -118,6 +118,8 @@ def _corrected(source: ReportedRun) -> Supplement | None:
 def _words(number: Estimate, sign: str = "") -> str:
     if number.value is None:
         return "not estimable"
-    if number.low is None or number.high is None:
-        return f"{number.value:{sign}.3f}"
-    return f"{number.value:{sign}.3f} ({number.low:{sign}.3f} to {number.high:{sign}.3f})"
+    words = f"{number.value:{sign}.3f}"
+    if number.low is not None and number.high is not None:
+        within = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"  # a line ends before it, not in it
+        words += f" ({number.low:{sign}.3f}{within}{number.high:{sign}.3f})"
+    return words.replace("-", "−")
