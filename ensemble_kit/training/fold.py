@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.machine import available_cores, processor
 from ensemble_kit.core.records import Floats, Ints, Predictions
 from ensemble_kit.models.device import peak_memory
 from ensemble_kit.runs.features import write_features
@@ -53,7 +55,6 @@ from ensemble_kit.training.probe import shifted
 from ensemble_kit.training.solving import Solved, pixel_source, solve_fold, stored_at
 from ensemble_kit.training.sources import Source, StoredSource
 from ensemble_kit.training.speeds import remember
-from ensemble_kit.training.workers import available_cores
 
 EPOCH_FIGURES = ("loss", "val_loss", "val_accuracy", "val_auc")
 
@@ -69,6 +70,8 @@ def train_fold(job: FoldJob) -> FoldDone:
     worker did before.
     """
     began = time.perf_counter()
+    if job.stop is not None and job.stop.exists():
+        raise FoldCancelled
     log = EventLog(job.events)
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
     cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
@@ -135,6 +138,18 @@ class Held:
     pooled: NDArray[np.float32]
     shift: Floats
     solved: Solved | None
+
+
+def train_once(job: FoldJob) -> FoldDone:
+    """Train a fold unless another worker just has; runs in a worker.
+
+    Several may be given the same fold: a search's workers that draw the same point, or one that a
+    driver left at work when it was killed. The second waits and finds the fold done.
+    """
+    make_folder(job.folder)
+    with FileLock(job.folder / ".lock"):
+        done = read_done(job.folder, job.digest)
+        return train_fold(job) if done is None else done
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -264,7 +279,7 @@ def _finish(
             if records
         },
         peak_memory=peak_memory(),
-        device=cache.device.facts(),
+        device=cache.device.facts() | {"processor": processor()},
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
     done.write(job.folder)

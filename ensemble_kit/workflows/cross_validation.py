@@ -43,7 +43,7 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
-from ensemble_kit.training.fold import read_done, train_fold
+from ensemble_kit.training.fold import read_done, train_once
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
@@ -208,7 +208,10 @@ def _train_run(
     events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
     with (
         ExitStack() as locks,
-        Workers(resources.jobs, events, lambda event: tell(**event)) as workers,
+        Workers(
+            resources.jobs, events, lambda event: tell(**event), spec.cluster,
+            (resources.store_dir, folder.parent),
+        ) as workers,
     ):
         locks.enter_context(reading_stores(resources.store_dir))
         workers.alone().warm_up()
@@ -332,7 +335,7 @@ def _train(
             job = fold_job(prepared, spec, folds, seed, fold_folder(folder, repeat, k), workers)
             done = read_done(job.folder, job.digest)
             if done is None:
-                futures.append(workers.submit(train_fold, job))
+                futures.append(workers.submit(train_once, job))
             else:
                 tell("fold_kept", repeat=repeat, fold=k)
                 finished.append(done)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.machine import available_cores
 from ensemble_kit.data.decode import Aspect, Pixels
 from ensemble_kit.data.new_images import NewImage, read_new_image
-from ensemble_kit.training.workers import available_cores
 
 AHEAD = 2
 """Batches decoded before they are needed."""
