@@ -162,6 +162,7 @@ METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
     "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
+    "gpus": "N",
 }  # fmt: skip
 
 
@@ -203,6 +204,36 @@ def names_of(command: str, source: str, *more: str) -> str:
     return "|".join((*more, *getattr(import_module(module), attribute)))
 
 
+EXECUTORS = "ensemble_kit.training.executors:EXECUTORS"
+
+
+def executor_option(command: str) -> Any:
+    """``--executor``, with the names that the registry has."""
+    return typer.Option(
+        "--executor",
+        metavar=names_of(command, EXECUTORS),
+        help="What runs folds and trials: this machine or a cluster (docs/cluster.md). "
+        f"{STUDY_DEFAULT} local)",
+        show_default=False,
+    )
+
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="Of a cluster that runs already, such as tcp://HOST:8786; default: the study's, else "
+        "a cluster of its own on this machine.",
+        show_default=False,
+    ),
+]
+FoldJobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", min=1, max=64, help="Folds trained at a time, on each machine of a cluster."
+    ),
+]
 From = Annotated[
     str,
     typer.Option(

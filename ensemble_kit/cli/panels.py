@@ -20,7 +20,7 @@ PANELS = {
         "malignant", "slice_by", "level", "replicates", "interval", "isic_conventions", "costs",
         "coverage", "prevalence",
     ),
-    "Machine": ("jobs", "store", "store_limit"),
+    "Machine": ("jobs", "executor", "address", "gpus_per_fold", "store", "store_limit"),
     "Output": ("runs_dir", "studies_dir", "as_json", "verbose", "quiet", "no_progress"),
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""

@@ -106,7 +106,7 @@ class Evaluator:
             job = fold_job(
                 prepared, spec, folds, seed, self._scratch, self._workers, keep_model=False
             )
-            jobs.append(replace(job, folder=self._scratch.absolute() / job.digest[:16] / f"fold_{fold}"))
+            jobs.append(replace(job, folder=job.folder / job.digest[:16] / f"fold_{fold}"))
         missing = []
         for job in jobs:
             if read_done(job.folder, job.digest) is None:

@@ -209,7 +209,10 @@ def _train_run(
     with (
         ExitStack() as locks,
         Workers(
-            resources.jobs, events, lambda event: tell(**event), spec.cluster,
+            resources.jobs,
+            events,
+            lambda event: tell(**event),
+            spec.cluster,
             (resources.store_dir, folder.parent),
         ) as workers,
     ):
