@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
@@ -212,10 +213,16 @@ def executor_option(command: str) -> Any:
     return typer.Option(
         "--executor",
         metavar=names_of(command, EXECUTORS),
-        help="What runs folds and trials: this machine or a cluster (docs/cluster.md). "
+        help="What runs the fold models: this machine or a cluster (docs/cluster.md). "
         f"{STUDY_DEFAULT} local)",
         show_default=False,
     )
+
+
+def cluster_of(executor: str | None, address: str | None) -> ClusterSpec:
+    """Where a command without a study runs."""
+    study = StudySpec().override({"cluster": {"executor": executor, "address": address}})
+    return study.cluster
 
 
 Address = Annotated[

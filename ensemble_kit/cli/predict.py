@@ -84,6 +84,8 @@ def predict(
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 32,
     jobs: Annotated[int, typer.Option(min=0, max=256, help="Decoding threads; 0: one a core.")] = 0,
+    executor: Annotated[str | None, options.executor_option("predict")] = None,
+    address: options.Address = None,
     runs_dir: options.RunsDir = Path("runs"),
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -113,7 +115,8 @@ def predict(
 
         done = predict_to_file(
             find_run(run, runs_dir), given or None, out, features=features, metadata=metadata,
-            coverage=coverage, fold=fold, options=chosen, overwrite=overwrite, tell=told,
+            coverage=coverage, fold=fold, options=chosen, overwrite=overwrite,
+            cluster=options.cluster_of(executor, address), tell=told,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

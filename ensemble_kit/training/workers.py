@@ -182,6 +182,13 @@ class Workers:
         threading.Thread(target=self._touch, args=(lease,), daemon=True).start()
         self._terms = Terms(versions_here(), marked(self._shared), lease, secrets.token_hex(8))
         greet(executor, self._terms)
+        most, asked = executor.most, self._cluster
+        if most is not None and (asked.gpus > most.gpus or asked.memory * 1e9 > most.memory):
+            raise RunError(
+                f"a fold asks for {asked.gpus:g} GPUs and {asked.memory:g} GB, and no worker of "
+                f"{asked.address or 'this machine'} offers more than {most.gpus:g} GPUs and "
+                f"{most.memory / 1e9:.1f} GB; ask for less, or start workers that declare them"
+            )
 
     def _touch(self, lease: Path) -> None:
         while not self._lease.wait(LEASE_SECONDS):

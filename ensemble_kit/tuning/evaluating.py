@@ -122,9 +122,15 @@ class Evaluator:
         mine = {job.digest for job in jobs}
         orders = [self._workers.submit(train_once, replace(job, stop=stop)) for job in jobs]
 
+        told = set()
+
         def listen(event: Event) -> None:
-            if heard is not None and event.get("job") in mine and heard(event):
+            if heard is None or event.get("job") not in mine:
+                return
+            epoch = event["job"], event.get("phase"), event.get("epoch")
+            if epoch not in told and heard(event):  # a fold begun anew tells its epochs again
                 stop.touch()
+            told.add(epoch)
 
         try:
             self._workers.finish(orders, listen)

@@ -14,6 +14,11 @@ EXECUTORS = {
 """Name of an executor -> where its class is; it is imported when it is asked for."""
 
 
+def runs_here(cluster: ClusterSpec) -> bool:
+    """Whether it is this machine and nothing else."""
+    return cluster.executor == ClusterSpec().executor
+
+
 def check_executor(cluster: ClusterSpec) -> None:
     """StudyError where there is no executor of that name."""
     if cluster.executor not in EXECUTORS:

@@ -68,11 +68,13 @@ class Task:
 
 class Executor(Protocol):
     """jobs : tasks at a time. threads : of each. widest : threads of a task that has all of a
-    worker to itself. remote : whether tasks need ``terms``, for workers may be other machines."""
+    worker to itself. most : what the best provided worker can give a task; None where that is not
+    known. remote : whether tasks need ``terms``, for workers may be other machines."""
 
     jobs: int
     threads: int
     widest: int
+    most: Need | None
     remote: bool
 
     def submit(self, task: Task) -> "Future[Any]":

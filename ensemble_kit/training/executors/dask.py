@@ -12,6 +12,7 @@ from ensemble_kit.core.machine import available_cores
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors.base import (
     ClusterLostError,
+    Need,
     Task,
     TaskLostError,
     check_listening,
@@ -57,12 +58,16 @@ class DaskExecutor:
                 self._address or self._own, timeout=WAIT_SECONDS, set_as_default=False
             )
             self._client.register_plugin(_plugin())
-            threads = self._threads_of_workers()
+            workers = self._workers()
         except OSError as error:
             raise RunError(
                 f"the scheduler at {self._address} does not answer as one of Dask ({error}); check "
                 "--address"
             ) from None
+        threads = [int(worker["nthreads"]) for worker in workers]
+        gpus = max(float(worker["resources"].get(GPUS, 0)) for worker in workers)
+        memory = max(int(worker["resources"].get(MEMORY, 0)) for worker in workers)
+        self.most = Need(max(threads), gpus, memory)
         self._least = min(threads)
         self.threads = max(1, self._least // (jobs if self._address else 1))
         self.jobs = sum(n // self.threads for n in threads)
@@ -104,15 +109,14 @@ class DaskExecutor:
         if self._own is not None:
             self._own.close(timeout=CLOSE_SECONDS)
 
-    def _threads_of_workers(self) -> list[int]:
+    def _workers(self) -> list[dict[str, Any]]:
         from distributed import TimeoutError as LateError
 
         try:
             self._client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except LateError:
             raise no_worker(self._address, WAIT_SECONDS) from None
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        return [int(worker["nthreads"]) for worker in workers]
+        return list(self._client.scheduler_info(n_workers=-1)["workers"].values())
 
     def _settle(self, found: "Future[Any]", sent: Any) -> None:
         from distributed import KilledWorker

@@ -21,7 +21,7 @@ NEVER = "1e15"
 class LocalExecutor:
     """``jobs`` processes, each with its share of the cores."""
 
-    remote = False
+    remote, most = False, None
 
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
         if cluster.address:

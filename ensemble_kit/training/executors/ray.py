@@ -11,6 +11,7 @@ from ensemble_kit.core.machine import available_cores
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors.base import (
     ClusterLostError,
+    Need,
     Task,
     TaskLostError,
     check_listening,
@@ -56,10 +57,16 @@ class RayExecutor:
                 f"({str(error).splitlines()[0]}); check --address and that Ray and Python have the "
                 "same versions there"
             ) from None
-        nodes = [int(node["Resources"].get("CPU", 0)) for node in self._nodes()]
-        if not nodes:
+        offers = [node["Resources"] for node in self._nodes()]
+        if not offers:
             ray.shutdown()
             raise no_worker(self._address, 0)
+        nodes = [int(offer["CPU"]) for offer in offers]
+        self.most = Need(
+            max(nodes),
+            max(offer.get("GPU", 0.0) for offer in offers),
+            max(int(offer.get("memory", 0)) for offer in offers),
+        )
         if self._address:
             self.threads = max(1, min(nodes) // jobs)
         self.jobs = sum(n // self.threads for n in nodes)

@@ -1,0 +1,37 @@
+"""A data set, a run of it by this machine's processes, and clusters by name."""
+
+import pytest
+
+from tests.executors.clusters import CLUSTERS
+from tests.executors.giving import cv, give
+from tests.training.conftest import write_squares
+
+NEEDED = {"dask": "distributed", "ray": "ray"}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("dask", marks=pytest.mark.dask),
+        pytest.param("ray", marks=pytest.mark.ray),
+    ],
+    scope="session",
+)
+def executor(request) -> str:
+    pytest.importorskip(NEEDED[request.param])
+    return request.param
+
+
+@pytest.fixture
+def begin(executor):
+    """The context of a cluster of the executor under test."""
+    return CLUSTERS[executor]
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    """A folder with the data set ``squares`` and the run ``local`` of two processes."""
+    folder = tmp_path_factory.mktemp("executors")
+    write_squares(folder / "squares")
+    done = give(folder, cv("--run", "local", "--jobs", "2"))
+    assert done.returncode == 0, done.stderr
+    return folder

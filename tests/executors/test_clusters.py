@@ -1,0 +1,126 @@
+"""One study by this machine's processes and by clusters: bytes, deaths, resumption, mistakes."""
+
+import json
+import os
+import signal
+
+import psutil
+import pytest
+
+from tests.executors.clusters import Cluster, free_port, wait_until
+from tests.executors.giving import BEGUN, Driver, cv, give
+
+pytest.importorskip("keras")
+
+
+def rows(place, run):
+    return (place / "runs" / run / "oof.csv").read_bytes()
+
+
+def test_a_cluster_gives_the_same_bytes_though_a_process_dies_amid_a_fold(
+    place, tmp_path, begin, executor
+):
+    with begin(tmp_path) as cluster:
+        driver = Driver(place, cv("--run", executor, "--store", f"store-{executor}",
+                                  *cluster.options))  # fmt: skip
+        driver.wait_for(BEGUN.format(0))
+        doomed = [p for p in cluster.trainers() if p.parent() is not None]
+        assert doomed
+        worker = doomed[0].parent()
+        (worker if executor == "dask" else doomed[0]).send_signal(signal.SIGKILL)
+        assert driver.ended() == 0, driver.said
+        wait_until(lambda: not cluster.trainers(), 30)
+        assert driver.said.count("fold 0 last blocks epoch 1:") + driver.said.count(
+            "fold 1 last blocks epoch 1:"
+        ) in (2, 3), driver.said
+    assert rows(place, executor) == rows(place, "local")
+    manifest = json.loads((place / "runs" / executor / "manifest.json").read_text())
+    assert manifest["facts"]["executor"] == executor
+    assert manifest["status"] == "complete"
+
+
+def test_a_killed_driver_leaves_no_process_and_is_resumed(place, executor):
+    """By a cluster of its own on this machine."""
+    words = cv("--run", f"resumed-{executor}", "--store", f"store-{executor}", "--jobs", "2",
+               "--executor", executor)  # fmt: skip
+    driver = Driver(place, words)
+    driver.wait_for(BEGUN.format(2))
+    begun = psutil.Process(driver.process.pid).children(recursive=True)
+    assert driver.send(signal.SIGKILL) == -signal.SIGKILL
+    wait_until(lambda: not any(p.is_running() for p in begun), 60)
+    done = give(place, words)
+    assert done.returncode == 0, done.stderr
+    assert "fold 0: finished before, kept" in done.stderr
+    assert "fold 2: finished before" not in done.stderr
+    assert rows(place, f"resumed-{executor}") == rows(place, "local")
+
+
+def test_ctrl_c_ends_the_fold_on_the_cluster_and_leaves_the_cluster(place, tmp_path, begin):
+    with begin(tmp_path) as cluster:
+        words = cv("--run", f"stopped-{cluster.executor}", *cluster.options)
+        driver = Driver(place, words)
+        driver.wait_for(BEGUN.format(0))
+        assert driver.send(signal.SIGINT) == 130
+        assert driver.said.splitlines()[-1].startswith("error: interrupted; what was finished")
+        wait_until(lambda: not cluster.trainers(), 30)
+        assert all(psutil.pid_exists(pid) for pid in cluster.pids)
+        assert not (place / "store/events").exists()
+
+
+def sentence(place, *words: str, before: str = "") -> str:
+    done = give(place, cv("--run", "refused", *words, before=before))
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (place / "runs/refused").exists()
+    return done.stderr.splitlines()[-1]
+
+
+def test_an_address_where_nobody_listens(place, executor):
+    port = free_port()
+    said = sentence(place, "--executor", executor, "--address", f"127.0.0.1:{port}")
+    assert f"nobody listens at 127.0.0.1:{port} (connection refused)" in said
+
+
+def test_a_package_that_is_missing_is_named_with_its_command(place, executor):
+    package = {"dask": "distributed", "ray": "ray"}[executor]
+    hidden = f"import sys; sys.modules[{package!r}] = None; "
+    said = sentence(place, "--executor", executor, before=hidden)
+    assert f"pip install 'ensemble-kit[{executor}]'" in said
+
+
+def test_a_worker_of_another_keras_is_refused(place, tmp_path, begin):
+    other = tmp_path / "other/keras-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: keras\nVersion: 0.0.1\n")
+    path = os.pathsep.join([str(other.parent), os.environ.get("PYTHONPATH", "")])
+    with begin(tmp_path, {"PYTHONPATH": path}) as cluster:
+        said = sentence(place, *cluster.options)
+        assert "has keras 0.0.1, this command keras 3." in said
+
+
+def test_a_store_that_a_worker_does_not_see_is_refused(place, tmp_path, begin, monkeypatch):
+    """The worker is asked about a folder whose mark differs, as one of another machine would."""
+    from ensemble_kit.core.errors import RunError
+    from ensemble_kit.study.cluster import ClusterSpec
+    from ensemble_kit.training import workers
+
+    def other_marks(folders):
+        return {folder.absolute(): "drawn elsewhere" for folder in folders}
+
+    monkeypatch.setattr(workers, "marked", other_marks)
+    with begin(tmp_path) as cluster:
+        spec = ClusterSpec(executor=cluster.executor, address=cluster.address)
+        held = workers.Workers(1, tmp_path / "events", lambda event: None, spec, (tmp_path,))
+        with pytest.raises(RunError, match="does not see the folder") as refused, held:
+            pass
+        assert str(tmp_path) in str(refused.value)
+    assert not (tmp_path / "events").exists()
+
+
+def test_a_cluster_without_that_many_gpus(place, tmp_path, begin) -> None:
+    with begin(tmp_path) as cluster:
+        said = sentence(place, "--gpus-per-fold", "1", *cluster.options)
+        assert "GPU" in said
+
+
+__all__ = ["Cluster"]
