@@ -19,6 +19,7 @@ from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.events import Event, EventReader
 from ensemble_kit.training.executors import open_executor
 from ensemble_kit.training.executors.base import (
+    AbandonedError,
     ClusterLostError,
     Executor,
     Need,
@@ -163,6 +164,11 @@ class Workers:
                 f"the cluster at {self._cluster.address or 'this machine'} was lost ({error}); "
                 "what was finished is kept: mend it and give the same command again to resume"
             ) from None
+        except AbandonedError:
+            raise RunError(
+                "this command gave no sign of life for minutes (machine asleep, disk away?) "
+                "and the workers ended its folds; give it again to resume"
+            ) from None
         except FloatingPointError as error:
             raise RunError(str(error)) from None
         finally:
@@ -194,8 +200,8 @@ class Workers:
         while not self._lease.wait(LEASE_SECONDS):
             try:
                 os.utime(lease)
-            except OSError:
-                return
+            except OSError:  # a network disk that is away for a moment
+                continue
 
     def _killed(self, error: BaseException) -> RunError | OutputError:
         if (left := free_bytes(self.events)) < NO_ROOM:

@@ -99,6 +99,8 @@ def begun(folder: Path) -> Iterator:
         yield begin
     finally:
         end([p.pid for p in processes])
+        for process in processes:
+            process.wait(timeout=30)
 
 
 def end(pids: list[int]) -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
-from tests.executors.clusters import FEW
+from tests.executors.clusters import FEW, end
 
 SETTINGS = [
     "--folds", "3", "--backbone", "compact", "--weights", "none", "--image-size", "48",
@@ -41,6 +42,13 @@ class Driver:
             self.process = subprocess.Popen(
                 words, cwd=folder, stdout=log, stderr=log, env=os.environ, start_new_session=True
             )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        end([self.process.pid])
+        self.process.wait(timeout=30)
 
     @property
     def said(self) -> str:

@@ -25,6 +25,10 @@ class TaskLostError(Exception):
     """The process of a task ended without an answer, more often than it is tried."""
 
 
+class AbandonedError(Exception):
+    """The driver of a task gives no sign of life; its worker ended it."""
+
+
 class ClusterLostError(Exception):
     """The executor itself can no longer be reached."""
 

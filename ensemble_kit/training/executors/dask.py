@@ -125,9 +125,12 @@ class DaskExecutor:
             if sent.status == "cancelled":
                 raise ClusterLostError("the task was taken back by the scheduler")
             try:
-                return sent.result().value()
+                returned = sent.result()
             except KilledWorker as error:
                 raise TaskLostError(str(error).splitlines()[0]) from None
+            except Exception as error:  # no task raises: the scheduler or a worker could not
+                raise ClusterLostError(str(error).splitlines()[0]) from None
+            return returned.value()
 
         settled(found, outcome)
         self._waiting.remove(sent)

@@ -21,7 +21,12 @@ from typing import Any
 
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.orphans import end_with
-from ensemble_kit.training.executors.base import Task, TaskLostError, Terms
+from ensemble_kit.training.executors.base import (
+    AbandonedError,
+    Task,
+    TaskLostError,
+    Terms,
+)
 from ensemble_kit.training.executors.greeting import check_here
 
 POLL_SECONDS = 0.5
@@ -31,10 +36,6 @@ SILENT_SECONDS = 180
 minute for which a network disk may show an old time."""
 TRIES = 3
 BEGIN = "from ensemble_kit.training.executors.seat import serve; serve({handle}, {parent})"
-
-
-class AbandonedError(Exception):
-    """The driver of a task is no more."""
 
 
 @dataclass(frozen=True, eq=False)
