@@ -95,7 +95,8 @@ def predict(
     from ensemble_kit.core.errors import DataError, count
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run
-    from ensemble_kit.workflows.predict import PredictOptions, predict_to_file
+    from ensemble_kit.workflows.predict import predict_to_file
+    from ensemble_kit.workflows.predict_stream import PredictOptions
     from ensemble_kit.workflows.predicted import parse_bounds
 
     given = [*(data or ()), *(files or ())]
