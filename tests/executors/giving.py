@@ -12,7 +12,7 @@ from tests.executors.clusters import FEW, end
 
 SETTINGS = [
     "--folds", "3", "--backbone", "compact", "--weights", "none", "--image-size", "48",
-    "--unfreeze-depth", "2", "--fine-tune-epochs", "40", "--views", "2", "--batch-size", "16",
+    "--unfreeze-depth", "2", "--fine-tune-epochs", "15", "--views", "2", "--batch-size", "16",
     "--fine-tune-lr", "0.003", "--no-progress",
 ]  # fmt: skip
 MAIN = "from ensemble_kit.cli.app import main; main()"

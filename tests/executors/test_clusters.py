@@ -120,26 +120,19 @@ def test_a_worker_of_another_keras_is_refused(place, tmp_path, begin):
         assert "has keras 0.0.1, this command keras 3." in said
 
 
-def test_a_store_that_a_worker_does_not_see_is_refused(place, tmp_path, begin, monkeypatch):
-    """The worker is asked about a folder whose mark differs, as one of another machine would."""
-    from ensemble_kit.core.errors import RunError
-    from ensemble_kit.study.cluster import ClusterSpec
-    from ensemble_kit.training import workers
-
-    def other_marks(folders):
-        return {folder.absolute(): "drawn elsewhere" for folder in folders}
-
-    monkeypatch.setattr(workers, "marked", other_marks)
+def test_a_store_that_a_worker_does_not_see_is_refused(place, tmp_path, begin):
+    """The worker is asked for a mark that its folder does not have, as on another machine."""
+    other = (
+        "import ensemble_kit.training.workers as w; "
+        "w.marked = lambda folders: {f.absolute(): 'drawn elsewhere' for f in folders}; "
+    )
     with begin(tmp_path) as cluster:
-        spec = ClusterSpec(executor=cluster.executor, address=cluster.address)
-        held = workers.Workers(1, tmp_path / "events", lambda event: None, spec, (tmp_path,))
-        with pytest.raises(RunError, match="does not see the folder") as refused, held:
-            pass
-        assert str(tmp_path) in str(refused.value)
-    assert not (tmp_path / "events").exists()
+        said = sentence(place, *cluster.options, before=other)
+    assert f"does not see the folder {place / 'store'} of this machine" in said
 
 
-def test_a_cluster_without_that_many_gpus(place, tmp_path, begin) -> None:
+def test_more_gpus_than_a_worker_offers_are_refused(place, tmp_path, begin):
     with begin(tmp_path) as cluster:
         said = sentence(place, "--gpus-per-fold", "1", *cluster.options)
-        assert "GPU" in said
+        assert "asks for 1 GPUs" in said
+        assert "offers more than 0 GPUs" in said
