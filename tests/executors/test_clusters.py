@@ -21,7 +21,7 @@ def rows(place, run):
 
 
 def test_a_cluster_gives_the_same_bytes_though_its_processes_die_amid_folds(
-    place, tmp_path, begin, executor
+    place, local, tmp_path, begin, executor
 ):
     store = f"store-{executor}"
     with (
@@ -35,13 +35,13 @@ def test_a_cluster_gives_the_same_bytes_though_its_processes_die_amid_folds(
         assert driver.ended() == 0, driver.said
         assert driver.said.count("last blocks epoch 1:") > 3, driver.said
         wait_until(lambda: not cluster.trainers(), 30)
-    assert rows(place, executor) == rows(place, "local")
+    assert rows(place, executor) == local
     manifest = json.loads((place / "runs" / executor / "manifest.json").read_text())
     assert manifest["facts"]["executor"] == executor
     assert manifest["status"] == "complete"
 
 
-def test_a_killed_driver_leaves_no_process_and_is_resumed(place, executor):
+def test_a_killed_driver_leaves_no_process_and_is_resumed(place, local, executor):
     """By a cluster of its own on this machine."""
     words = cv("--run", f"resumed-{executor}", "--store", f"store-{executor}", "--jobs", "2",
                "--executor", executor)  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_killed_driver_leaves_no_process_and_is_resumed(place, executor):
     assert done.returncode == 0, done.stderr
     assert "fold 0: finished before, kept" in done.stderr
     assert "fold 2: finished before" not in done.stderr
-    assert rows(place, f"resumed-{executor}") == rows(place, "local")
+    assert rows(place, f"resumed-{executor}") == local
 
 
 def test_ctrl_c_ends_the_fold_on_the_cluster_and_leaves_the_cluster(place, tmp_path, begin):
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_the_fold_on_the_cluster_and_leaves_the_cluster(place, tmp_p
         assert not (place / "store/events").exists()
 
 
-def test_predictions_and_heat_maps_are_those_of_this_machine(place, tmp_path, begin):
+def test_predictions_and_heat_maps_are_those_of_this_machine(place, local, tmp_path, begin):
     names = sorted(path.name for path in (place / "squares/images").iterdir())[:40]
     files = [f"squares/images/{name}" for name in names]
     ids = ",".join(Path(name).stem for name in names[:4])
