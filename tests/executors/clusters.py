@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
 FEW = "import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]); "
 """Two cores wherever the tests run: the number of threads has a bearing on the last digits."""
 
@@ -87,11 +87,11 @@ def begun(folder: Path) -> Iterator:
 
     def begin(module: str, *words: str, variables: Mapping[str, str] | None = None) -> int:
         text = f"{FEW}import sys, runpy; runpy.run_module({module!r}, run_name='__main__')"
-        log = (folder / f"{module}-{len(processes)}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-c", text, *words], cwd=folder, stdout=log, stderr=log,
-            env=os.environ | dict(variables or {}), start_new_session=True,
-        )  # fmt: skip
+        with (folder / f"{module}-{len(processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", text, *words], cwd=folder, stdout=log, stderr=log,
+                env=os.environ | dict(variables or {}), start_new_session=True,
+            )  # fmt: skip
         processes.append(process)
         return process.pid
 

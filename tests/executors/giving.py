@@ -15,6 +15,8 @@ SETTINGS = [
     "--unfreeze-depth", "2", "--fine-tune-epochs", "15", "--views", "2", "--batch-size", "16",
     "--fine-tune-lr", "0.003", "--no-progress",
 ]  # fmt: skip
+LONGEST = 900
+"""Seconds; a command takes some twenty where nothing else is at work."""
 MAIN = "from ensemble_kit.cli.app import main; main()"
 BEGUN = "fold {} last blocks epoch 3"
 
@@ -29,7 +31,7 @@ def cv(*words: str, **how: str) -> list[str]:
 
 def give(folder: Path, words: list[str]) -> subprocess.CompletedProcess:
     return subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, timeout=400, check=False
+        words, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False
     )
 
 
@@ -54,7 +56,7 @@ class Driver:
     def said(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
-    def wait_for(self, text: str, seconds: float = 300) -> None:
+    def wait_for(self, text: str, seconds: float = LONGEST) -> None:
         limit = time.monotonic() + seconds
         while text not in self.said:
             assert self.process.poll() is None, self.said
@@ -64,7 +66,7 @@ class Driver:
     def send(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=120)
+        return self.process.wait(timeout=LONGEST)
 
     def ended(self) -> int:
-        return self.process.wait(timeout=400)
+        return self.process.wait(timeout=LONGEST)

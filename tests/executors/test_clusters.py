@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from tests.executors.clusters import free_port, wait_until
-from tests.executors.giving import BEGUN, Driver, command, cv, give
+from tests.executors.giving import BEGUN, LONGEST, Driver, command, cv, give
 
 pytest.importorskip("keras")
+pytestmark = pytest.mark.timeout(3 * LONGEST)
 
 
 def rows(place, run):

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from tests.executors.giving import command, give
+from tests.executors.giving import LONGEST, command, give
 
 pytest.importorskip("keras")
+pytestmark = pytest.mark.timeout(3 * LONGEST)
 
 STUDY = """
 name = "squares"
