@@ -1,5 +1,6 @@
 """Real clusters of two workers on loopback, each begun and ended by whoever asked for it."""
 
+import json
 import os
 import signal
 import socket
@@ -57,8 +58,8 @@ def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> It
         wait_until(lambda: file.is_file() and file.stat().st_size > 0)
         worker = ["distributed.cli.dask_worker", "--nthreads", "1", "--host", "127.0.0.1", *common]
         pids = [begin(*worker), begin(*worker, variables=variables or {})]
-        import json
-
+        logs = [folder / f"{worker[0]}-{number}.log" for number in (1, 2)]
+        wait_until(lambda: all("Registered to:" in log.read_text() for log in logs))
         yield Cluster("dask", json.loads(file.read_text())["address"], (first, *pids))
 
 
