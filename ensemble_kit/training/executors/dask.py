@@ -41,7 +41,9 @@ class DaskExecutor:
         except ImportError:
             raise missing(cluster.executor, "distributed") from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        self._address, self._own = cluster.address, None
+        self._address = cluster.address
+        self._client: Any = None
+        self._own: Any = None
         self._tokens: set[str] = set()
         self._waiting: list[Any] = []
         cores = available_cores()
@@ -60,10 +62,14 @@ class DaskExecutor:
             self._client.register_plugin(_plugin())
             workers = self._workers()
         except OSError as error:
+            self._leave()
             raise RunError(
                 f"the scheduler at {self._address} does not answer as one of Dask ({error}); check "
                 "--address"
             ) from None
+        except BaseException:
+            self._leave()
+            raise
         threads = [int(worker["nthreads"]) for worker in workers]
         gpus = max(float(worker["resources"].get(GPUS, 0)) for worker in workers)
         memory = max(int(worker["resources"].get(MEMORY, 0)) for worker in workers)
@@ -100,14 +106,17 @@ class DaskExecutor:
         import distributed
 
         try:
-            self._client.cancel(self._waiting, force=True)
+            self._client.cancel(list(self._waiting), force=True)
             for token in self._tokens:
                 self._client.run(end_seats, token, on_error="ignore")
         except (OSError, RuntimeError, distributed.TimeoutError):
             pass  # the scheduler is gone, and with it what there was to end
-        self._client.close(timeout=CLOSE_SECONDS)
-        if self._own is not None:
-            self._own.close(timeout=CLOSE_SECONDS)
+        self._leave()
+
+    def _leave(self) -> None:
+        for begun in (self._client, self._own):
+            if begun is not None:
+                begun.close(timeout=CLOSE_SECONDS)
 
     def _workers(self) -> list[dict[str, Any]]:
         from distributed import TimeoutError as LateError

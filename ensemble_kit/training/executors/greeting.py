@@ -4,11 +4,11 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.disk import make_folder
+from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.version import __version__
 from ensemble_kit.models.device import configured_backend
@@ -33,8 +33,8 @@ def marked(folders: Iterable[Path]) -> dict[Path, str]:
     for folder in folders:
         make_folder(folder)
         mark = folder.absolute() / PLACE
-        if not mark.is_file():
-            write_text(mark, secrets.token_hex(16))
+        with writing(mark), suppress(FileExistsError), mark.open("x", encoding="utf-8") as file:
+            file.write(secrets.token_hex(16))
         places[folder.absolute()] = mark.read_text(encoding="utf-8")
     return places
 

@@ -76,8 +76,10 @@ class Lease:
     def kept(self) -> bool:
         try:
             touched = self._path.stat().st_mtime_ns
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError:  # a network disk that is away for a moment
+            touched = self._seen
         if touched != self._seen:
             self._seen, self._since = touched, time.monotonic()
         return time.monotonic() - self._since < SILENT_SECONDS
