@@ -1,6 +1,6 @@
 """What an executor costs a fold: the same five folds by one process, by two, by Dask and by Ray.
 
-    python benchmarks/executors.py [--epochs 20] [--skip ray]
+    python benchmarks/executors.py [--epochs 20] [--skip ray] [--tasks]
 
 All read the same stores, filled before the clock starts, so that only starting, handing over and
 training are timed. Each way is run twice, in turn; the smaller time counts. "beyond" is what a fold
@@ -8,15 +8,18 @@ takes more than with two processes of this machine, starting left out.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
 
 from ensemble_kit.study import Study, StudySpec
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.preparing import Resources
+from ensemble_kit.training.workers import Workers
 from ensemble_kit.workflows.cross_validation import cross_validate
 
-FOLDS, ROUNDS = 5, 2
+FOLDS, ROUNDS, TASKS = 5, 2, 20
 WAYS = {
     "1 process": ("local", 1),
     "2 processes": ("local", 2),
@@ -59,14 +62,37 @@ def timed(executor: str, jobs: int, epochs: int, place: Path, name: str) -> dict
     }
 
 
+def handed_over(executor: str, jobs: int, place: Path) -> list[float]:
+    """Seconds: until the workers are there, of a first task (its process begun), of a later one, of
+    the end."""
+    marks = [time.perf_counter()]
+    cluster = ClusterSpec(executor=executor)
+    with Workers(jobs, place / "events", lambda event: None, cluster, (place,)) as workers:
+        marks.append(time.perf_counter())
+        workers.finish([workers.submit(os.getpid) for _ in range(jobs)])
+        marks.append(time.perf_counter())
+        for _ in range(TASKS):
+            workers.finish([workers.submit(os.getpid)])
+        marks.append(time.perf_counter())
+    ended = time.perf_counter()
+    began, there, first, later = marks
+    return [there - began, first - there, (later - first) / TASKS, ended - later]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--skip", nargs="*", default=[])
+    parser.add_argument("--tasks", action="store_true")
     asked = parser.parse_args()
     ways = {name: way for name, way in WAYS.items() if way[0] not in asked.skip}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
+        if asked.tasks:
+            print(f"{'':18}{'start, s':>10}{'first, s':>10}{'later, s':>10}{'end, s':>10}")
+            for name, way in ways.items():
+                print(f"{name:18}" + "".join(f"{s:>10.3f}" for s in handed_over(*way, place)))
+            return
         timed("local", 1, asked.epochs, place, "filled")
         found = {
             name: [timed(*ways[name], asked.epochs, place, f"{n}-{number}") for n in range(ROUNDS)]

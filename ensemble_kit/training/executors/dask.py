@@ -22,7 +22,7 @@ from ensemble_kit.training.executors.base import (
 )
 from ensemble_kit.training.executors.seat import end_seats, run_in_seat
 
-PORT = 8786
+PORT, HERE = 8786, "127.0.0.1"
 WAIT_SECONDS = 60.0
 CORES, GPUS, MEMORY = "ensemble_kit_cores", "GPU", "ensemble_kit_memory"
 """Names of resources. Workers declare GPUs themselves (``--resources GPU=1``); cores and memory
@@ -52,8 +52,8 @@ class DaskExecutor:
         else:
             self._own = distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=max(1, cores // jobs), processes=True,
-                host="127.0.0.1", dashboard_address=None, silence_logs=logging.CRITICAL,
-                memory_limit=0,
+                host=HERE, dashboard_address=f"{HERE}:0", worker_dashboard_address=f"{HERE}:0",
+                silence_logs=logging.CRITICAL, memory_limit=0,
             )  # fmt: skip
         try:
             self._client = distributed.Client(
