@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos demo dist docs install test test-gp test-jax test-torch test-backbones test-notebooks test-trackers test-wheel lint clean
+.PHONY: chaos demo dist docs install test test-gp test-jax test-torch test-dask test-ray test-backbones test-notebooks test-trackers test-wheel lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -22,7 +22,7 @@ install: .venv/installed
 	touch $@
 
 test: .venv/tests-installed
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not dask and not ray'
 
 # The Gaussian-process sampler needs torch, which is too large for the light suite.
 test-gp: .venv/tests-installed
@@ -59,6 +59,11 @@ test-notebooks: .venv/tests-installed
 
 test-trackers: .venv-trackers/installed
 	PYTHONPATH=. .venv-trackers/bin/python -m pytest -p no:xdist tests/tracking
+
+# Real clusters of two workers on this machine.
+test-dask test-ray: test-%: .venv/tests-installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	$(BIN)/python -m pytest tests/executors -m $*
 
 # Every architecture, the large ones too.
 test-backbones: .venv/tests-installed

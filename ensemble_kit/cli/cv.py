@@ -98,7 +98,10 @@ def cv(
             help="Also train with folds by image, to show by how much such folds flatter.",
         ),
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
+    jobs: options.FoldJobs = 1,
+    executor: Annotated[str | None, options.executor_option("cv")] = None,
+    address: options.Address = None,
+    gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
     store_limit: options.StoreLimit = 20.0,
@@ -158,6 +161,7 @@ def cv(
                      "test_views": predict_views if test_views is None else test_views,
                      "early_stopping": early_stopping,
                      "precision": precision},
+        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold},
     }  # fmt: skip
     spec = options.study_of(study, changes, settings)
     if tensorboard:

@@ -48,6 +48,8 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    executor: Annotated[str | None, options.executor_option("explain")] = None,
+    address: options.Address = None,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
     verbose: options.Verbose = False,
@@ -62,7 +64,7 @@ def explain(
     with Bar("explaining", show=not (quiet or no_progress)) as shown:
         done = draw(
             run, _chosen(images), of=of.value, images_dir=data, runs_dir=runs_dir, store_dir=store,
-            tell=shown.tell,
+            cluster=options.cluster_of(executor, address), tell=shown.tell,
         )  # fmt: skip
     if not quiet:
         origin = "pixels" if done.depth is None else "stored activations"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
     "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
+    "gpus": "N",
 }  # fmt: skip
 
 
@@ -213,6 +215,42 @@ def names_of(command: str, source: str, *more: str) -> str:
     return "|".join((*more, *getattr(import_module(module), attribute)))
 
 
+EXECUTORS = "ensemble_kit.training.executors:EXECUTORS"
+
+
+def executor_option(command: str) -> Any:
+    """``--executor``, with the names that the registry has."""
+    return typer.Option(
+        "--executor",
+        metavar=names_of(command, EXECUTORS),
+        help="What runs the fold models: this machine or a cluster (docs/cluster.md). "
+        f"{STUDY_DEFAULT} local)",
+        show_default=False,
+    )
+
+
+def cluster_of(executor: str | None, address: str | None) -> ClusterSpec:
+    """Where a command without a study runs."""
+    study = StudySpec().override({"cluster": {"executor": executor, "address": address}})
+    return study.cluster
+
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="URL",
+        help="Of a cluster that runs already, such as tcp://HOST:8786; default: the study's, else "
+        "a cluster of its own on this machine.",
+        show_default=False,
+    ),
+]
+FoldJobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", min=1, max=64, help="Folds trained at a time, on each machine of a cluster."
+    ),
+]
 From = Annotated[
     str,
     typer.Option(

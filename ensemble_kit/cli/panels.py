@@ -39,7 +39,9 @@ PANELS = {
         "malignant", "slice_by", "level", "replicates", "interval", "isic_conventions", "costs",
         "prevalence", "suspicion", "pairs",
     ),
-    "Machine": ("jobs", "store", "store_dir", "store_limit"),
+    "Machine": (
+        "jobs", "executor", "address", "gpus_per_fold", "store", "store_dir", "store_limit",
+    ),
     "Output": (
         "track", "runs_dir", "studies_dir", "as_json", "tensorboard", "plots", "drop_rejected",
         "overwrite", "verbose", "quiet", "no_progress", "help",

@@ -84,6 +84,8 @@ def predict(
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, max=4096, help="Images at a time.")] = 32,
     jobs: Annotated[int, typer.Option(min=0, max=256, help="Decoding threads; 0: one a core.")] = 0,
+    executor: Annotated[str | None, options.executor_option("predict")] = None,
+    address: options.Address = None,
     runs_dir: options.RunsDir = Path("runs"),
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -99,7 +101,8 @@ def predict(
     from ensemble_kit.core.errors import DataError, count
     from ensemble_kit.progress.bars import Bar
     from ensemble_kit.runs.folder import find_run
-    from ensemble_kit.workflows.predict import PredictOptions, predict_to_file
+    from ensemble_kit.workflows.predict import predict_to_file
+    from ensemble_kit.workflows.predict_stream import PredictOptions
     from ensemble_kit.workflows.predicted import parse_bounds
 
     given = [*(data or ()), *(files or ())]
@@ -119,7 +122,8 @@ def predict(
 
         done = predict_to_file(
             find_run(run, runs_dir), given or None, out, features=features, metadata=metadata,
-            coverage=coverage, fold=fold, options=chosen, overwrite=overwrite, tell=told,
+            coverage=coverage, fold=fold, options=chosen, overwrite=overwrite,
+            cluster=options.cluster_of(executor, address), tell=told,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

@@ -113,8 +113,11 @@ def tune(
     label_level: options.LabelLevel = None,
     map_labels: options.MapLabels = None,
     min_groups: options.MinGroups = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Folds trained at a time.")] = 1,
+    jobs: options.FoldJobs = 1,
     track: options.Track = None,
+    executor: Annotated[str | None, options.executor_option("tune")] = None,
+    address: options.Address = None,
+    gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
     ] = Path("studies"),
@@ -147,6 +150,7 @@ def tune(
         "model": {"weights": weights},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "min_gain": min_gain, "cost": cost},
+        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold},
     }  # fmt: skip
     if study is None:
         default_search_study()

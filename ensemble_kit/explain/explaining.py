@@ -1,8 +1,10 @@
 """Heat maps of a run's images: each by the fold model that held its image out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from socket import gethostname
 from typing import Literal
 
 import numpy as np
@@ -18,11 +20,12 @@ from ensemble_kit.explain.overlay import draw_overlay
 from ensemble_kit.models import find_backbone
 from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
 from ensemble_kit.runs.explained import Overlay, overlay_file, read_overlays, write_overlays
-from ensemble_kit.runs.folder import Run, read_run_study
+from ensemble_kit.runs.folder import Run, read_run, read_run_study
 from ensemble_kit.runs.folds import identity_predictions
 from ensemble_kit.runs.manifest import read_manifest, record_files
 from ensemble_kit.runs.paths import EXPLAIN, FOLDS, MODEL, fold_folder, overlay
 from ensemble_kit.study import ModelSpec
+from ensemble_kit.training.workers import Workers
 
 TOLERANCE = 0.05
 """Most a probability may differ from the recorded one; half precision of a GPU needs 0.02."""
@@ -54,12 +57,14 @@ def explain_run(
     store_dir: Path,
     images_dir: Path | None = None,
     tell: Callable[[int], None] | None = None,
+    workers: Workers | None = None,
 ) -> Explained:
     """Write ``explain/<image>.png`` and ``explain/index.json`` into the folder of a `cv` run.
 
     images : ids, each computed unless it is there already. of : the class explained, the run's
     prediction or the label. Images of repeated runs are explained by the models of the first
-    draw of folds. tell : receives the number of images just done. Raises RunError for runs
+    draw of folds. tell : receives the number of images just done. workers : who draw; default:
+    this process. Raises RunError for runs
     without fold models and where a model's probabilities are not those the run recorded.
     """
     model = _model_spec(run)
@@ -72,24 +77,77 @@ def explain_run(
     say(len(entries) - len(todo))
     wanted = np.array(sorted(todo), dtype=np.int64)
     inputs = find_inputs(run, wanted, model, store_dir, images_dir)
+    pieces = _pieces(run, todo, store_dir, images_dir)
     silent: list[str] = []
-    for fold in sorted({entry.fold for entry in todo.values()}):
-        of_fold = np.array([row for row in wanted.tolist() if todo[row].fold == fold], np.int64)
-        opened = open_fold_model(
-            fold_folder(run.folder, 0, fold) / MODEL, find_backbone(model.backbone)
-        )
-        for start in range(0, len(of_fold), PIECE):
-            piece = of_fold[start : start + PIECE]
-            silent += _explain_piece(
-                run, opened, inputs, {row: todo[row] for row in piece.tolist()}
-            )
-            there |= {todo[row].image: todo[row] for row in piece.tolist()}
-            index = write_overlays(run.folder, there.values())
-            record_files(run.folder, [index, *(overlay(todo[r].file) for r in piece.tolist())])
-            say(len(piece))
+    for piece, found in zip(pieces, _drawn(run, inputs, pieces, workers), strict=True):
+        silent += found
+        there |= {entry.image: entry for entry in piece.entries.values()}
+        index = write_overlays(run.folder, there.values())
+        record_files(run.folder, [index, *(overlay(e.file) for e in piece.entries.values())])
+        say(len(piece.entries))
     return Explained(
         run.folder / EXPLAIN, len(todo), len(entries) - len(todo), inputs.depth, tuple(silent)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class MapPiece:
+    """Some images of one fold, by row of the run, for whoever draws them."""
+
+    folder: Path
+    entries: dict[int, Overlay]
+    store_dir: Path
+    images_dir: Path | None
+
+
+def draw_elsewhere(piece: MapPiece) -> list[str]:
+    """Draw some images in a worker, which may lack what the driver saw."""
+    run = read_run(piece.folder)
+    rows = np.array(list(piece.entries), dtype=np.int64)
+    try:
+        inputs = find_inputs(run, rows, _model_spec(run), piece.store_dir, piece.images_dir)
+    except DataError as error:
+        raise RunError(f"worker {gethostname()}: {error}") from None
+    return _draw(run, inputs, piece)
+
+
+def _draw(run: Run, inputs: Inputs, piece: MapPiece) -> list[str]:
+    """Draw a piece; returns the images without evidence for their class."""
+    entry = next(iter(piece.entries.values()))
+    path = fold_folder(run.folder, 0, entry.fold) / MODEL
+    opened = _opened_model(path, inputs.model.backbone, entry.model)
+    return _explain_piece(run, opened, inputs, piece.entries)
+
+
+def _pieces(
+    run: Run, todo: dict[int, Overlay], store_dir: Path, images_dir: Path | None
+) -> list[MapPiece]:
+    places = store_dir.absolute(), None if images_dir is None else images_dir.absolute()
+    pieces = []
+    for fold in sorted({entry.fold for entry in todo.values()}):
+        rows = [row for row in sorted(todo) if todo[row].fold == fold]
+        for start in range(0, len(rows), PIECE):
+            entries = {row: todo[row] for row in rows[start : start + PIECE]}
+            pieces.append(MapPiece(run.folder.absolute(), entries, *places))
+    return pieces
+
+
+def _drawn(
+    run: Run, inputs: Inputs, pieces: Sequence[MapPiece], workers: Workers | None
+) -> Iterator[list[str]]:
+    """What each piece gives, in their order."""
+    if workers is None:
+        yield from (_draw(run, inputs, piece) for piece in pieces)
+        return
+    futures = [workers.submit(draw_elsewhere, piece) for piece in pieces]
+    for future in futures:
+        yield from workers.finish([future])
+
+
+@lru_cache(maxsize=1)
+def _opened_model(path: Path, backbone: str, digest: str) -> FoldModel:
+    """A fold model; digest : of its file, which another run of that name would change."""
+    return open_fold_model(path, find_backbone(backbone))
 
 
 def _explain_piece(

@@ -113,6 +113,7 @@ class TrainingProgress(Listener):
 
     def _begin(self, name: str, label: str, total: int) -> None:
         if self._bars:
+            self._end(name)
             self._tasks[name] = self._bars.add_task(label, total=total, told="")
 
     def _advance(self, name: str, n: int) -> None:

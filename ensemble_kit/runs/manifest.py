@@ -1,6 +1,5 @@
 """The manifest: what a run folder says of itself."""
 
-import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from pydantic import Field
 
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.machine import cores, processor
 from ensemble_kit.core.version import __version__
 from ensemble_kit.runs.paths import MANIFEST
 from ensemble_kit.runs.records import Record
@@ -101,20 +101,10 @@ def environment() -> dict[str, Any]:
     device = {
         "system": platform.system(),
         "machine": platform.machine(),
-        "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0),
+        "processor": processor(),
+        "cores": str(cores()),
     }
     return {"versions": versions, "device": device, "git_commit": commit, "git_dirty": dirty}
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()
 
 
 def _git_state(folder: Path) -> tuple[str, bool | None]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.study.complaints import complaints
 from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
@@ -179,6 +180,7 @@ class StudySpec(Section):
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     search: SearchSpec = SearchSpec()
+    cluster: ClusterSpec = ClusterSpec()
     members: tuple[MemberSpec, ...] = ()
 
     @field_validator("members", mode="before")
@@ -231,8 +233,8 @@ class StudySpec(Section):
         return {old.get(name, name): v for name, v in self.training.model_dump().items()}
 
     def to_toml(self) -> str:
-        """The whole study with its defaults written out."""
-        none = set() if self.members else {"members"}
+        """The whole study with its defaults written out, but for where it runs."""
+        none = {"cluster"} if self.members else {"cluster", "members"}
         return tomli_w.dumps(self.model_dump(mode="json", exclude=none))
 
     def override(self, changes: Mapping[str, Mapping[str, Any]]) -> "StudySpec":

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.core.machine import cores, peak_memory
+from ensemble_kit.core.machine import cores, peak_memory, processor
 from ensemble_kit.core.records import Floats, Ints, Predictions
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import (
@@ -68,6 +69,8 @@ def train_fold(job: FoldJob) -> FoldDone:
     worker did before.
     """
     began = time.perf_counter()
+    if job.stop is not None and job.stop.exists():
+        raise FoldCancelled
     log = EventLog(job.events)
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
     cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
@@ -134,6 +137,18 @@ class Held:
     pooled: NDArray[np.float32]
     shift: Floats
     solved: Solved | None
+
+
+def train_once(job: FoldJob) -> FoldDone:
+    """Train a fold unless another worker just has; runs in a worker.
+
+    Several may be given the same fold: a search's workers that draw the same point, or one that a
+    driver left at work when it was killed. The second waits and finds the fold done.
+    """
+    make_folder(job.folder)
+    with FileLock(job.folder / ".lock"):
+        done = read_done(job.folder, job.digest)
+        return train_fold(job) if done is None else done
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -263,7 +278,7 @@ def _finish(
             if records
         },
         peak_memory=peak_memory(),
-        device=cache.device.facts(),
+        device=cache.device.facts() | {"processor": processor()},
         files={name: sha256_of_file(job.folder / name) for name in names},
     )
     done.write(job.folder)

@@ -9,8 +9,10 @@ rebuilds the head alone and compiles again.
 import gc
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import gethostname
 from typing import Any, Literal
 
+from ensemble_kit.core.errors import WeightsError
 from ensemble_kit.models.device import Device, prepare, use_precision
 from ensemble_kit.models.staged import StagedModel, build_staged, rebuild_head
 from ensemble_kit.study import StudySpec
@@ -70,6 +72,11 @@ def open_model_cache(
             training.weight_decay, training.label_smoothing, training.batch_size)  # fmt: skip
     cache, _process.cache = _process.cache, None
     if cache is None or base != _process.base:
+        if weights is not None and not weights.is_file():
+            raise WeightsError(
+                f"{weights} is not on {gethostname()}, which trains from it: put weights where "
+                "driver and workers see them under one path (KERAS_HOME, or --weights FILE)"
+            )
         cache = None
         _clear_framework()
         device = use_precision(device, training.precision)

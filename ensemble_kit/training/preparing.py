@@ -130,10 +130,10 @@ def prepare_study(
             n_classes=table.n_classes,
             weights=weights,
             pixels=pixel_file(pixels),
-            store_dir=resources.store_dir,
+            store_dir=resources.store_dir.absolute(),
             keys=plan.keys,
             views=plan.views,
-            events=workers.events / "fill.jsonl",
+            events=workers.events.absolute() / "fill.jsonl",
             threads=filler.threads,
         )
         tell("fill", total=plan.passes)
@@ -191,7 +191,7 @@ def _no_inner(fold: int) -> SplitError:
 
 
 def pixel_file(pixels: PixelStore) -> PixelFile:
-    return PixelFile(pixels.folder / PIXELS, (len(pixels), pixels.size, pixels.size, 3))
+    return PixelFile(pixels.folder.absolute() / PIXELS, (len(pixels), pixels.size, pixels.size, 3))
 
 
 def fold_job(
@@ -229,11 +229,11 @@ def fold_job(
         held=_writable(held),
         pixels=pixel_file(prepared.pixels),
         weights=prepared.weights,
-        store_dir=prepared.resources.store_dir,
+        store_dir=prepared.resources.store_dir.absolute(),
         keys=prepared.plan.keys,
         views=prepared.plan.views,
-        folder=folder,
-        events=workers.events / f"fold_{seed.repeat}_{seed.fold}.jsonl",
+        folder=folder.absolute(),
+        events=workers.events.absolute() / f"fold_{seed.repeat}_{seed.fold}.jsonl",
         digest=digest,
         threads=workers.threads,
         keep_model=keep_model,

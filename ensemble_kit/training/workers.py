@@ -1,45 +1,78 @@
-"""Processes that train: started once, kept between folds, followed through their event files."""
+"""Processes that train: begun once, kept between folds, followed through their event files."""
 
 import os
+import secrets
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from loky import BrokenProcessPool, get_reusable_executor
+from loky import BrokenProcessPool
 
 from ensemble_kit.core.disk import free_bytes, make_folder
 from ensemble_kit.core.errors import OutputError, RunError
-from ensemble_kit.core.machine import cores
-from ensemble_kit.core.orphans import end_with
 from ensemble_kit.models.device import Device
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.events import Event, EventReader
+from ensemble_kit.training.executors import open_executor
+from ensemble_kit.training.executors.base import (
+    AbandonedError,
+    ClusterLostError,
+    Executor,
+    Need,
+    Task,
+    TaskLostError,
+    Terms,
+    environment_of,
+)
+from ensemble_kit.training.executors.greeting import greet, marked, versions_here
 from ensemble_kit.training.model_cache import warm_up
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
-IDLE_SECONDS = 600
+LEASE, LEASE_SECONDS = "driver.alive", 1.0
 NO_ROOM = 1 << 20
 """Bytes free below which a process that was killed is taken to have died of a full disk."""
-NEVER = "1e15"
-"""Loky restarts a worker that grew by so many bytes; mapped pixel files alone exceed 3e8."""
+HERE = ClusterSpec()
 
 
 class Workers:
-    """``jobs`` processes, each with its share of the cores. A context that ends them."""
+    """The processes of one command, through the executor that its study names. A context.
 
-    def __init__(self, jobs: int, events: Path, watch: Callable[[Event], None]) -> None:
-        self.jobs, self.events = jobs, events
-        self.threads = max(1, cores() // jobs)
+    jobs : tasks at a time, on each machine of a cluster. events : folder of event files.
+    shared : folders, that one's parent among them, that workers must see.
+    """
+
+    def __init__(
+        self,
+        jobs: int,
+        events: Path,
+        watch: Callable[[Event], None],
+        cluster: ClusterSpec = HERE,
+        shared: Sequence[Path] = (),
+    ) -> None:
+        self.events, self._asked, self._cluster, self._shared = events, jobs, cluster, shared
         self._watch, self._reader = watch, EventReader(events)
+        self._executor: Executor | None = None
+        self._terms: Terms | None = None
+        self._lease = threading.Event()
         self._device: Future[Device] | None = None
-        self._begun: list[Any] = []
+        self._alone = False
 
     def __enter__(self) -> Self:
         make_folder(self.events)
         for stale in self.events.glob("*.jsonl"):
             stale.unlink()
+        try:
+            self._executor = open_executor(self._cluster, self._asked)
+            if self._executor.remote:
+                self._meet(self._executor)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(
@@ -48,18 +81,34 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for executor in self._begun:
-            executor.shutdown(wait=True, kill_workers=kind is not None)
+        self._lease.set()
+        (self.events / LEASE).unlink(missing_ok=True)
+        if self._executor is not None:
+            self._executor.close(kill=kind is not None)
         for path in self.events.glob("*.jsonl"):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
+    @property
+    def jobs(self) -> int:
+        """Tasks at a time."""
+        return 1 if self._alone else self._open.jobs
+
+    @property
+    def threads(self) -> int:
+        """Threads that each task computes with."""
+        return self._open.widest if self._alone else self._open.threads
+
     def submit(self, work: Callable[..., T], *arguments: object) -> "Future[T]":
         """Hand ``work`` (a module's function, plain arguments) to the next free process."""
-        future: Future[T] = self._running().submit(work, *arguments)
-        return future
+        gpus, memory = self._cluster.gpus, int(self._cluster.memory * 1e9)
+        task = Task(
+            work, arguments, Need(self.threads, gpus, memory), self._terms,
+            environment_of(self.threads),
+        )  # fmt: skip
+        return self._open.submit(task)
 
     def warm_up(self) -> None:
         """Start loading the framework in a worker, while this process decodes images."""
@@ -74,16 +123,17 @@ class Workers:
 
     def renew(self) -> None:
         """Shut the processes down; the next task starts new ones. Frees the memory they hold."""
-        for executor in self._begun:
-            executor.shutdown(wait=True)
-        self._begun.clear()
+        if self._terms is not None:
+            self._terms = replace(self._terms, generation=self._terms.generation + 1)
+        self._open.renew()
 
     def alone(self) -> "Workers":
         """A single process with all cores, which takes the place of these until their next task."""
-        if self.jobs == 1:
+        if self.jobs == 1 and self.threads == self._open.widest:
             return self
-        single = Workers(1, self.events, self._watch)
-        single._begun = self._begun
+        single = Workers(1, self.events, self._watch, self._cluster)
+        single._reader, single._executor, single._terms = self._reader, self._executor, self._terms
+        single._alone = True
         return single
 
     def finish(
@@ -107,17 +157,17 @@ class Workers:
                         on_event(event)
                 for future in done:
                     future.result()
-        except BrokenProcessPool as error:
-            if (left := free_bytes(self.events)) < NO_ROOM:
-                raise OutputError(
-                    f"a training process ended while the disk of {self.events.parent} was full "
-                    f"({left:,} bytes free); free some space there and give the command again to "
-                    "resume"
-                ) from None
+        except (BrokenProcessPool, TaskLostError) as error:
+            raise self._killed(error) from None
+        except (ClusterLostError, CancelledError) as error:
             raise RunError(
-                "a training process was killed from outside, most often for want of memory; give "
-                "the same command again to resume, with fewer --jobs or a smaller --batch-size "
-                f"({str(error).splitlines()[0]})"
+                f"the cluster at {self._cluster.address or 'this machine'} was lost ({error}); "
+                "what was finished is kept: mend it and give the same command again to resume"
+            ) from None
+        except AbandonedError:
+            raise RunError(
+                "this command gave no sign of life for minutes (machine asleep, disk away?) "
+                "and the workers ended its folds; give it again to resume"
             ) from None
         except FloatingPointError as error:
             raise RunError(str(error)) from None
@@ -126,19 +176,42 @@ class Workers:
                 future.cancel()
         return [future.result() for future in futures]
 
-    def _running(self) -> Any:
-        threads = str(self.threads)
-        executor = get_reusable_executor(
-            max_workers=self.jobs,
-            timeout=IDLE_SECONDS,
-            initializer=end_with,
-            initargs=(os.getpid(),),
-            env={
-                "OMP_NUM_THREADS": threads,
-                "TF_NUM_INTRAOP_THREADS": threads,
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-                "LOKY_MAX_MEMORY_LEAK_SIZE": NEVER,
-            },
+    @property
+    def _open(self) -> Executor:
+        assert self._executor is not None, "workers are used inside their context"
+        return self._executor
+
+    def _meet(self, executor: Executor) -> None:
+        """Hold the workers of a cluster to this command's terms and show them that it lives."""
+        lease = self.events.absolute() / LEASE
+        lease.touch()
+        threading.Thread(target=self._touch, args=(lease,), daemon=True).start()
+        self._terms = Terms(versions_here(), marked(self._shared), lease, secrets.token_hex(8))
+        greet(executor, self._terms)
+        most, asked = executor.most, self._cluster
+        if most is not None and (asked.gpus > most.gpus or asked.memory * 1e9 > most.memory):
+            raise RunError(
+                f"a fold asks for {asked.gpus:g} GPUs and {asked.memory:g} GB, and no worker of "
+                f"{asked.address or 'this machine'} offers more than {most.gpus:g} GPUs and "
+                f"{most.memory / 1e9:.1f} GB; ask for less, or start workers that declare them"
+            )
+
+    def _touch(self, lease: Path) -> None:
+        while not self._lease.wait(LEASE_SECONDS):
+            try:
+                os.utime(lease)
+            except OSError:  # a network disk that is away for a moment
+                continue
+
+    def _killed(self, error: BaseException) -> RunError | OutputError:
+        if (left := free_bytes(self.events)) < NO_ROOM:
+            return OutputError(
+                f"a training process ended while the disk of {self.events.parent} was full "
+                f"({left:,} bytes free); free some space there and give the command again to "
+                "resume"
+            )
+        return RunError(
+            "a training process was killed from outside, most often for want of memory; give "
+            "the same command again to resume, with fewer --jobs or a smaller --batch-size "
+            f"({str(error).splitlines()[0]})"
         )
-        self._begun[:] = [executor]
-        return executor

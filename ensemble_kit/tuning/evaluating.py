@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
-from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predictions
 from ensemble_kit.models.draws import FoldSeed
@@ -20,7 +18,7 @@ from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
     read_done,
-    train_fold,
+    train_once,
 )
 from ensemble_kit.training.jobs import FoldJob
 from ensemble_kit.training.preparing import Prepared, Resources, fold_job, prepare_study
@@ -108,7 +106,7 @@ class Evaluator:
             job = fold_job(
                 prepared, spec, folds, seed, self._scratch, self._workers, keep_model=False
             )
-            jobs.append(replace(job, folder=self._scratch / job.digest[:16] / f"fold_{fold}"))
+            jobs.append(replace(job, folder=job.folder / job.digest[:16] / f"fold_{fold}"))
         missing = []
         for job in jobs:
             if read_done(job.folder, job.digest) is None:
@@ -120,13 +118,19 @@ class Evaluator:
 
     def _order(self, jobs: Sequence[FoldJob], heard: Heard | None) -> None:
         """Have folds trained. None of them is left at work, whatever ends the wait, but Ctrl-C."""
-        stop = self._workers.events / f"stop-{uuid.uuid4().hex}"
+        stop = self._workers.events.absolute() / f"stop-{uuid.uuid4().hex}"
         mine = {job.digest for job in jobs}
         orders = [self._workers.submit(train_once, replace(job, stop=stop)) for job in jobs]
 
+        told = set()
+
         def listen(event: Event) -> None:
-            if heard is not None and event.get("job") in mine and heard(event):
+            if heard is None or event.get("job") not in mine:
+                return
+            epoch = event["job"], event.get("phase"), event.get("epoch")
+            if epoch not in told and heard(event):  # a fold begun anew tells its epochs again
                 stop.touch()
+            told.add(epoch)
 
         try:
             self._workers.finish(orders, listen)
@@ -152,14 +156,3 @@ class Evaluator:
                 self.table, spec, self._resources, self._workers, depths=depths, tell=self._tell
             )
         return self._prepared[key]
-
-
-def train_once(job: FoldJob) -> None:
-    """Train a fold unless another worker of the search just has; runs in a worker.
-
-    Two workers may be given the same point: the second waits and finds the fold done.
-    """
-    make_folder(job.folder)
-    with FileLock(job.folder / ".lock"):
-        if read_done(job.folder, job.digest) is None:
-            train_fold(job)

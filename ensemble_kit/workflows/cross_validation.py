@@ -9,10 +9,8 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
-from ensemble_kit.data.depth import depth_note
 from ensemble_kit.data.survey import look_at_pixels
 from ensemble_kit.metrics.evaluation import evaluate
 from ensemble_kit.models import check_model_spec
@@ -43,7 +41,7 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
-from ensemble_kit.training.fold import read_done, train_fold
+from ensemble_kit.training.fold import read_done, train_once
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
@@ -72,20 +70,13 @@ from ensemble_kit.workflows.inputs import (
 from ensemble_kit.workflows.probe_floor import floor_facts, gather_probe
 from ensemble_kit.workflows.repeats import corrected_figures, repeats_note, write_repeats
 from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
+from ensemble_kit.workflows.run_notes import notes_of_training, warnings_of
 from ensemble_kit.workflows.variants import (
     Variant,
     judge_variants,
     train_variants,
     variants_of,
 )
-
-STOPPING_NOTES = {
-    "inner": "The epoch was chosen on groups held out of each training part; the images a fold "
-    "model is judged on had no say.",
-    "validation": "The epoch of each fold model was chosen on the very images it is judged on: "
-    "the figures are optimistic.",
-    "none": "Every fold model trained a fixed number of epochs; no image chose when to stop.",
-}
 
 
 def cross_validate(
@@ -209,7 +200,13 @@ def _train_run(
     events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
     with (
         ExitStack() as locks,
-        Workers(resources.jobs, events, lambda event: tell(**event)) as workers,
+        Workers(
+            resources.jobs,
+            events,
+            lambda event: tell(**event),
+            spec.cluster,
+            (resources.store_dir, folder.parent),
+        ) as workers,
     ):
         locks.enter_context(reading_stores(resources.store_dir))
         workers.alone().warm_up()
@@ -227,6 +224,7 @@ def _train_run(
         names += filter(None, [gather_probe(table, folder, draws[:1], rows)])
     facts = read_manifest(folder).facts | training_facts(prepared, spec, done)
     facts |= {"reading": dict(reading)} if reading else {}
+    facts["executor"] = spec.cluster.executor
     facts["pixel_bits"] = prepared.pixels.bits
     facts["pixel_warnings"] = look_at_pixels(table.image_ids, prepared.pixels.array)
     facts["seconds_of_last_attempt"] = time.perf_counter() - began
@@ -250,7 +248,7 @@ def _complete(
     evaluation = evaluate(table, draws[0], predictions, spec.evaluation, spec.split.seed)
     names = write_evaluation(folder, evaluation)
     manifest, of_images = read_manifest(folder), spec.model.inputs == "images"
-    facts, warnings = manifest.facts, _warnings(manifest, table, spec)
+    facts, warnings = manifest.facts, warnings_of(manifest, table, spec)
     if len(draws) > 1:
         facts = facts | {"corrected": corrected_figures(table, draws, repeats, spec.evaluation)}
     found, said = floor_facts(folder, table, predictions, spec)
@@ -263,36 +261,11 @@ def _complete(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         notes=(
             *((repeats_note(len(draws)),) if len(draws) > 1 else ()),
-            *((STOPPING_NOTES[spec.training.early_stopping],) if of_images else ()),
+            *(notes_of_training(manifest, spec) if of_images else ()),
             *manifest.facts["store_notes"],
         ),
         warnings=warnings,
     )
-
-
-def _warnings(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:
-    """What a reader must know before any figure."""
-    warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
-    if manifest.facts.get("pixel_bits", 16) != 16:
-        warnings.append(depth_note(manifest.facts["pixel_bits"]))
-    for key in ("pixel_warnings", "metadata_warnings"):
-        warnings += [str(line) for line in manifest.facts.get(key, ())]
-    if spec.training.early_stopping == "validation" and spec.model.inputs == "images":
-        warnings.append(STOPPING_NOTES["validation"])
-    if spec.tuned_on == table.digest:
-        warnings.append(
-            "This study was tuned on the same data set: its figures are optimistic; "
-            "`tune --nested` estimates by how much."
-        )
-    threads = {fold.get("threads") for fold in manifest.facts["folds"]}
-    if len(threads) > 1:
-        warnings.append(
-            f"The folds were trained with different numbers of threads ({some(sorted(threads))}): "
-            "the same command will not give the same bytes."
-        )
-    if manifest.device.get("training_deterministic") == "False":
-        warnings.append("Trained on a device whose arithmetic is not repeatable to the bit.")
-    return tuple(warnings)
 
 
 def _begin(
@@ -333,7 +306,7 @@ def _train(
             job = fold_job(prepared, spec, folds, seed, fold_folder(folder, repeat, k), workers)
             done = read_done(job.folder, job.digest)
             if done is None:
-                futures.append(workers.submit(train_fold, job))
+                futures.append(workers.submit(train_once, job))
             else:
                 tell("fold_kept", repeat=repeat, fold=k)
                 finished.append(done)

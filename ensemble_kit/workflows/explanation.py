@@ -1,6 +1,8 @@
 """`explain`: heat maps of a run's images, each by the fold model that never saw the image."""
 
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +12,15 @@ from ensemble_kit.explain.explaining import Explained, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import Run, find_run, read_run
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors import runs_here
 from ensemble_kit.training.model_cache import warm_up
+from ensemble_kit.training.workers import Workers
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
 from ensemble_kit.workflows.shipped import check_sees_images
 
+HERE = ClusterSpec()
 Chosen = int | str | Sequence[str]
 
 
@@ -26,12 +32,14 @@ def explain(
     images_dir: Path | None = None,
     runs_dir: Path = RUNS_DIR,
     store_dir: Path = STORE_DIR,
+    cluster: ClusterSpec = HERE,
     tell: Tell = say_nothing,
 ) -> Explained:
     """Draw Grad-CAM maps into ``explain/`` of the folder of a `cv` run.
 
     images : about how many (the ones that the report shows), ids, or "all". of : the class whose
     evidence is drawn. images_dir : the images, where they are not where the run found them.
+    cluster : where the fold models run.
     tell : hears "begin" (total) and "step" (n). Raises RunError, DataError.
     """
     if images_dir is not None and not images_dir.is_dir():
@@ -42,12 +50,19 @@ def explain(
         found = read_run(find_run(None if run is None else str(run), runs_dir))
     check_sees_images(found)
     chosen = chosen_images(found, images)
-    warm_up(0)
     tell("begin", total=len(chosen))
-    return explain_run(
-        found, chosen, of=of, store_dir=store_dir, images_dir=images_dir,
-        tell=lambda n: tell("step", n=n),
-    )  # fmt: skip
+    with ExitStack() as held:
+        workers = None
+        if runs_here(cluster):
+            warm_up(0)
+        else:
+            events = store_dir / "events" / f"explain-{found.folder.name}-{os.getpid()}"
+            shared = store_dir, found.folder.absolute().parent
+            workers = held.enter_context(Workers(1, events, lambda event: None, cluster, shared))
+        return explain_run(
+            found, chosen, of=of, store_dir=store_dir, images_dir=images_dir,
+            tell=lambda n: tell("step", n=n), workers=workers,
+        )  # fmt: skip
 
 
 def chosen_images(run: Run, images: Chosen) -> list[str]:

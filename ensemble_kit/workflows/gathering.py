@@ -59,6 +59,7 @@ def fold_facts(done: list[FoldDone]) -> list[dict[str, Any]]:
             "images_per_second": fold.images_per_second,
             "peak_memory": fold.peak_memory,
             "threads": fold.device["threads"],
+            "processor": fold.device.get("processor"),
         }
         for fold in sorted(done, key=lambda fold: (fold.repeat, fold.fold))
     ]

@@ -1,8 +1,8 @@
 """Predict new images with a finished run: streamed, bounded in memory, resumed where it stopped."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,42 +10,24 @@ import numpy as np
 from ensemble_kit.core.atomic import write_atomically, write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.disk import make_folder, writing
-from ensemble_kit.core.errors import DataError, RunError, some
+from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images
 from ensemble_kit.data.new_metadata import GivenMetadata
-from ensemble_kit.models.fold_ensemble import FoldOutputs
-from ensemble_kit.posthoc.spread import mutual_information
-from ensemble_kit.training.model_cache import warm_up
-from ensemble_kit.workflows.beside import (
-    Beside,
-    GivenFeatures,
-    outputs_of_member,
-    what_to_predict,
-)
-from ensemble_kit.workflows.pieces import Piece, decoded
-from ensemble_kit.workflows.predicted import Bounds, Predicted, joined
-from ensemble_kit.workflows.shipped import Shipped, open_shipped
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors import runs_here
+from ensemble_kit.workflows.beside import GivenFeatures, what_to_predict
+from ensemble_kit.workflows.predict_elsewhere import Asked, check_elsewhere, stream_elsewhere
+from ensemble_kit.workflows.predict_stream import PredictOptions, stream
+from ensemble_kit.workflows.predicted import Predicted, joined
+from ensemble_kit.workflows.shipped import open_shipped
 
-BATCH = 32
 PARTIAL = ".{name}.partial"
 MARK = "\x1e"
 """Begins the lines of that file that are no rows."""
-NO_BOUNDS = Bounds()
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """batch : images at a time. jobs : decoding threads, 0 for one a core. bounds : rows beyond
-    them are marked, or left out with ``drop``."""
-
-    batch: int = BATCH
-    jobs: int = 0
-    skip_damaged: bool = False
-    bounds: Bounds = NO_BOUNDS
-    drop: bool = False
+HERE = ClusterSpec()
 
 
 def predict(
@@ -87,13 +69,14 @@ def predict_to_file(
     fold: int | None = None,
     options: PredictOptions | None = None,
     overwrite: bool = False,
+    cluster: ClusterSpec = HERE,
     tell: Tell = say_nothing,
 ) -> Predicted:
     """:func:`predict` into a CSV or parquet file; an interrupted call is gone on with.
 
     Rows are kept in a hidden file beside ``out`` while it works, so that memory does not grow;
     ``out`` appears whole or not at all, and replaces a file only with ``overwrite``. The value
-    returned has no rows, only what was skipped.
+    returned has no rows, only what was skipped. cluster : where the fold models run.
     """
     _check_out(out, run_folder, images, overwrite)
     options = options or PredictOptions()
@@ -101,6 +84,8 @@ def predict_to_file(
         find_new_images(images)
     shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
     found, given = what_to_predict(shipped, images, features, metadata)
+    if not runs_here(cluster):
+        check_elsewhere(shipped, found, given)
     key = digest_of(
         shipped.run.manifest.files, coverage, fold, options.bounds.limits, options.drop,
         options.skip_damaged, [(image.image_id, _stamp(image)) for image in found], given.digest,
@@ -110,9 +95,14 @@ def predict_to_file(
     done, skipped = _resume(partial, key)
     tell("begin", total=len(found))
     tell("step", n=min(done, len(found)))
-    header = ""
+    header, asked = "", Asked(run_folder, coverage, fold)
     with partial.open("a", encoding="utf-8", newline="") as file:
-        for part in stream(shipped, found[done:], options, given=given):
+        parts = (
+            stream(shipped, found[done:], options, given=given)
+            if runs_here(cluster)
+            else stream_elsewhere(cluster, asked, found[done:], options, out)
+        )
+        for part in parts:
             frame = part.to_frame()
             header = ",".join(_quoted(name) for name in frame.columns)
             looked_at = min(done + options.batch, len(found))
@@ -132,81 +122,6 @@ def predict_to_file(
         np.empty(0, np.str_), bool(options.bounds.limits), tuple(skipped),
         (*shipped.notes, *given.notes),
     )  # fmt: skip
-
-
-def stream(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing,
-    given: Beside | None = None,
-) -> Iterator[Predicted]:  # fmt: skip
-    """Pieces of at most ``options.batch`` rows, in the order of the images."""
-    for piece, outputs in outputs_of(shipped, images, options, tell, given):
-        yield _rows(shipped, piece, outputs, options)
-
-
-def outputs_of(
-    shipped: Shipped, images: Sequence[NewImage], options: PredictOptions, tell: Tell = say_nothing,
-    given: Beside | None = None,
-) -> Iterator[tuple[Piece, list[FoldOutputs]]]:  # fmt: skip
-    """The fold models' outputs, one for each member, batch by batch.
-
-    given : what members see beside pixels. Raises DataError naming images that cannot be read,
-    unless they are to be skipped.
-    """
-    inputs = {(m.spec.image_size, m.spec.aspect) for m in shipped.members if m.sees_images}
-    if inputs:
-        warm_up(0)
-    given = given or Beside()
-    for piece in decoded(images, sorted(inputs), options.batch, options.jobs):
-        if piece.damaged and not options.skip_damaged:
-            raise DataError(
-                f"{some(piece.damaged)}; mend or remove what is named, or give --skip-damaged to "
-                "leave such images out"
-            )
-        fill = len(images) > options.batch
-        ids = [image.image_id for image in piece.images]
-        yield (
-            piece,
-            [
-                outputs_of_member(
-                    m,
-                    ids,
-                    piece.pixels.get((m.spec.image_size, m.spec.aspect)),
-                    given,
-                    options.batch,
-                    fill=fill,
-                )
-                for m in shipped.members
-            ],
-        )
-        tell("step", n=len(piece.images) + len(piece.damaged))
-
-
-def _rows(
-    shipped: Shipped, piece: Piece, outputs: Sequence[FoldOutputs], options: PredictOptions
-) -> Predicted:
-    p = shipped.probabilities(outputs)
-    models = np.concatenate(list(shipped.by_member(outputs)))
-    sets = shipped.inside(outputs, p)
-    spread, novelty = mutual_information(models), shipped.percentiles(outputs)
-    confidence, sizes = p.max(axis=1), sets.sum(axis=1)
-    rejected = [
-        options.bounds.reasons({"spread": s, "novelty": n, "set": float(size), "confidence": c})
-        for s, n, size, c in zip(spread, novelty, sizes, confidence, strict=True)
-    ]
-    kept = np.array([not (options.drop and why) for why in rejected], dtype=np.bool_)
-    ids = np.array([image.image_id for image in piece.images], dtype=np.str_)
-    return Predicted(
-        class_names=shipped.class_names,
-        image_ids=ids[kept],
-        probabilities=p[kept],
-        decisions=shipped.decision.decide(p)[kept],
-        sets=sets[kept],
-        spread=spread[kept],
-        novelty=novelty[kept],
-        rejected=np.array(rejected, dtype=np.str_)[kept],
-        bounded=bool(options.bounds.limits),
-        skipped=piece.damaged,
-    )
 
 
 def _check_out(out: Path, run_folder: Path, images: Given | None, overwrite: bool) -> None:

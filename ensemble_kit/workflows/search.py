@@ -184,7 +184,12 @@ def _search(
     events = folder / f".events-{os.getpid()}"
     with ExitStack() as held:
         held.enter_context(reading_stores(resources.store_dir))
-        workers = held.enter_context(Workers(resources.jobs, events, lambda event: tell(**event)))
+        workers = held.enter_context(
+            Workers(
+                resources.jobs, events, lambda event: tell(**event), spec.cluster,
+                (resources.store_dir, folder),
+            )
+        )  # fmt: skip
         workers.alone().warm_up()
         evaluator = Evaluator(table, spec, resources, workers, folder / "folds", tell)
         run_search(study, request, evaluator, folds, tell)

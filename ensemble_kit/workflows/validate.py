@@ -40,7 +40,7 @@ from ensemble_kit.workflows.external import (
     recalibration,
 )
 from ensemble_kit.workflows.overlap import Overlap, alike_pairs, named_overlap
-from ensemble_kit.workflows.predict import PredictOptions, outputs_of
+from ensemble_kit.workflows.predict_stream import PredictOptions, outputs_of
 from ensemble_kit.workflows.shipped import Shipped, open_shipped
 
 

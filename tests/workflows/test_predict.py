@@ -17,7 +17,8 @@ from ensemble_kit.data.decode import decode
 from ensemble_kit.data.new_images import NewImage, find_new_images, read_new_image
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.workflows import pieces as predicting
-from ensemble_kit.workflows.predict import PredictOptions, predict, predict_to_file
+from ensemble_kit.workflows.predict import predict, predict_to_file
+from ensemble_kit.workflows.predict_stream import PredictOptions
 from ensemble_kit.workflows.predicted import Bounds, parse_bounds
 from ensemble_kit.workflows.shipped import open_shipped
 

@@ -1,0 +1,14 @@
+"""Where folds and trials run: a section of the study that no result depends on."""
+
+from pydantic import Field
+
+from ensemble_kit.study.data import Section
+
+
+class ClusterSpec(Section):
+    executor: str = Field("local", description="what runs folds and trials")
+    address: str = Field(
+        "", description="of a cluster that runs already, as in tcp://host:8786; '': one of its own"
+    )
+    gpus: float = Field(0.0, ge=0, description="GPUs that a fold declares to the cluster")
+    memory: float = Field(0.0, ge=0, description="GB that a fold declares to the cluster")

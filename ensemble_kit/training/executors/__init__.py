@@ -1,0 +1,35 @@
+"""Executors: one file and one line of the registry each; nobody else knows their names."""
+
+from importlib import import_module
+
+from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors.base import Executor
+
+EXECUTORS = {
+    "local": "ensemble_kit.training.executors.local:LocalExecutor",
+    "dask": "ensemble_kit.training.executors.dask:DaskExecutor",
+    "ray": "ensemble_kit.training.executors.ray:RayExecutor",
+}
+"""Name of an executor -> where its class is; it is imported when it is asked for."""
+
+
+def runs_here(cluster: ClusterSpec) -> bool:
+    """Whether it is this machine and nothing else."""
+    return cluster.executor == ClusterSpec().executor
+
+
+def check_executor(cluster: ClusterSpec) -> None:
+    """StudyError where there is no executor of that name."""
+    if cluster.executor not in EXECUTORS:
+        raise StudyError(
+            f"cluster.executor = {cluster.executor!r} (--executor): there are {some(EXECUTORS)}"
+        )
+
+
+def open_executor(cluster: ClusterSpec, jobs: int) -> Executor:
+    """Begin or reach what a study names. jobs : tasks at a time on each machine."""
+    check_executor(cluster)
+    module, _, name = EXECUTORS[cluster.executor].partition(":")
+    made: Executor = getattr(import_module(module), name)(cluster, jobs)
+    return made

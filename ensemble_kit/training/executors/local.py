@@ -1,0 +1,64 @@
+"""The executor of this machine: warm processes of a loky pool."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from loky import get_reusable_executor
+
+from ensemble_kit.core import machine
+from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.orphans import end_with
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors.base import Need, Task, environment_of
+
+IDLE_SECONDS = 600
+NEVER = "1e15"
+"""Loky restarts a worker that grew by so many bytes; mapped pixel files alone exceed 3e8."""
+
+
+class LocalExecutor:
+    """``jobs`` processes, each with its share of the cores."""
+
+    remote, most = False, None
+
+    def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
+        if cluster.address:
+            raise StudyError(
+                f"--address {cluster.address}: the executor {cluster.executor!r} is this machine; "
+                "name the cluster's with --executor, or leave the address out"
+            )
+        self.jobs, self.widest = jobs, machine.cores()
+        self.threads = max(1, self.widest // jobs)
+        self._begun: list[Any] = []
+
+    def submit(self, task: Task) -> "Future[Any]":
+        future: Future[Any] = self._running(task.need).submit(task.work, *task.arguments)
+        return future
+
+    def ask(self, work: Callable[..., Any], *arguments: object) -> Mapping[str, Any]:
+        return {}
+
+    def renew(self) -> None:
+        for pool in self._begun:
+            pool.shutdown(wait=True)
+        self._begun.clear()
+
+    def close(self, *, kill: bool) -> None:
+        for pool in self._begun:
+            pool.shutdown(wait=True, kill_workers=kill)
+
+    def _running(self, need: Need) -> Any:
+        """The pool; a task with more than a process's share takes the place of all."""
+        wide = need.cores > self.threads
+        variables = environment_of(need.cores) | {"LOKY_MAX_MEMORY_LEAK_SIZE": NEVER}
+        pool = get_reusable_executor(
+            max_workers=1 if wide else self.jobs,
+            timeout=IDLE_SECONDS,
+            initializer=end_with,
+            initargs=(os.getpid(),),
+            env={name: value for name, value in variables.items() if value is not None},
+        )
+        self._begun[:] = [pool]
+        return pool
