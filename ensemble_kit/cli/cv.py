@@ -102,6 +102,7 @@ def cv(
     executor: Annotated[str | None, options.executor_option("cv")] = None,
     address: options.Address = None,
     gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
+    devices: Annotated[str | None, options.setting("cluster", "devices")] = None,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
     store_limit: options.StoreLimit = 20.0,
@@ -161,7 +162,8 @@ def cv(
                      "test_views": predict_views if test_views is None else test_views,
                      "early_stopping": early_stopping,
                      "precision": precision},
-        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold},
+        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold,
+                    "devices": devices},
     }  # fmt: skip
     spec = options.study_of(study, changes, settings)
     if tensorboard:

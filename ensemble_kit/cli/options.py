@@ -173,7 +173,7 @@ METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
     "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
-    "gpus": "N",
+    "gpus": "N", "devices": "0,1,…",
 }  # fmt: skip
 
 

@@ -118,6 +118,7 @@ def tune(
     executor: Annotated[str | None, options.executor_option("tune")] = None,
     address: options.Address = None,
     gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
+    devices: Annotated[str | None, options.setting("cluster", "devices")] = None,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
     ] = Path("studies"),
@@ -150,7 +151,8 @@ def tune(
         "model": {"weights": weights},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "min_gain": min_gain, "cost": cost},
-        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold},
+        "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold,
+                    "devices": devices},
     }  # fmt: skip
     if study is None:
         default_search_study()

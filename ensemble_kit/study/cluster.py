@@ -11,4 +11,9 @@ class ClusterSpec(Section):
         "", description="of a cluster that runs already, as in tcp://host:8786; '': one of its own"
     )
     gpus: float = Field(0.0, ge=0, description="GPUs that a fold declares to the cluster")
+    devices: str = Field(
+        "",
+        description="graphics cards of this machine, as in 0,1: folds are spread over them; "
+        "'': what the framework takes",
+    )
     memory: float = Field(0.0, ge=0, description="GB that a fold declares to the cluster")

@@ -20,10 +20,15 @@ def runs_here(cluster: ClusterSpec) -> bool:
 
 
 def check_executor(cluster: ClusterSpec) -> None:
-    """StudyError where there is no executor of that name."""
+    """StudyError where there is no executor of that name, or what is asked is not of it."""
     if cluster.executor not in EXECUTORS:
         raise StudyError(
             f"cluster.executor = {cluster.executor!r} (--executor): there are {some(EXECUTORS)}"
+        )
+    if cluster.devices and not runs_here(cluster):
+        raise StudyError(
+            f"--devices {cluster.devices} names cards of this machine, and --executor "
+            f"{cluster.executor} finds folds their places: declare --gpus-per-fold instead"
         )
 
 

@@ -1,0 +1,80 @@
+"""Graphics cards: every process has one to itself; what is not there is refused at once."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ensemble_kit.core.errors import StudyError
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors import check_executor
+from ensemble_kit.training.executors.cards import cards_of
+from ensemble_kit.training.workers import Workers
+
+
+def seen(seconds: float) -> tuple[str, int]:
+    """The cards this process may see, after a while in which the other process takes its own."""
+    time.sleep(seconds)
+    return os.environ["CUDA_VISIBLE_DEVICES"], os.getpid()
+
+
+@pytest.fixture
+def two_cards(tmp_path, monkeypatch):
+    """A machine on which nvidia-smi lists two cards."""
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H100, 81559 MiB'\necho 'NVIDIA H100, 81559 MiB'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_each_process_has_a_card_to_itself_and_its_successor_takes_it_over(tmp_path, two_cards):
+    cluster = ClusterSpec(devices="0,1")
+    with Workers(1, tmp_path / "events", lambda event: None, cluster) as workers:
+        assert workers.jobs == 2
+        first = workers.finish([workers.submit(seen, 2.0) for _ in range(2)])
+        assert {card for card, _ in first} == {"0", "1"}
+        workers.renew()
+        second = workers.finish([workers.submit(seen, 2.0) for _ in range(2)])
+        assert {card for card, _ in second} == {"0", "1"}
+        assert {process for _, process in first}.isdisjoint(process for _, process in second)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+def test_jobs_are_processes_of_each_card(tmp_path, two_cards):
+    cluster = ClusterSpec(devices="1")
+    with Workers(2, tmp_path / "events", lambda event: None, cluster) as workers:
+        found = workers.finish([workers.submit(seen, 1.0) for _ in range(2)])
+    assert [card for card, _ in found] == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0,2", r"there is no card 2, this machine has 2, counted from 0"),
+        ("0,0", r"a card is named twice"),
+        ("-1", r"give the numbers of cards"),
+        ("gpu", r"give the numbers of cards"),
+        ("0,", r"give the numbers of cards"),
+    ],
+)
+def test_cards_that_are_not_there_are_refused(two_cards, text, said):
+    with pytest.raises(StudyError, match=said):
+        cards_of(text)
+
+
+def test_cards_of_this_machine_are_not_a_clusters(two_cards):
+    with pytest.raises(StudyError, match="declare --gpus-per-fold"):
+        check_executor(ClusterSpec(executor="dask", devices="0"))
+
+
+def test_a_command_refuses_them_before_any_work(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    call = [sys.executable, "cli.py", "cv", "--study", "studies/sample.toml", "--devices", "0"]
+    places = ["--runs-dir", str(tmp_path / "runs"), "--store", str(tmp_path / "store")]
+    done = subprocess.run([*call, *places], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "has none that nvidia-smi lists" in done.stderr
+    assert not (tmp_path / "runs").exists()
