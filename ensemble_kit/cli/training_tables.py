@@ -13,6 +13,7 @@ from ensemble_kit.progress import tables
 from ensemble_kit.runs.paths import METRICS
 from ensemble_kit.stores.pixels import PixelPlan
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.plan import StorePlan
 from ensemble_kit.training.speeds import Forecast, time_text
 
@@ -96,7 +97,20 @@ def print_plan(
         + f", {time_text(times.train_seconds)}"
     )
     say(times.told)
+    if spec.cluster != type(spec.cluster)():
+        say(_place(spec.cluster))
     print_not_decoded()
+
+
+def _place(cluster: ClusterSpec) -> str:
+    """Where folds would run, where that is not simply this process's machine."""
+    if cluster.devices:
+        return f"folds on graphics cards {cluster.devices} of this machine, a process on each"
+    needs = [f"{cluster.gpus:g} GPU{'' if cluster.gpus == 1 else 's'}"] if cluster.gpus else []
+    needs += [f"{cluster.memory:g} GB"] if cluster.memory else []
+    declared = f"; each fold declares {' and '.join(needs)}" if needs else ""
+    where = f"at {cluster.address}" if cluster.address else "on this machine, begun and ended here"
+    return f"folds on a {cluster.executor} cluster {where}{declared}; its workers were not asked"
 
 
 def print_table_plan(

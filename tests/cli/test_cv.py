@@ -205,6 +205,15 @@ def test_a_dry_run_prints_the_plan_and_writes_no_run(place):
     assert not (place / "runs/dry").exists()
 
 
+def test_a_dry_run_says_where_folds_would_run(place):
+    """The cluster is not asked: it need not be there yet."""
+    done = give(place, "--run", "dry", "--dry-run", "--executor", "dask", "--address",
+                "tcp://nowhere:8786", "--gpus-per-fold", "1")  # fmt: skip
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "a dask cluster at tcp://nowhere:8786; each fold declares 1 GPU; its workers" in said
+
+
 def everything(folder: Path) -> dict[str, tuple[int, int]]:
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_size)

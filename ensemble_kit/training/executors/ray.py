@@ -22,6 +22,7 @@ from ensemble_kit.training.executors.base import (
 from ensemble_kit.training.executors.seat import run_in_seat
 
 PORT = 10001
+HERE = "127.0.0.1"
 ASK_SECONDS = 60.0
 RETRIES = 3
 
@@ -47,6 +48,7 @@ class RayExecutor:
             asked |= {
                 "num_cpus": jobs * self.threads,
                 "include_dashboard": False,
+                "_node_ip_address": HERE,
                 "_system_config": {"worker_niceness": 0},
             }
         try:
