@@ -184,6 +184,7 @@ def setting(section: str, key: str) -> Any:
     field = model.model_fields[key]
     choices = "|".join(str(c) for c in get_args(field.annotation) if isinstance(c, str))
     default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+    default = default or "none"
     said = field.description or key
     return typer.Option(
         metavar=METAVARS.get(key, choices or None),

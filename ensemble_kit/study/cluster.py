@@ -12,8 +12,6 @@ class ClusterSpec(Section):
     )
     gpus: float = Field(0.0, ge=0, description="GPUs that a fold declares to the cluster")
     devices: str = Field(
-        "",
-        description="graphics cards of this machine, as in 0,1: folds are spread over them; "
-        "'': what the framework takes",
+        "", description="graphics cards of this machine that folds are spread over, as in 0,1"
     )
     memory: float = Field(0.0, ge=0, description="GB that a fold declares to the cluster")
