@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_kit.cli.console import say, size_text
+from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
 from ensemble_kit.core.wording import in_words, interval_words, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
@@ -79,7 +80,8 @@ def print_plan(
     )
     drawn.add_row("pixels", size_text(pixels.n_bytes), "there" if pixels.ready else "to decode")
     for key in plan.keys:
-        what = "pooled features" if key.depth == 0 else f"activations before the last {key.depth}"
+        before = f"activations before the last {count(key.depth, 'block')}"
+        what = before if key.depth else "pooled features"
         drawn.add_row(f"{what} × {plan.views} views", size_text(key.total_bytes(plan.views)), "")
     tables.show(drawn)
     for sentence in plan.notes:

@@ -38,16 +38,17 @@ class Run:
 
 def find_run(name: str | None, runs_dir: Path) -> Path:
     """The folder of a named run (a name under ``runs_dir`` or a path), or of the latest one."""
+    make = f"make one with `{program()} cv` or `evaluate`"
     if name:
         for folder in (runs_dir / name, Path(name)):
             if is_run(folder):
                 return folder
         known = [path.parent.name for path in manifests_in(runs_dir)]
-        there = f"there are: {some(known)}" if known else f"{runs_dir} has no runs yet"
+        there = f"there are: {some(known)}" if known else f"it has none yet, {make}"
         raise RunError(f"no run named {name!r} in {runs_dir}; {there}")
     manifests = manifests_in(runs_dir)
     if not manifests:
-        raise RunError(f"no run in {runs_dir} yet: make one with `{program()} cv` or `evaluate`")
+        raise RunError(f"no run in {runs_dir} yet: {make}")
     return max(manifests, key=lambda path: (read_manifest(path.parent).created, path)).parent
 
 
