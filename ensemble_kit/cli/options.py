@@ -231,9 +231,8 @@ def executor_option(command: str) -> Any:
 
 
 def cluster_of(executor: str | None, address: str | None) -> ClusterSpec:
-    """Where a command without a study runs."""
-    study = StudySpec().override({"cluster": {"executor": executor, "address": address}})
-    return study.cluster
+    """Where a command without a study runs; StudyError as :func:`study_of`."""
+    return study_of(None, {"cluster": {"executor": executor, "address": address}}).cluster
 
 
 Address = Annotated[
@@ -322,10 +321,14 @@ def study_of(
     settings: Sequence[str] | None = None,
 ) -> StudySpec:
     """The study of a file (or the default one), the options given and then ``--set`` in place of
-    its values."""
-    return with_settings(
-        (read_study(file) if file else StudySpec()).override(changes), settings or ()
-    )
+    its values; StudyError where it cannot run as it says."""
+    study = (read_study(file) if file else StudySpec()).override(changes)
+    study = with_settings(study, settings or ())
+    if study.cluster != ClusterSpec():
+        from ensemble_kit.training.executors import check_executor
+
+        check_executor(study.cluster)
+    return study
 
 
 def evaluation_settings(

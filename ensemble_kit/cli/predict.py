@@ -105,6 +105,7 @@ def predict(
     from ensemble_kit.workflows.predict_stream import PredictOptions
     from ensemble_kit.workflows.predicted import parse_bounds
 
+    cluster = options.cluster_of(executor, address)
     given = [*(data or ()), *(files or ())]
     if not given and not features and metadata is None:
         raise DataError(
@@ -123,7 +124,7 @@ def predict(
         done = predict_to_file(
             find_run(run, runs_dir), given or None, out, features=features, metadata=metadata,
             coverage=coverage, fold=fold, options=chosen, overwrite=overwrite,
-            cluster=options.cluster_of(executor, address), tell=told,
+            cluster=cluster, tell=told,
         )  # fmt: skip
     for text in done.skipped:
         note(f"skipped: {text}")

@@ -107,7 +107,7 @@ def print_plan(
 def _place(cluster: ClusterSpec) -> str:
     """Where folds would run, where that is not simply this process's machine."""
     if cluster.devices:
-        return f"folds on graphics cards {cluster.devices} of this machine, a process on each"
+        return f"folds on graphics cards {cluster.devices} of this machine"
     needs = [f"{cluster.gpus:g} GPU{'' if cluster.gpus == 1 else 's'}"] if cluster.gpus else []
     needs += [f"{cluster.memory:g} GB"] if cluster.memory else []
     declared = f"; each fold declares {' and '.join(needs)}" if needs else ""

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,7 +116,8 @@ def _has_gpu(backend: str, threads: int) -> bool:
 
         gpus = tf.config.list_physical_devices("GPU")
         for device in gpus:
-            tf.config.experimental.set_memory_growth(device, True)
+            with suppress(RuntimeError, ValueError):  # a notebook has used or parted it already
+                tf.config.experimental.set_memory_growth(device, True)
         gpu = bool(gpus)
         if not gpu:
             tf.config.experimental.enable_op_determinism()

@@ -1,8 +1,8 @@
 """The study: everything that determines a run's result, and what a search may vary."""
 
 from ensemble_kit.study.data import DataSpec, Section, SplitSpec
+from ensemble_kit.study.evaluation import EvaluationSpec
 from ensemble_kit.study.spec import (
-    EvaluationSpec,
     ModelSpec,
     Study,
     StudySpec,

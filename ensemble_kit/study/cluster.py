@@ -10,8 +10,8 @@ class ClusterSpec(Section):
     address: str = Field(
         "", description="of a cluster that runs already, as in tcp://host:8786; '': one of its own"
     )
-    gpus: float = Field(0.0, ge=0, description="GPUs that a fold declares to the cluster")
+    gpus: float = Field(0.0, ge=0, le=64, description="GPUs that a fold declares to the cluster")
     devices: str = Field(
         "", description="graphics cards of this machine that folds are spread over, as in 0,1"
     )
-    memory: float = Field(0.0, ge=0, description="GB that a fold declares to the cluster")
+    memory: float = Field(0.0, ge=0, le=1e5, description="GB that a fold declares to the cluster")

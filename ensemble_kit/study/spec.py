@@ -18,6 +18,7 @@ from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.study.complaints import complaints
 from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
+from ensemble_kit.study.evaluation import EvaluationSpec
 from ensemble_kit.study.members import MemberSpec, check_members, in_sections, without
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
@@ -155,16 +156,6 @@ class TrainingSpec(Section):
         if isinstance(value, (int, float)) and not 0 < value <= 1:
             raise ValueError("the power of class weights lies in (0, 1]")
         return value
-
-
-class EvaluationSpec(Section):
-    malignant: tuple[str, ...] = Field(
-        default_factory=lambda: read_vocabulary().malignant,
-        description="classes of the malignant-versus-benign view; default: the vocabulary's",
-    )
-    replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
-    level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
-    slices: tuple[str, ...] = Field((), description="further metadata columns to slice by")
 
 
 class StudySpec(Section):

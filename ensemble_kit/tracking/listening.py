@@ -3,7 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,13 +28,16 @@ class _Fold:
 
     run: TrackedRun
     job: str | None = None
-    epochs: int = 0
+    epochs: set[tuple[object, object]] = field(default_factory=set)
 
     def epoch(self, facts: Mapping[str, Any]) -> None:
-        """Epochs of the head and of the last blocks are counted on."""
+        """Epochs of the head and of the last blocks are counted on; a fold begun anew tells its
+        epochs again, the same ones."""
+        if (facts["phase"], facts["epoch"]) in self.epochs:
+            return
         values = {name: facts[name] for name in OF_AN_EPOCH if name in facts}
-        self.run.metrics(_finite(values) | {"epoch_of_phase": facts["epoch"]}, self.epochs)
-        self.epochs += 1
+        self.run.metrics(_finite(values) | {"epoch_of_phase": facts["epoch"]}, len(self.epochs))
+        self.epochs.add((facts["phase"], facts["epoch"]))
 
 
 class Tracking:
@@ -194,8 +197,9 @@ class Tracking:
 
 
 def parameters_of(study: StudySpec) -> dict[str, str]:
-    """A study's settings by section and name, as in ``model.backbone``; empty ones left out."""
-    return dict(_flat(study.model_dump(mode="json", exclude={"search"})))
+    """A study's settings by section and name, as in ``model.backbone``, but for where it runs;
+    empty ones left out."""
+    return dict(_flat(study.model_dump(mode="json", exclude={"search", "cluster"})))
 
 
 def _chain_of(run: FinishedRun) -> dict[str, str]:

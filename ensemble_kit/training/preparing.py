@@ -108,6 +108,7 @@ def prepare_study(
     tell : receives ``kind`` and facts of each step: "pixels", "plan", "fill".
     """
     weights, digest = find_weights(spec)
+    weights = None if weights is None else weights.absolute()
     tell("pixels", total=len(table))
     pixels = fill_pixels(
         table,

@@ -27,6 +27,7 @@ from ensemble_kit.training.executors.base import (
     TaskLostError,
     Terms,
     environment_of,
+    first_line,
 )
 from ensemble_kit.training.executors.greeting import greet, marked, versions_here
 from ensemble_kit.training.model_cache import warm_up
@@ -213,5 +214,5 @@ class Workers:
         return RunError(
             "a training process was killed from outside, most often for want of memory; give "
             "the same command again to resume, with fewer --jobs or a smaller --batch-size "
-            f"({str(error).splitlines()[0]})"
+            f"({first_line(error)})"
         )

@@ -25,7 +25,7 @@ from ensemble_kit.models.weights import fetched
 from ensemble_kit.reporting.pdf import find_browser
 
 PACKAGE = "ensemble-kit"
-AIM = ("dev", "docs", "test")
+OF_NO_COMMAND = ("dev", "docs", "test")
 """Extras that no command asks for."""
 
 
@@ -41,8 +41,9 @@ class Package:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """machine, uses, disk : what -> in words. weights_there, weights_absent : names of backbones.
-    missing : packages that every command needs and that are not installed."""
+    """machine, uses : what -> in words. disk : folder -> free bytes. weights_there,
+    weights_absent : names of backbones. missing : packages that every command needs and that are
+    not installed."""
 
     machine: Mapping[str, str]
     packages: tuple[Package, ...]
@@ -101,7 +102,7 @@ def _packages() -> tuple[Package, ...]:
         name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
         marker = re.search(r"extra == ['\"]([^'\"]+)", line)
         extra = marker.group(1) if marker else ""
-        if extra in AIM or name == PACKAGE or name in found:
+        if extra in OF_NO_COMMAND or name == PACKAGE or name in found:
             continue
         found[name] = Package(name, _version(name), extra)
     return tuple(found.values())

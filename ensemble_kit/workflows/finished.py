@@ -58,7 +58,8 @@ class FinishedRun:
 
     def _repr_html_(self) -> str:
         m = self.manifest
-        said = f"<b>{escape(m.name)}</b>, {m.kind} run of {len(self):,} images: {self.folder}"
+        said = f"<b>{escape(m.name)}</b>, {m.kind} run of {len(self):,} images: "
+        said += escape(str(self.folder))
         warnings = "".join(f"<p>Warning: {escape(line)}</p>" for line in m.warnings)
         return f"<p>{said}</p>{warnings}{headline_table(self.evaluation)}"
 

@@ -100,7 +100,7 @@ def predict_to_file(
         parts = (
             stream(shipped, found[done:], options, given=given)
             if runs_here(cluster)
-            else stream_elsewhere(cluster, asked, found[done:], options, out)
+            else stream_elsewhere(cluster, asked, found[done:], options)
         )
         for part in parts:
             frame = part.to_frame()

@@ -45,17 +45,16 @@ def check_elsewhere(shipped: Shipped, images: Sequence[NewImage], given: Beside)
 
 
 def stream_elsewhere(
-    cluster: ClusterSpec, asked: Asked, images: Sequence[NewImage], options: PredictOptions,
-    out: Path,
+    cluster: ClusterSpec, asked: Asked, images: Sequence[NewImage], options: PredictOptions
 ) -> Iterator[Predicted]:  # fmt: skip
     """The pieces of :func:`stream`, computed by workers that see the run and the images."""
-    events = out.parent.absolute() / f".{out.name}.events-{os.getpid()}"
     asked = Asked(asked.run_folder.absolute(), asked.coverage, asked.fold)
+    runs = asked.run_folder.parent  # workers see it; where ``out`` is they need not
+    events = runs / f".predict-{gethostname()}-{os.getpid()}"
     size, fill = BATCHES * options.batch, len(images) > options.batch
     here = [NewImage(i.image_id, i.path.absolute() if i.path else None) for i in images]
     chunks = deque(here[start : start + size] for start in range(0, len(here), size))
-    shared = (asked.run_folder.parent,)
-    with Workers(1, events, lambda event: None, cluster, shared) as workers:
+    with Workers(1, events, lambda event: None, cluster, (runs,)) as workers:
         waiting: deque[Future[list[Predicted]]] = deque()
         while chunks or waiting:
             while chunks and len(waiting) < AHEAD * workers.jobs:

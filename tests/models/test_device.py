@@ -49,6 +49,17 @@ def test_savedmodel_is_refused_on_another_backend(monkeypatch):
         find_format("savedmodel")
 
 
+def test_a_gpu_that_a_notebook_has_used_already_is_taken_as_it_is(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+
+    def too_late(device, enable):
+        raise RuntimeError("Physical devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a card"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", too_late)
+    assert device._has_gpu("tensorflow", 0)
+
+
 def test_a_command_refuses_it_before_any_work(project, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "mxnet")
     call = [sys.executable, "cli.py", "cv", "--study", "studies/sample.toml", "--run", "r"]

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from ensemble_kit.core.errors import EnsembleKitError, RunError
+from ensemble_kit.runs.folds import read_history
+from ensemble_kit.runs.paths import fold_folder
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tracking import registry
-from ensemble_kit.tracking.listening import Tracking
+from ensemble_kit.tracking.listening import Tracking, parameters_of
 from ensemble_kit.tracking.registry import open_tracking
 from tests.tracking.conftest import Trained
 
@@ -125,6 +127,25 @@ def test_epochs_of_a_variant_are_not_taken_for_the_folds_own(trained: Trained) -
         tracked.tell("epoch", **epoch)
         tracked.tell("epoch", **epoch | {"job": "of a fraction"})
     assert len(kept.named(f"fold {epoch['fold']}").steps) == 1
+
+
+def test_a_fold_begun_anew_tells_its_epochs_once(trained: Trained) -> None:
+    kept = Notebook()
+    with Tracking(kept, no_warning) as tracked:
+        for kind, facts in trained.heard:
+            tracked.tell(kind, **facts)
+            if kind == "epoch":
+                tracked.tell(kind, **facts)
+        tracked.finish(trained.run)
+    for k in range(2):
+        told = [s for s, _ in kept.named(f"fold {k}").steps if s is not None]
+        assert len(told) == len(read_history(fold_folder(trained.run.folder, 0, k)))
+
+
+def test_where_a_study_runs_is_not_told() -> None:
+    study = StudySpec().override({"cluster": {"executor": "dask", "address": "tls://h:1"}})
+    assert not [name for name in parameters_of(study) if name.startswith("cluster")]
+    assert "model.backbone" in parameters_of(study)
 
 
 def test_a_search_is_a_run_with_a_child_a_trial(tmp_path: Path) -> None:

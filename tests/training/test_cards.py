@@ -6,12 +6,18 @@ import sys
 import time
 
 import pytest
+from typer.testing import CliRunner
 
+from ensemble_kit.cli.app import app
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors import check_executor
 from ensemble_kit.training.executors.cards import cards_of
 from ensemble_kit.training.workers import Workers
+
+
+def numbered_as() -> str | None:
+    return os.environ.get("CUDA_DEVICE_ORDER")
 
 
 def seen(seconds: float) -> tuple[str, int]:
@@ -47,6 +53,8 @@ def test_jobs_are_processes_of_each_card(tmp_path, two_cards):
     cluster = ClusterSpec(devices="1")
     with Workers(2, tmp_path / "events", lambda event: None, cluster) as workers:
         found = workers.finish([workers.submit(seen, 1.0) for _ in range(2)])
+        order = workers.finish([workers.submit(numbered_as)])
+    assert order == ["PCI_BUS_ID"], "as nvidia-smi counts, not the fastest card first"
     assert [card for card, _ in found] == ["1", "1"]
 
 
@@ -68,6 +76,34 @@ def test_cards_that_are_not_there_are_refused(two_cards, text, said):
 def test_cards_of_this_machine_are_not_a_clusters(two_cards):
     with pytest.raises(StudyError, match="declare --gpus-per-fold"):
         check_executor(ClusterSpec(executor="dask", devices="0"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"gpus": 1}, r"cluster.gpus = 1 is what a fold declares .* --devices"),
+        ({"memory": 8}, r"cluster.memory = 8 is what a fold declares"),
+        ({"address": "tcp://h:1"}, r"--address tcp://h:1: the executor 'local' is this machine"),
+    ],
+)
+def test_what_is_of_a_cluster_is_not_taken_for_this_machine(asked, said):
+    with pytest.raises(StudyError, match=said):
+        check_executor(ClusterSpec(**asked))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cv", "--study", "sample", "--dry-run", "--executor", "spark"),
+        ("cv", "--study", "sample", "--dry-run", "--gpus-per-fold", "1"),
+        ("predict", "none", "x.jpg", "--address", "tcp://h:1"),
+        ("explain", "none", "--address", "tcp://h:1"),
+    ],
+)
+def test_every_command_refuses_it_before_it_reads_anything(words):
+    done = CliRunner().invoke(app, list(words))
+    assert isinstance(done.exception, StudyError)
+    assert "executor" in str(done.exception)
 
 
 def test_a_command_refuses_them_before_any_work(project, tmp_path, monkeypatch):

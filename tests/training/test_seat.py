@@ -10,11 +10,21 @@ from pathlib import Path
 import pytest
 
 from ensemble_kit.core.errors import RunError, StoreError, StudyError
+from ensemble_kit.data.new_images import NewImage
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors import open_executor
-from ensemble_kit.training.executors.base import Need, Task, TaskLostError, Terms, environment_of
+from ensemble_kit.training.executors.base import (
+    Need,
+    Task,
+    TaskLostError,
+    Terms,
+    environment_of,
+    first_line,
+)
 from ensemble_kit.training.executors.greeting import complaint_here, marked, versions_here
 from ensemble_kit.training.executors.seat import end_seats, run_in_seat
+from ensemble_kit.workflows import predict_elsewhere
+from ensemble_kit.workflows.predict_stream import PredictOptions
 
 
 def kill_twice(mark: Path) -> int:
@@ -97,5 +107,27 @@ def test_a_worker_of_another_version_or_without_the_folder_is_named(terms, tmp_p
 def test_an_executor_that_is_not_there_is_refused():
     with pytest.raises(StudyError, match=r"'spark' \(--executor\): there are local, dask, ray"):
         open_executor(ClusterSpec(executor="spark"), 1)
-    with pytest.raises(StudyError, match="is this machine"):
-        open_executor(ClusterSpec(address="tcp://host:1"), 1)
+
+
+def test_an_error_that_says_nothing_is_told_by_its_kind():
+    assert first_line(TimeoutError()) == "TimeoutError"
+    assert first_line(OSError("lost\nhere")) == "lost"
+
+
+def test_predictions_elsewhere_need_no_folder_but_that_of_the_run(tmp_path, monkeypatch):
+    """The driver's sign of life lies in a folder that workers are asked for."""
+    given = []
+
+    class Asking(predict_elsewhere.Workers):
+        def __enter__(self):
+            given.append((self.events, self._shared))
+            raise RunError("asked")
+
+    monkeypatch.setattr(predict_elsewhere, "Workers", Asking)
+    asked = predict_elsewhere.Asked(tmp_path / "runs/mine", None, None)
+    images = [NewImage("a", tmp_path / "a.jpg")]
+    with pytest.raises(RunError, match="asked"):
+        list(predict_elsewhere.stream_elsewhere(ClusterSpec(), asked, images, PredictOptions()))
+    ((events, shared),) = given
+    assert events.parent in shared
+    assert shared == (tmp_path / "runs",)

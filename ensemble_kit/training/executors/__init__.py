@@ -25,10 +25,27 @@ def check_executor(cluster: ClusterSpec) -> None:
         raise StudyError(
             f"cluster.executor = {cluster.executor!r} (--executor): there are {some(EXECUTORS)}"
         )
-    if cluster.devices and not runs_here(cluster):
+    if runs_here(cluster):
+        _check_of_this_machine(cluster)
+    elif cluster.devices:
         raise StudyError(
             f"--devices {cluster.devices} names cards of this machine, and --executor "
             f"{cluster.executor} finds folds their places: declare --gpus-per-fold instead"
+        )
+
+
+def _check_of_this_machine(cluster: ClusterSpec) -> None:
+    if cluster.address:
+        raise StudyError(
+            f"--address {cluster.address}: the executor {cluster.executor!r} is this machine; "
+            "name the cluster's with --executor, or leave the address out"
+        )
+    if cluster.gpus or cluster.memory:
+        name, value = ("gpus", cluster.gpus) if cluster.gpus else ("memory", cluster.memory)
+        raise StudyError(
+            f"cluster.{name} = {value:g} is what a fold declares to a cluster, and the executor "
+            f"{cluster.executor!r} is this machine: name --executor, or leave it out; cards of "
+            "this machine are named with --devices"
         )
 
 

@@ -139,6 +139,11 @@ def missing(executor: str, package: str) -> StudyError:
     )
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def settled(found: "Future[Any]", outcome: Callable[[], Any]) -> None:
     """Give a future the value of ``outcome()``, or what that raises."""
     try:

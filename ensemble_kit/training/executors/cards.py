@@ -10,7 +10,7 @@ from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.machine import graphics_cards
 from ensemble_kit.core.orphans import end_with
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 _held: list[Any] = []
 
 
@@ -50,6 +50,6 @@ def begin_on_a_card(parent: int, cards: tuple[int, ...], processes: int, folder:
             except Timeout:
                 continue
             _held.append(lock)
-            os.environ[VISIBLE] = str(card)
+            os.environ |= {VISIBLE: str(card), ORDER: "PCI_BUS_ID"}  # numbers of nvidia-smi
             return
     raise RuntimeError(f"more processes than {processes} on each of the cards {cards}")

@@ -16,6 +16,7 @@ from ensemble_kit.training.executors.base import (
     Task,
     TaskLostError,
     check_listening,
+    first_line,
     missing,
     no_worker,
     settled,
@@ -136,9 +137,9 @@ class DaskExecutor:
             try:
                 returned = sent.result()
             except KilledWorker as error:
-                raise TaskLostError(str(error).splitlines()[0]) from None
+                raise TaskLostError(first_line(error)) from None
             except Exception as error:  # no task raises: the scheduler or a worker could not
-                raise ClusterLostError(str(error).splitlines()[0]) from None
+                raise ClusterLostError(first_line(error)) from None
             return returned.value()
 
         settled(found, outcome)

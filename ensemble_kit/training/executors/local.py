@@ -10,7 +10,6 @@ from typing import Any
 from loky import get_reusable_executor
 
 from ensemble_kit.core import machine
-from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.orphans import end_with
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors.base import Need, Task, environment_of
@@ -27,11 +26,6 @@ class LocalExecutor:
     remote, most = False, None
 
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
-        if cluster.address:
-            raise StudyError(
-                f"--address {cluster.address}: the executor {cluster.executor!r} is this machine; "
-                "name the cluster's with --executor, or leave the address out"
-            )
         self._cards, self._on_each = cards_of(cluster.devices), jobs
         self.jobs, self.widest = jobs * max(1, len(self._cards)), machine.cores()
         self.threads = max(1, self.widest // self.jobs)

@@ -15,6 +15,7 @@ from ensemble_kit.training.executors.base import (
     Task,
     TaskLostError,
     check_listening,
+    first_line,
     missing,
     no_worker,
     settled,
@@ -56,7 +57,7 @@ class RayExecutor:
         except (RuntimeError, ConnectionError, ValueError) as error:
             raise RunError(
                 f"the cluster at {self._address or 'this machine'} does not let this command in "
-                f"({str(error).splitlines()[0]}); check --address and that Ray and Python have the "
+                f"({first_line(error)}); check --address and that Ray and Python have the "
                 "same versions there"
             ) from None
         offers = [node["Resources"] for node in self._nodes()]
@@ -129,9 +130,9 @@ class RayExecutor:
             try:
                 return done.result().value()
             except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
-                raise TaskLostError(str(error).splitlines()[0]) from None
+                raise TaskLostError(first_line(error)) from None
             except errors.RayError as error:
-                raise ClusterLostError(str(error).splitlines()[0]) from None
+                raise ClusterLostError(first_line(error)) from None
 
         settled(found, outcome)
         self._waiting.discard(sent)
