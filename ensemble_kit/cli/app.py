@@ -58,21 +58,28 @@ def main() -> Never:
         app()
     except SystemExit as left:
         _finish(left, termination)
-    except EnsembleKitError as error:
-        _leave(str(error), USER_ERROR)
     except KeyboardInterrupt:
         _interrupted(termination)
-    except BrokenPipeError:
-        _closed_pipe()
-    except OSError as error:
-        _system_error(error)
-    except MemoryError:
-        _leave("the memory is used up; close other programs or give fewer --jobs", USER_ERROR)
     except Exception as error:
-        if is_full(error):
-            _leave(full(None), USER_ERROR)
-        _our_fault(error)
+        if termination.came:
+            _interrupted(termination)
+        _failed(error)
     sys.exit(0)
+
+
+def _failed(error: Exception) -> Never:
+    """One sentence, and the exit code that says whose fault it was."""
+    if isinstance(error, EnsembleKitError):
+        _leave(str(error), USER_ERROR)
+    if isinstance(error, BrokenPipeError):
+        _closed_pipe()
+    if isinstance(error, OSError):
+        _system_error(error)
+    if isinstance(error, MemoryError):
+        _leave("the memory is used up; close other programs or give fewer --jobs", USER_ERROR)
+    if is_full(error):
+        _leave(full(None), USER_ERROR)
+    _our_fault(error)
 
 
 def _finish(left: SystemExit, termination: Termination) -> Never:

@@ -41,20 +41,33 @@ class Termination:
     """From ``listen`` on, SIGTERM and a closed terminal (SIGHUP) are Ctrl-C: workers are ended and
     what was finished is kept. The handlers stay, since the process is about to end.
 
-    number : the signal that came, else None.
+    number : the signal that came, else None. pressed : whether Ctrl-C was; compiled code that is
+    interrupted may raise an error of its own in place of KeyboardInterrupt.
     """
 
     SIGNALS = ("SIGTERM", "SIGHUP")
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.pressed = False
+
+    @property
+    def came(self) -> bool:
+        """Whether the command was asked to end."""
+        return self.pressed or self.number is not None
 
     def listen(self) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._pressed)
         for name in self.SIGNALS:
             if (number := getattr(signal, name, None)) is not None and (
                 signal.getsignal(number) is signal.SIG_DFL
             ):
                 signal.signal(number, self._heard)
+
+    def _pressed(self, number: int, frame: FrameType | None) -> None:
+        self.pressed = True
+        raise KeyboardInterrupt
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         self.number = number

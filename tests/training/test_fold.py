@@ -109,18 +109,33 @@ def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, fol
     assert keras.config.dtype_policy().name == "float32"
 
 
+class WantedUntil:
+    """A stop file that appears after it was looked for so many times."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def exists(self):
+        self.looks -= 1
+        return self.looks < 0
+
+
 def test_a_fold_nobody_wants_any_more_ends_after_its_epoch(tmp_path, table, folds, spec):
-    stop = tmp_path / "stop"
-    stop.touch()
-    job = dataclasses.replace(job_of(spec, table, folds, tmp_path), stop=stop)
+    job = job_of(spec, table, folds, tmp_path)
     with pytest.raises(FoldCancelled):
-        train_fold(job)
+        train_fold(dataclasses.replace(job, stop=WantedUntil(1)))
     assert not list(job.folder.iterdir())
     assert len(told_epochs(job)) == 1
-    stop.unlink()
     train_fold(job)
     for event, kept in zip(told_epochs(job)[1:], fold_epochs(job), strict=True):
         assert {name: event[name] for name in kept} == kept
+
+
+def test_a_fold_nobody_wants_is_not_begun(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    with pytest.raises(FoldCancelled):
+        train_fold(dataclasses.replace(job, stop=WantedUntil(0)))
+    assert not job.events.exists()
 
 
 def told_epochs(job):
