@@ -31,7 +31,7 @@ def test_a_sound_set_is_counted(
     assert ["nv", "4", "44.4%", "3", "3"] in lines
     words = " ".join(shown.out.split())  # a long name of the folder puts values on their own lines
     assert "layout images with a metadata table" in words
-    assert "groups               6 (7 lesions, 6 patients named)" in shown.out
+    assert "groups 6 (7 lesions, 6 patients named)" in words
     assert "age 1, sex 2, site 2" in shown.out
     assert "held out" in shown.out
     assert shown.err == ""
