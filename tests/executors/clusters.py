@@ -65,7 +65,8 @@ def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> It
 
 @contextmanager
 def ray_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Cluster]:
-    """A node of two cores, on which two worker processes run."""
+    """A node of two cores, on which two worker processes run; no token, for it is on loopback."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     port = free_port()
     with begun(folder) as begin:
         pid = begin(

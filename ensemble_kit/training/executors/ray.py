@@ -57,8 +57,8 @@ class RayExecutor:
         except (RuntimeError, ConnectionError, ValueError) as error:
             raise RunError(
                 f"the cluster at {self._address or 'this machine'} does not let this command in "
-                f"({first_line(error)}); check --address and that Ray and Python have the "
-                "same versions there"
+                f"({first_line(error)}); check --address, that Ray and Python have the "
+                "same versions there, and, where the cluster asks for a token, RAY_AUTH_MODE=token"
             ) from None
         offers = [node["Resources"] for node in self._nodes()]
         if not offers:
