@@ -15,21 +15,28 @@ from pathlib import Path
 import psutil
 
 WAIT_SECONDS = 300
+AGENTS = ("ray::DashboardA", "ray::RuntimeEnv")
 FEW = "import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]); "
 """Two cores wherever the tests run: the number of threads has a bearing on the last digits."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that runs. pids : of its processes that were begun directly."""
+    """A cluster that runs. pids : of its processes begun directly. jobs : folds on each of
+    its workers or nodes that make two in all, of one thread."""
 
     executor: str
     address: str
     pids: tuple[int, ...]
+    jobs: int
 
     @property
     def options(self) -> list[str]:
         return ["--executor", self.executor, "--address", self.address]
+
+    @property
+    def side_by_side(self) -> list[str]:
+        return [*self.options, "--jobs", str(self.jobs)]
 
     def trainers(self) -> list[psutil.Process]:
         """The processes beside its workers that train."""
@@ -46,6 +53,11 @@ def trains(process: psutil.Process) -> bool:
         return False
 
 
+def agents(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Ray's own agents, which notice only after minutes that their node is no more."""
+    return [p for p in processes if p.is_running() and p.name().startswith(AGENTS)]
+
+
 @contextmanager
 def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """A scheduler and two workers of one thread. variables : of the second worker alone."""
@@ -60,7 +72,7 @@ def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> It
         pids = [begin(*worker), begin(*worker, variables=variables or {})]
         logs = [folder / f"{worker[0]}-{number}.log" for number in (1, 2)]
         wait_until(lambda: all("Registered to:" in log.read_text() for log in logs))
-        yield Cluster("dask", json.loads(file.read_text())["address"], (first, *pids))
+        yield Cluster("dask", json.loads(file.read_text())["address"], (first, *pids), 1)
 
 
 @contextmanager
@@ -76,7 +88,7 @@ def ray_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Ite
             variables={"RAY_worker_niceness": "0"} | dict(variables or {}),
         )  # fmt: skip
         wait_until(lambda: listens(port))
-        yield Cluster("ray", f"127.0.0.1:{port}", (pid,))
+        yield Cluster("ray", f"127.0.0.1:{port}", (pid,), 2)
 
 
 CLUSTERS = {"dask": dask_cluster, "ray": ray_cluster}

@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.executors.clusters import free_port, wait_until
+from tests.executors.clusters import agents, end, free_port, wait_until
 from tests.executors.giving import BEGUN, LONGEST, Driver, command, cv, give
 
 pytest.importorskip("keras")
@@ -27,7 +27,7 @@ def test_a_cluster_gives_the_same_bytes_though_its_processes_die_amid_folds(
     store = f"store-{executor}"
     with (
         begin(tmp_path) as cluster,
-        Driver(place, cv("--run", executor, "--store", store, *cluster.options)) as driver,
+        Driver(place, cv("--run", executor, "--store", store, *cluster.side_by_side)) as driver,
     ):
         driver.wait_for(BEGUN.format(1))
         one, other = cluster.trainers()
@@ -50,7 +50,8 @@ def test_a_killed_driver_leaves_no_process_and_is_resumed(place, local, executor
         driver.wait_for(BEGUN.format(2))
         begun = psutil.Process(driver.process.pid).children(recursive=True)
         assert driver.send(signal.SIGKILL) == -signal.SIGKILL
-    wait_until(lambda: not any(p.is_running() for p in begun), 60)
+    wait_until(lambda: not [p for p in begun if p.is_running() and p not in agents(begun)], 60)
+    end([p.pid for p in agents(begun)])
     done = give(place, words)
     assert done.returncode == 0, done.stderr
     assert ": finished before, kept" in done.stderr

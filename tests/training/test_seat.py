@@ -36,6 +36,11 @@ def kill_twice(mark: Path) -> int:
     return os.getpid()
 
 
+def end_lease(lease: Path) -> int:
+    lease.unlink()
+    return os.getpid()
+
+
 def refuse() -> None:
     raise StoreError("no room")
 
@@ -89,6 +94,12 @@ def test_a_task_ends_with_its_driver(terms):
     outcome = run_in_seat(task(terms, time.sleep, 100))
     assert "no more" in str(outcome.error)
     assert time.monotonic() - began < 30
+
+
+def test_no_process_is_kept_for_a_driver_that_went_while_a_task_ended(terms):
+    busy = run_in_seat(task(terms, end_lease, terms.lease)).value()
+    with pytest.raises(ProcessLookupError):
+        os.kill(busy, 0)
 
 
 def test_a_worker_of_another_version_or_without_the_folder_is_named(terms, tmp_path):

@@ -30,10 +30,11 @@ from ensemble_kit.training.executors.base import (
 from ensemble_kit.training.executors.greeting import check_here
 
 POLL_SECONDS = 0.5
-IDLE_SECONDS = 600
 SILENT_SECONDS = 180
 """The driver is taken for dead once its lease has not been touched for so long; more than the
 minute for which a network disk may show an old time."""
+IDLE_SECONDS = SILENT_SECONDS
+"""A process that got no task for so long ends by itself."""
 TRIES = 3
 BEGIN = "from ensemble_kit.training.executors.seat import serve; serve({handle}, {parent})"
 
@@ -167,7 +168,10 @@ def _run(task: Task, terms: Terms) -> Outcome:
         except BaseException:
             seat.end()
             raise
-        _kept.keep(seat)
+        if Lease(terms.lease).kept():
+            _kept.keep(seat)
+        else:  # the driver has gone since, and nobody would end it any more
+            seat.end()
         return outcome
     raise TaskLostError(f"its process ended {TRIES} times")
 
