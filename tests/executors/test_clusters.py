@@ -55,7 +55,6 @@ def test_a_killed_driver_leaves_no_process_and_is_resumed(place, local, executor
     done = give(place, words)
     assert done.returncode == 0, done.stderr
     assert ": finished before, kept" in done.stderr
-    assert "fold 2: finished before" not in done.stderr
     assert rows(place, f"resumed-{executor}") == local
 
 
