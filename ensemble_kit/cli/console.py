@@ -6,7 +6,7 @@ from typing import Any
 
 from ensemble_kit.progress.console import columns_of, note, progress, results, say, wrapped
 
-__all__ = ["complain", "note", "print_json", "progress", "results", "say", "size_text"]
+__all__ = ["complain", "note", "print_json", "progress", "results", "say"]
 
 LONGEST = 400
 
@@ -33,8 +33,3 @@ def _one_line(message: str) -> str:
         return text
     end = LONGEST * 2 // 5
     return f"{text[: LONGEST - end - 3]} … {text[-end:]}"
-
-
-def size_text(n_bytes: float) -> str:
-    """``0.32 GB`` from 100 MB on, ``12.5 MB`` below."""
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

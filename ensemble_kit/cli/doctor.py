@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import print_json, say, size_text
+from ensemble_kit.cli.console import print_json, say
+from ensemble_kit.core.wording import size_text
 
 
 def doctor(

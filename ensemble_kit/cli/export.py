@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from ensemble_kit.cli import options
-from ensemble_kit.cli.console import note, results, size_text
+from ensemble_kit.cli.console import note, results
+from ensemble_kit.core.wording import size_text
 
 
 def export(

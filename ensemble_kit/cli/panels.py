@@ -4,12 +4,17 @@ No word is broken at any width; where columns would be narrow, a text stands und
 """
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
+from ensemble_kit.core.errors import UsageError
+from ensemble_kit.core.program import program
 from ensemble_kit.progress.console import columns_of, results, wrapped
 
 WIDEST = 100
@@ -81,11 +86,37 @@ class PanelledCommand(TyperCommand):
 class PanelledGroup(TyperGroup):
     """The same for a command of commands."""
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with _mistakes_in_one_sentence():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _mistakes_in_one_sentence():
+            return super().invoke(ctx)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         entries = [(name, _told(found.help)) for name, found in commands if found]
         lines = [*_head(self, ctx), *_panel("Commands", entries)]
         _print([*lines, *_options(self, ctx)])
+
+
+@contextmanager
+def _mistakes_in_one_sentence() -> Iterator[None]:
+    """Words that the command line does not know become an error like any other."""
+    try:
+        yield
+    except TyperException as mistake:
+        message = mistake.format_message().strip().rstrip(".")
+        if not message:
+            sys.exit(mistake.exit_code)  # no command was named: its help is printed
+        ctx = getattr(mistake, "ctx", None)
+        command = ctx.command_path.removeprefix(ctx.find_root().info_name) if ctx else ""
+        asked = f"{program()}{command} --help"
+        joint = " " if message.endswith("?") else "; "
+        raise UsageError(
+            f"{message[0].lower()}{message[1:]}{joint}`{asked}` lists what is known"
+        ) from None
 
 
 def _print(lines: Sequence[Text]) -> None:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli.console import print_json, say, size_text
+from ensemble_kit.cli.console import print_json, say
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.program import program
-from ensemble_kit.core.wording import interval_words, value_words
+from ensemble_kit.core.wording import interval_words, size_text, value_words
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.progress import tables
 from ensemble_kit.workflows.run_listing import ListedRun

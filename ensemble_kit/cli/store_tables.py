@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli.console import print_json, say, size_text
+from ensemble_kit.cli.console import print_json, say
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.wording import size_text
 from ensemble_kit.progress import tables
 from ensemble_kit.stores.maintenance import Pruned, Stored, Verified
 

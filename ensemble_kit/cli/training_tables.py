@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ensemble_kit.cli.console import say, size_text
+from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
-from ensemble_kit.core.wording import in_words, interval_words, value_words
+from ensemble_kit.core.wording import in_words, interval_words, size_text, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables

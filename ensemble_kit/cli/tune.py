@@ -9,6 +9,7 @@ from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
 from ensemble_kit.cli.interruption import Interruption
 from ensemble_kit.cli.options import STUDY_DEFAULT
+from ensemble_kit.core.program import program
 
 INTERRUPTED = 130
 
@@ -207,4 +208,4 @@ def _command() -> str:
             words[place] = "--storage=URL"
         elif place and words[place - 1] == "--storage":
             words[place] = "URL"
-    return shlex.join(["python", "cli.py", *words])
+    return f"{program()} {shlex.join(words)}"

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ensemble_kit.cli.console import say, size_text
+from ensemble_kit.cli.console import say
 from ensemble_kit.core.program import program
+from ensemble_kit.core.wording import size_text
 from ensemble_kit.progress import tables
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec

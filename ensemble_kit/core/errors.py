@@ -9,6 +9,10 @@ class EnsembleKitError(Exception):
     """Something a user can mend: bad data, a bad option, a run that does not fit. Exit code 2."""
 
 
+class UsageError(EnsembleKitError):
+    """A command, option or value that the command line does not know."""
+
+
 class DataError(EnsembleKitError):
     """The images, their metadata or their layout break a rule."""
 

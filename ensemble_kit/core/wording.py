@@ -1,13 +1,16 @@
-"""An estimate in words, as every table of the terminal has it."""
+"""Estimates, sizes and rates in words, as every table of the terminal has them."""
 
-from ensemble_kit.core.records import Estimate
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the help of a command loads no numpy
+    from ensemble_kit.core.records import Estimate
 
 MOST_WRITTEN_OUT = 1e9
 """Numbers from here on are written with an exponent."""
 
 
 def value_words(
-    estimate: Estimate | None, digits: int = 3, *, sign: str = "", none: str = "–"
+    estimate: "Estimate | None", digits: int = 3, *, sign: str = "", none: str = "–"
 ) -> str:
     """``0.895``; ``none`` without a value. sign : "+" for differences."""
     if estimate is None or estimate.value is None:
@@ -15,7 +18,7 @@ def value_words(
     return _number(estimate.value, digits, sign)
 
 
-def interval_words(estimate: Estimate | None, digits: int = 3, *, sign: str = "") -> str:
+def interval_words(estimate: "Estimate | None", digits: int = 3, *, sign: str = "") -> str:
     """``[0.872 0.914]``; empty without an interval."""
     if estimate is None or None in (estimate.value, estimate.low, estimate.high):
         return ""
@@ -23,7 +26,7 @@ def interval_words(estimate: Estimate | None, digits: int = 3, *, sign: str = ""
     return f"[{low} {high}]"
 
 
-def in_words(estimate: Estimate, digits: int = 3, *, sign: str = "", none: str = "–") -> str:
+def in_words(estimate: "Estimate", digits: int = 3, *, sign: str = "", none: str = "–") -> str:
     """``0.895 [0.872 0.914]``"""
     value = value_words(estimate, digits, sign=sign, none=none)
     interval = interval_words(estimate, digits, sign=sign)
@@ -31,5 +34,17 @@ def in_words(estimate: Estimate, digits: int = 3, *, sign: str = "", none: str =
 
 
 def _number(value: float, digits: int, sign: str) -> str:
+    """Zero has no sign, as on the page."""
     kind = "e" if abs(value) >= MOST_WRITTEN_OUT else "f"
-    return f"{value:{sign}.{digits}{kind}}"
+    text = f"{value:{sign}z.{digits}{kind}}"
+    return text if float(text) else text.removeprefix("+")
+
+
+def rate_text(per_second: float) -> str:
+    """``132 images/s``, ``2.6 images/s`` below ten."""
+    return f"{per_second:,.{0 if per_second >= 10 else 1}f} images/s"
+
+
+def size_text(n_bytes: float) -> str:
+    """``0.32 GB`` from 100 MB on, ``12.5 MB`` below."""
+    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"

@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.progress import Progress, TextColumn
 
+from ensemble_kit.core.errors import count
+from ensemble_kit.core.wording import rate_text, size_text
 from ensemble_kit.progress.console import progress
 from ensemble_kit.progress.listening import PHASE_NAMES, Listener, bar_columns, draws
 from ensemble_kit.study import StudySpec
@@ -53,7 +55,8 @@ class TrainingProgress(Listener):
             self._line(sentence)
         if plan.keys:
             there = "all there" if not plan.passes else f"{time_text(plan.seconds)} to compute"
-            self._line(f"activations: {plan.total_bytes / 1e9:.2f} GB, {plan.views} views, {there}")
+            size = size_text(plan.total_bytes)
+            self._line(f"activations: {size}, {count(plan.views, 'view')}, {there}")
 
     def _on_fill(self, total: int) -> None:
         self._begin("fill", "frozen layers, once", total)
@@ -66,7 +69,7 @@ class TrainingProgress(Listener):
         if not self._bars and now - self._last_line > 30:
             self._last_line = now
             rate = self._filled / (now - self._fill_began)
-            self._line(f"  {self._filled:,} of {self._fill_total:,} images, {rate:.0f} images/s")
+            self._line(f"  {self._filled:,} of {self._fill_total:,} images, {rate_text(rate)}")
 
     def _on_filled(self, images: int, seconds: float) -> None:
         self._end("fill")
@@ -93,7 +96,7 @@ class TrainingProgress(Listener):
             told.append(f"validation loss {val_loss:.3f}")
         if facts["val_auc"] is not None:
             told.append(f"AUC {facts['val_auc']:.3f}")
-        told.append(f"{facts['images_per_second']:.0f} images/s")
+        told.append(rate_text(facts["images_per_second"]))
         phase, repeat, fold = PHASE_NAMES[facts["phase"]], facts["repeat"], facts["fold"]
         done = facts["epoch"] + 1 + (self._head_epochs if facts["phase"] != "head" else 0)
         name = f"fold {repeat} {fold}"

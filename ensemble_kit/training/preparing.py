@@ -27,7 +27,7 @@ from ensemble_kit.training.events import EventLog
 from ensemble_kit.training.jobs import FoldJob, PixelFile
 from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
-from ensemble_kit.training.speeds import forecast, remember
+from ensemble_kit.training.speeds import remember
 from ensemble_kit.training.workers import Workers
 
 
@@ -140,7 +140,6 @@ def prepare_study(
         tell("fill", total=plan.passes)
         done = filler.finish([filler.submit(fill_task, job)])[0]
         tell("filled", images=done.report.computed, seconds=done.seconds)
-    tell("forecast", times=forecast(resources.store_dir, spec, len(table), plan.views, 0))
     return Prepared(
         table, pixels, weights, digest, plan, resources, policy_for(spec.training.precision, kind)
     )

@@ -9,6 +9,7 @@ import optuna
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.errors import SearchError, count, some
+from ensemble_kit.core.program import program
 from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.runs.search import NestedRecord, Optimism, Trial, TuningRecord, copy_tuning
 from ensemble_kit.study import StudySpec
@@ -76,7 +77,7 @@ def write_best(
     """``studies/<name>.best.toml``, opening with its command and the score to expect."""
     states = [trial.state for trial in result.trials]
     lines = [
-        f"python cli.py cv --study {path}",
+        f"{program()} cv --study {path}",
         f"About {_minutes(result.best)} on the machine that searched. Expect the score below.",
         f"Chosen by `{command}`: trial {result.best.number} of {len(states)} "
         f"({states.count('PRUNED')} pruned, {states.count('FAIL')} failed).",

@@ -49,6 +49,7 @@ from ensemble_kit.training.preparing import (
     fold_job,
     prepare_study,
 )
+from ensemble_kit.training.speeds import forecast
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.workflows.cv_plan import check_first, metadata_note
 from ensemble_kit.workflows.cv_tables import Frame, TableRun, read_table_run, train_tables
@@ -299,18 +300,22 @@ def _train(
     workers: Workers,
     tell: Tell,
 ) -> list[FoldDone]:
-    finished, futures = [], []
+    finished, waiting = [], []
     for repeat, folds in enumerate(draws):
         for k in range(folds.n_folds):
             seed = FoldSeed(spec.split.seed, repeat, k)
             job = fold_job(prepared, spec, folds, seed, fold_folder(folder, repeat, k), workers)
             done = read_done(job.folder, job.digest)
             if done is None:
-                futures.append(workers.submit(train_once, job))
+                waiting.append(job)
             else:
                 tell("fold_kept", repeat=repeat, fold=k)
                 finished.append(done)
-    return finished + workers.finish(futures)
+    if waiting:
+        store, views = prepared.resources.store_dir, prepared.plan.views
+        times = forecast(store, spec, len(prepared.table), views, 0, folds=len(waiting))
+        tell("forecast", times=times)
+    return finished + workers.finish([workers.submit(train_once, job) for job in waiting])
 
 
 def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import in_words, rate_text
 from ensemble_kit.progress.tables import GAP, show, table
 
 
@@ -105,3 +107,21 @@ def test_every_name_in_a_panel_is_an_option_of_some_command():
     commands = typer.main.get_command(app).commands.values()
     known = {parameter.name for command in commands for parameter in command.params}
     assert {name for names in PANELS.values() for name in names} - {"help"} <= known
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "words"),
+    [
+        (-0.0002, -0.0004, 0.1, "0.000 [0.000 +0.100]"),
+        (-0.0006, -0.02, 0.0, "-0.001 [-0.020 0.000]"),
+        (0.25, None, None, "+0.250"),
+    ],
+)
+def test_zero_has_no_sign(value, low, high, words):
+    assert in_words(Estimate(value, low, high), sign="+") == words
+
+
+def test_slow_rates_keep_a_digit():
+    assert [rate_text(r) for r in (0.44, 1, 9.96, 132.4, 4306)] == [
+        "0.4 images/s", "1.0 images/s", "10.0 images/s", "132 images/s", "4,306 images/s",
+    ]  # fmt: skip

@@ -206,6 +206,19 @@ def test_hostile_names_are_inert_in_the_page(hostile_run: Run) -> None:
     assert "&lt;script&gt;window.pwned" in body
 
 
+@pytest.mark.parametrize(
+    ("called", "program"),
+    [("/opt/checkout/cli.py", "python cli.py"), ("/usr/bin/ensemble-kit", "ensemble-kit")],
+)
+def test_hints_name_the_commands_as_they_are_called_here(
+    plain_run: Run, monkeypatch: pytest.MonkeyPatch, called: str, program: str
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    page = render_page(build_report(plain_run.folder))
+    assert f"<code>{program} ensemble " in page
+    assert set(re.findall(r"python cli\.py(?= )|ensemble-kit(?= [a-z]+)", page)) == {program}
+
+
 def test_the_explorer_and_the_tables_give_one_interval(plain_run: Run) -> None:
     source = ReportedRun(plain_run)
     target = build_explorer(source).targets[0]

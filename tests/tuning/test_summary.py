@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.program import program
 from ensemble_kit.study import read_study
 from ensemble_kit.tuning.plots import write_plots
 from ensemble_kit.tuning.summary import summarise, take_record, write_best, write_tuning
@@ -28,7 +29,7 @@ def test_the_best_study_opens_with_its_command_and_what_to_expect(searched, tmp_
     write_best(result, path, "python cli.py tune --study x.toml", spec.search)
     head = path.read_text().splitlines()[:5]
     assert "About 1 minute" in head.pop(1)
-    assert head[0] == f"# python cli.py cv --study {path}"
+    assert head[0] == f"# {program()} cv --study {path}"
     assert "tune --study x.toml" in head[1]
     assert f"{study.best_value:.4f}" in head[2]
     assert "--nested" in head[3]

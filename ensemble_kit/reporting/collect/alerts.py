@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ensemble_kit.core.errors import count, some
+from ensemble_kit.core.program import program
 from ensemble_kit.reporting.collect.data import crossing_groups
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Alert
@@ -60,7 +61,7 @@ def _leaks(source: ReportedRun) -> list[Alert]:
                 severity="note",
                 title=f"Figures of run {internal} on data of another source",
                 text="All fold models together predicted these images. Beside its own figures, "
-                f"with the shift of each: python cli.py report {internal} --external "
+                f"with the shift of each: {program()} report {internal} --external "
                 f"{source.run.name}.",
                 section="performance",
             )
@@ -192,7 +193,7 @@ def _miscalibrated(source: ReportedRun) -> list[Alert]:
             title="Miscalibrated",
             text=f"Stated confidence and observed accuracy differ by {100 * error.value:.1f} "
             "percentage points on average. Calibrate before using the probabilities: "
-            f"`python cli.py ensemble {source.run.name}`.",
+            f"`{program()} ensemble {source.run.name}`.",
             section="calibration",
         )
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.program import program
 from ensemble_kit.reporting.collect.guidelines import GUIDELINES
 from ensemble_kit.reporting.view.base import Cell
 from ensemble_kit.reporting.view.provenance import ChecklistItem
@@ -173,7 +174,7 @@ def _result_answers(r: Report) -> dict[str, Callable[[], Answer]]:
             f"Grad-CAM of {count(heatmaps, 'image')} by models that never saw them"
             if heatmaps
             else "",
-            "run `python cli.py explain`",
+            f"run `{program()} explain`",
         ),
         "failures": lambda: _known(
             bool(r.images.pictures),

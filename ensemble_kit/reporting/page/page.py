@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ensemble_kit.core.program import program
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page import tables, words
@@ -45,7 +46,8 @@ KIND_LABELS = {
 
 
 def render_page(report: Report) -> str:
-    """The whole page. The same view gives the same bytes; nothing in it is fetched or executed
+    """The whole page. The same view gives the same bytes, but
+    for the name its hints call these commands by; nothing in it is fetched or executed
     but its own style and script, whose digests the page's policy names."""
     environment = Environment(
         loader=PackageLoader("ensemble_kit.reporting"),
@@ -75,6 +77,7 @@ def _words(report: Report) -> dict[str, Any]:
     asked = Counter(i.guideline for i in report.provenance.checklist)
     return {
         "r": report,
+        "program": program(),
         "sections": SECTIONS,
         "titles": dict(SECTIONS),
         "kind_words": KINDS.get(report.provenance.kind, report.provenance.kind),
