@@ -93,6 +93,7 @@ def check(
             )  # fmt: skip
         (print_issues_json if as_json else print_issues)(found)
         return
+    from ensemble_kit.data.groups import independence
     from ensemble_kit.workflows.checking import check as look
 
     changes = options.data_changes(
@@ -115,4 +116,9 @@ def check(
     if done.problem:
         raise done.problem
     if not (as_json or quiet):
-        say("sound: nothing here would spoil a run")
+        known = not independence(done.images.lesions, done.images.patients, done.images.groups)[0]
+        say(
+            "sound: nothing here would spoil a run"
+            if known
+            else "sound, if every image shows another patient and lesion: no groups are known"
+        )

@@ -47,7 +47,7 @@ def union_groups(
 
 NO_GROUPS = (
     "no groups are known: every image counts as independent; where several show one lesion or "
-    "patient, name the column that says so: --columns lesion_id=COLUMN or patient_id=COLUMN"
+    "patient, name the column that says so: --columns lesion=COLUMN or patient=COLUMN"
 )
 
 

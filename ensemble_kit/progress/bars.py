@@ -1,11 +1,16 @@
-"""A progress bar on stderr, and nothing where stderr is no terminal."""
+"""A progress bar on stderr; where stderr is no terminal, a line now and then."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
-from ensemble_kit.progress.console import progress
+from ensemble_kit.core.wording import size_text
+from ensemble_kit.progress.console import note, progress
 from ensemble_kit.progress.listening import bar_columns, draws
+
+LINE_SECONDS = 30
+"""Between two lines, where no bar is drawn."""
 
 
 @contextmanager
@@ -14,13 +19,31 @@ def bar(
 ) -> Iterator[Callable[[int], None]]:
     """Yields ``advance(by)``. unit : "" counts things, "B" counts bytes."""
     if not show or not draws():
-        yield lambda by: None
+        yield _Lines(label, total, unit).advance if show else lambda by: None
         return
     from rich.progress import Progress
 
     with Progress(*bar_columns(unit=unit), console=progress, transient=True) as drawn:
         task = drawn.add_task(label, total=total)
         yield lambda by: drawn.advance(task, by)
+
+
+class _Lines:
+    """A bar's count as lines for a file or a pipe; none for work that is done sooner."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done, self._last = 0, time.monotonic()
+
+    def advance(self, by: int) -> None:
+        self._done += by
+        now = time.monotonic()
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            done, total = (
+                (size_text(n) if self._unit else f"{n:,}") for n in (self._done, self._total)
+            )
+            note(f"{self._label}: {done} of {total}")
 
 
 class Bar:

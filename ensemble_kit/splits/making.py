@@ -60,5 +60,6 @@ def _check_feasible(table: ImageTable, n_folds: int) -> None:
     if few:
         raise SplitError(
             f"class {some(few)} cannot be in each of {n_folds} folds: every class needs as many "
-            "groups (patients or lesions) as folds; use fewer folds, or add or drop that class"
+            "groups (patients or lesions) as folds; use fewer folds, or add or drop that class "
+            "(`predict` and `validate` need no folds)"
         )

@@ -11,6 +11,7 @@ from ensemble_kit.core.wording import in_words
 from ensemble_kit.metrics.bootstrap import GroupBootstrap
 from ensemble_kit.metrics.evaluation import Evaluation, evaluate
 from ensemble_kit.metrics.registry import label_of
+from ensemble_kit.metrics.slices import banded
 from ensemble_kit.posthoc.conformal.coverage import Coverage, coverage_table
 from ensemble_kit.posthoc.convex.simplex import normalised
 from ensemble_kit.posthoc.crossfit import Rows, crossfit_rows, rows_of
@@ -154,5 +155,6 @@ def _predictions(gathered: Gathered, probabilities: Floats) -> Predictions:
 
 
 def _short_slices(slices: Mapping[str, Strings]) -> dict[str, Strings]:
-    """Columns with at most twenty values: a set size by exact age says nothing."""
-    return {name: v for name, v in slices.items() if 1 < len(np.unique(v)) <= 20}
+    """Columns with at most twenty values, ages in the bands of all slices."""
+    found = {name: banded(name, values) for name, values in slices.items()}
+    return {name: v for name, v in found.items() if 1 < len(np.unique(v)) <= 20}

@@ -78,10 +78,10 @@ def predict_to_file(
     ``out`` appears whole or not at all, and replaces a file only with ``overwrite``. The value
     returned has no rows, only what was skipped. cluster : where the fold models run.
     """
-    _check_out(out, run_folder, images, overwrite)
     options = options or PredictOptions()
     if images is not None:
         find_new_images(images)
+    _check_out(out, run_folder, images, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
     found, given = what_to_predict(shipped, images, features, metadata)
     if not runs_here(cluster):

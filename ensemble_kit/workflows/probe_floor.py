@@ -132,7 +132,10 @@ def floor_warning(rows: list[dict[str, Any]], depth: int) -> str:
     if loss["high"] is not None and loss["high"] < 0:
         return ""
     interval = "" if loss["low"] is None else f" [{loss['low']:+.3f}, {loss['high']:+.3f}]"
+    worse = loss["low"] is not None and loss["low"] > 0
+    verdict = "made the predictions worse" if worse else "is not shown to help"
     return (
-        "Training the last blocks is not shown to help: log loss of the network minus that of the "
-        f"linear probe on its frozen features is {loss['difference']:+.3f}{interval}."
+        f"Training the last blocks {verdict}: log loss of the network minus that of the linear "
+        f"probe on its frozen features is {loss['difference']:+.3f}{interval}. More epochs may "
+        "help; --unfreeze-depth 0 trains the head alone."
     )

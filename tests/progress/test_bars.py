@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from ensemble_kit.progress import listening, search, training
+from ensemble_kit.progress import bars, listening, search, training
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.trials import TrialRecord
 
@@ -51,3 +51,25 @@ def test_a_running_search(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1.5543" in text
     assert "log_loss" in text
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_without_a_terminal_long_work_says_a_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(bars.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(bars, "draws", lambda: False)
+    with bars.Bar("predicting") as shown:
+        shown.tell("begin", total=2_000)
+        for _ in range(4):
+            clock[0] += bars.LINE_SECONDS / 2
+            shown.tell("step", n=400)
+    assert capsys.readouterr().err.splitlines() == [
+        "predicting: 800 of 2,000",
+        "predicting: 1,600 of 2,000",
+    ]
+    with bars.Bar("predicting", show=False) as shown:
+        shown.tell("begin", total=2)
+        clock[0] += 100
+        shown.tell("step", n=1)
+    assert capsys.readouterr().err == ""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ensemble_kit.reporting.collect.ensemble import member_probabilities
 from ensemble_kit.reporting.collect.member_table import how_made
@@ -69,3 +70,26 @@ def test_a_table_member_says_what_it_sees(tmp_path: Path) -> None:
     write_study(run, StudySpec(model={"inputs": "features", "metadata": ["age", "sex"]}))
     write_manifest(run, Manifest(kind="cv", name="meta", facts={"n_features": 1280}))
     assert how_made("meta", str(run)).sees == "1,280 features and age, sex"
+
+
+def test_an_ensemble_names_the_settings_of_its_figures_and_what_came_before(tmp_path: Path) -> None:
+    """It trains nothing, so no setting of training is stated; every calibration measure of the
+    mean of its members stands beside that of the ensemble."""
+    paths = [tmp_path / f"model_{m}.csv" for m in range(2)]
+    for m, path in enumerate(paths):
+        frame(m).to_csv(path, index=False)
+    done = ensemble(
+        paths, settings=EnsembleSettings("mean", "temperature"), runs_dir=tmp_path / "runs",
+        evaluation=EvaluationSpec(replicates=20, malignant=()),
+    )  # fmt: skip
+    view = build_report(done.run.folder)
+    assert view.provenance.study.startswith("[evaluation]")
+    assert "image_size" not in view.provenance.study
+    mean = np.mean([frame(m)[["a", "b", "c"]].to_numpy() for m in range(2)], axis=0)
+    labels = frame(0)["dx"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
+    loss = -np.log(mean[np.arange(len(labels)), labels]).mean()
+    before = {m.metric: m.before for m in view.calibration.measures if not m.class_name}
+    assert len(before) > 3
+    none = {metric for metric, number in before.items() if number is None}
+    assert all(metric.endswith(("_p", "_if_calibrated")) for metric in none), none
+    assert before["log_loss"].value == pytest.approx(loss, abs=1e-5)

@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ensemble_kit.core.errors import EnsembleKitError
 from ensemble_kit.core.records import Floats, Predictions
 from ensemble_kit.data.prediction_tables import read_prediction_table
+from ensemble_kit.metrics.cases import make_cases
+from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.reporting.collect.member_table import how_made
 from ensemble_kit.reporting.collect.numbers import number_of, rounded
 from ensemble_kit.reporting.collect.source import ReportedRun
@@ -60,11 +64,14 @@ def add_calibrator(source: ReportedRun, view: Calibration) -> Calibration:
     if found is None or found.method == "none":
         return view
     before = _before(found.before)
+    earlier = _figures_of_mean(source)
     measures = tuple(
         Measure(
             metric=m.metric,
             class_name=m.class_name,
-            before=before.error if (m.metric, m.class_name) == ("ece", "") else None,
+            before=before.error
+            if (m.metric, m.class_name) == ("ece", "")
+            else earlier.get((m.metric, m.class_name)),
             after=m.before,
         )
         for m in view.measures
@@ -77,6 +84,23 @@ def add_calibrator(source: ReportedRun, view: Calibration) -> Calibration:
         measures=measures,
         parameters=Table(columns=("parameter", "value"), rows=parameters),
     )
+
+
+def _figures_of_mean(source: ReportedRun) -> dict[tuple[str, str], Number]:
+    """Figures of the plain mean of the members, what the calibrator started from; none where a
+    member is no longer where it was."""
+    members = member_probabilities(source)
+    if not members:
+        return {}
+    mean = Predictions(source.run.predictions.image_ids, source.class_names,
+                       np.mean(members, axis=0))  # fmt: skip
+    cases = make_cases(source.run.table, mean, source.spec.malignant)
+    figures = Scorer(cases).point().figures
+    return {
+        key: Number(value=rounded(float(value[0])))
+        for key, value in figures.items()
+        if np.isfinite(value[0])
+    }
 
 
 def build_conformal(source: ReportedRun) -> Conformal | None:
@@ -187,11 +211,12 @@ def _promise(found: ConformalRecord) -> str:
 def _set_row(line: CoverageLine, few: Mapping[str, FewGroups]) -> SetRow:
     name = line.name or "all images"
     note = ""
+    shown = name if line.scope in ("all", "class") else f"{line.scope}: {name}"
     if name in few:
         item = few[name]
         note = f"no threshold: {item.n_groups} groups, {item.groups_needed} needed"
     return SetRow(
-        name=name,
+        name=shown,
         kind=line.scope,
         coverage=number_of(line.coverage),
         by_group=Number(value=None) if line.by_group is None else number_of(line.by_group),

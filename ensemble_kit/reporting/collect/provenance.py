@@ -1,5 +1,7 @@
 """How the run was made."""
 
+import re
+
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.view.base import Cell, Table
@@ -22,7 +24,7 @@ def build_provenance(source: ReportedRun) -> Provenance:
         device=dict(m.device),
         notes=m.notes,
         facts=Table(columns=("what", "recorded"), rows=tuple(_facts(source).items())),
-        study=_without_paths(study_text(source.run.folder)),
+        study=_without_paths(_used(study_text(source.run.folder), m.kind)),
         files=dict(m.files),
     )
 
@@ -41,6 +43,14 @@ def _facts(source: ReportedRun) -> dict[str, Cell]:
     if weights:
         facts["model.weights"] = weights.replace("\\", "/").rsplit("/", 1)[-1]
     return facts
+
+
+def _used(study: str, kind: str) -> str:
+    """The sections that the run went by: all of training, else those of the figures alone."""
+    if kind == "cv":
+        return study
+    parts = re.split(r"(?m)^(?=\[)", study)
+    return "\n".join(part.strip() for part in parts if part.startswith("[evaluation"))
 
 
 def _without_paths(study: str) -> str:

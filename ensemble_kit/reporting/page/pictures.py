@@ -9,7 +9,7 @@ from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.calibration import Reliability
 from ensemble_kit.reporting.view.comparison import Compared, External
 from ensemble_kit.reporting.view.data import ClassInfo, FlowStep
-from ensemble_kit.reporting.view.ensemble import Conformal
+from ensemble_kit.reporting.view.ensemble import Conformal, SetRow
 from ensemble_kit.reporting.view.performance import NetBenefit, Performance, RankingCurve, Risk
 from ensemble_kit.reporting.view.slices import SliceColumn, SliceRow
 from ensemble_kit.reporting.view.training import FoldHistory, Tuning
@@ -69,8 +69,8 @@ class Pictures:
         scale = intervals.common_scale([first, second])
         return Markup(intervals.dumbbell(first, second, scale))
 
-    def coverage(self, sets: Conformal, number: Number) -> Markup:
-        return Markup(intervals.interval_bar(number, _coverage_scale(sets), sets.level))
+    def coverage(self, sets: Conformal, row: SetRow) -> Markup:
+        return Markup(intervals.interval_bar(_aimed(row), _coverage_scale(sets), sets.level))
 
     def coverage_axis(self, sets: Conformal) -> Markup:
         return Markup(intervals.scale_axis(_coverage_scale(sets)))
@@ -123,7 +123,12 @@ class Pictures:
 
 
 def _coverage_scale(sets: Conformal) -> intervals.Scale:
-    return intervals.common_scale([row.coverage for row in sets.rows], [sets.level, 1.0])
+    return intervals.common_scale([_aimed(row) for row in sets.rows], [sets.level, 1.0])
+
+
+def _aimed(row: SetRow) -> Number:
+    """The coverage that the sets aim at; by image in runs of earlier versions."""
+    return row.coverage if row.by_group.value is None else row.by_group
 
 
 def _difference_scale(other: Compared | External) -> intervals.Scale:

@@ -263,7 +263,7 @@ const explore = (() => {
     dot.setAttribute("cy", T + W * (1 - t.p[state.index] / (t.p[0] || 1)));
     ["x1", "x2"].forEach((key) => $("#explorer-line").setAttribute(key, L + W * f.threshold));
     $("#explorer-note").textContent = point
-      ? point.rule[0].toUpperCase() + point.rule.slice(1) + ". Intervals: " + Math.round(100 * (point.sensitivity.level || .95)) + " %, group bootstrap."
+      ? point.rule[0].toUpperCase() + point.rule.slice(1) + ". Intervals: " + Math.round(100 * (point.sensitivity.level || .95)) + " %, by groups, with the threshold and the prevalence held fixed; tables in which they vary with the groups have wider ones."
       : "Intervals are given at the marked points.";
     const hash = "#explorer?" + new URLSearchParams({ target: t.name, threshold: f.threshold,
       ...(state.prevalence === null ? {} : { prevalence: state.prevalence }) });
