@@ -40,6 +40,11 @@ def _check_of_this_machine(cluster: ClusterSpec) -> None:
             f"--address {cluster.address}: the executor {cluster.executor!r} is this machine; "
             "name the cluster's with --executor, or leave the address out"
         )
+    if cluster.stage or cluster.stage_dir:
+        raise StudyError(
+            f"--stage is for workers of a cluster, and the executor {cluster.executor!r} is this "
+            "machine: name --executor, or leave it out"
+        )
     if cluster.gpus or cluster.memory:
         name, value = ("gpus", cluster.gpus) if cluster.gpus else ("memory", cluster.memory)
         raise StudyError(

@@ -47,9 +47,10 @@ class DaskExecutor:
         self._own: Any = None
         self._tokens: set[str] = set()
         self._waiting: list[Any] = []
+        self.near: tuple[str, int] | None = None
         cores = machine.cores()
         if self._address:
-            check_listening(self._address, PORT)
+            self.near = check_listening(self._address, PORT)
         else:
             self._own = distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=max(1, cores // jobs), processes=True,

@@ -40,10 +40,11 @@ class RayExecutor:
             raise missing(cluster.executor, "ray") from None
         self._ray, self._address = ray, cluster.address
         self._waiting: set[Any] = set()
+        self.near: tuple[str, int] | None = None
         cores = machine.cores()
         asked: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
         if self._address:
-            check_listening(self._address, PORT)
+            self.near = check_listening(self._address, PORT)
         else:
             self.threads = max(1, cores // jobs)
             asked |= {
