@@ -5,13 +5,13 @@ that it does not have are computed on the worker, from the pixels, into a store 
 """
 
 import hashlib
-import os
 import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import gethostname
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from filelock import FileLock
@@ -135,13 +135,14 @@ def train_staged(staged: StagedJob, stage: Stage) -> FoldDone:
             return FoldDone.model_validate(parse_json(found.decode()))
         for parcel in staged.parcels:
             fetch(line, folder, parcel)
-        job = _as_here(staged, folder)
-        try:
-            with Relay(stage, staged.job, job):
-                _fill(job)
-                done = train_once(job)
-        except OutputError as error:
-            raise RunError(f"worker {gethostname()}: {error}") from None
+        with TemporaryDirectory(prefix="ensemble_kit_events_") as events:
+            job = _as_here(staged, folder, Path(events))
+            try:
+                with Relay(stage, staged.job, job):
+                    _fill(job)
+                    done = train_once(job)
+            except OutputError as error:
+                raise RunError(f"worker {gethostname()}: {error}") from None
         for name, sha in done.files.items():
             send(line, staged.name, job.folder / name, sha)
         line.ask("POST", "folds", staged.name, body=done.model_dump_json().encode())
@@ -149,12 +150,11 @@ def train_staged(staged: StagedJob, stage: Stage) -> FoldDone:
     return done
 
 
-def _as_here(staged: StagedJob, folder: Path) -> FoldJob:
+def _as_here(staged: StagedJob, folder: Path, events: Path) -> FoldJob:
     """The job with the paths of this worker."""
     job, spec = staged.job, staged.job.spec
     if staged.base is not None:
         spec = spec.override({"model": {"backbone": str(folder / staged.base.place)}})
-    events = folder / "events" / f"{staged.name}-{os.getpid()}"
     return replace(
         job,
         spec=spec,
@@ -191,7 +191,6 @@ class Relay:
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
-        make_folder(self._here.events.parent)
         self._thread.start()
         return self
 
@@ -200,7 +199,6 @@ class Relay:
         self._thread.join()
         with self._line, suppress(RunError):
             self._pass_on()
-        shutil.rmtree(self._here.events.parent, ignore_errors=True)
 
     def _follow(self) -> None:
         while not self._ended.wait(RELAY_SECONDS):

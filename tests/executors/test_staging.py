@@ -63,7 +63,6 @@ def test_folds_without_a_shared_folder(place, local, tmp_path, begin, executor, 
         assert files(stage, "view_1.json")  # computed there: the command had none
         assert not files(stage, ".part")
         assert not list((stage / "folds").iterdir())
-        assert not list((stage / "events").iterdir())
     assert not (place / f"store-{name}/activations").exists()
     assert not (place / f"store-{name}/events").exists()
     folder = place / "runs" / name / "fold_0"
