@@ -101,20 +101,27 @@ def prepare_study(
     )
     tell("plan", plan=plan)
     if plan.passes and not workers.staged:
-        job = FillJob(
-            spec=for_processes(spec),
-            n_classes=table.n_classes,
-            weights=weights,
-            pixels=pixel_file(pixels),
-            store_dir=resources.store_dir.absolute(),
-            keys=plan.keys,
-            views=plan.views,
-            events=workers.events.absolute() / "fill.jsonl",
-            threads=filler.threads,
-        )
+        jobs = [
+            FillJob(
+                spec=for_processes(spec),
+                n_classes=table.n_classes,
+                weights=weights,
+                pixels=pixel_file(pixels),
+                store_dir=resources.store_dir.absolute(),
+                keys=plan.keys,
+                views=plan.views,
+                events=workers.events.absolute() / f"fill_{number}.jsonl",
+                threads=filler.threads,
+            )
+            for number in range(filler.several(plan.passes // len(table)))
+        ]
         tell("fill", total=plan.passes)
-        done = filler.finish([filler.submit(fill_task, job)])[0]
-        tell("filled", images=done.report.computed, seconds=done.seconds)
+        done = filler.finish([filler.submit(fill_task, job) for job in jobs])
+        tell(
+            "filled",
+            images=sum(part.report.computed for part in done),
+            seconds=max(part.seconds for part in done),
+        )
     return Prepared(
         table, pixels, weights, digest, plan, resources, policy_for(spec.training.precision, kind)
     )

@@ -156,6 +156,11 @@ class Workers:
         single._exchange, single._alone = self._exchange, True
         return single
 
+    def several(self, most: int) -> int:
+        """Tasks with all of a worker to themselves that machines of a cluster may do at a time,
+        at most ``most``; where all is this machine, one."""
+        return 1 if self._open.near is None else max(1, min(most, self._open.jobs))
+
     def finish(
         self,
         futures: "Sequence[Future[T]]",

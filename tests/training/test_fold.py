@@ -14,6 +14,7 @@ from ensemble_kit.models.views import view_of
 from ensemble_kit.runs.folds import fold_predictions, identity_predictions
 from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
+from ensemble_kit.training.filling import FillJob, fill_task
 from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
@@ -22,10 +23,8 @@ from ensemble_kit.training.fold import (
 )
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
-    FillJob,
     Prepared,
     Resources,
-    fill_task,
     find_weights,
     fold_job,
     pixel_file,
