@@ -75,6 +75,7 @@ def train_fold(job: FoldJob) -> FoldDone:
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
     cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
     make_folder(job.folder)
+    began_in = job.folder.stat().st_ino
     rows = _rows(job)
     cache.staged.reset(job.seed)
     history: list[EpochRecord] = []
@@ -124,6 +125,8 @@ def train_fold(job: FoldJob) -> FoldDone:
     if rows.shifts is not None:
         by_view = [shifted(p, rows.shifts[job.held]) for p in own]
     pooled = pooled_features(_to_pooled(cache, source), source, job.held)
+    if not job.folder.is_dir() or job.folder.stat().st_ino != began_in:
+        raise RunError(f"{job.folder} was replaced while its fold was trained (--overwrite?)")
     return _finish(job, cache, history, Held(by_view, own[0], pooled, shift, solved), began)
 
 
@@ -168,6 +171,15 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
             "give --overwrite to start again or --run NAME for another run"
         )
     return done
+
+
+def check_whole(folder: Path, done: FoldDone) -> None:
+    """RunError where a fold's files are not those of its record: another process wrote there."""
+    if not done.whole(folder):
+        raise RunError(
+            f"{folder} was written by another process too, such as a worker of a command that was "
+            "killed; give the command again"
+        )
 
 
 def fold_epochs(job: FoldJob) -> list[Event]:

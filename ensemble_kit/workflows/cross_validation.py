@@ -42,7 +42,7 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
-from ensemble_kit.training.fold import read_done
+from ensemble_kit.training.fold import check_whole, read_done
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
@@ -318,7 +318,10 @@ def _train(
         store, views = prepared.resources.store_dir, prepared.plan.views
         times = forecast(store, spec, len(prepared.table), views, 0, folds=len(waiting))
         tell("forecast", times=times)
-    return finished + workers.finish([workers.train(job) for job in waiting])
+    finished += workers.finish([workers.train(job) for job in waiting])
+    for fold in finished:
+        check_whole(fold_folder(folder, fold.repeat, fold.fold), fold)
+    return finished
 
 
 def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:

@@ -6,17 +6,20 @@ that a cluster's own scheduler finds it a place.
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.models.device import configured_backend
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.executors.line import Stage
 
+T = TypeVar("T")
 CONNECT_SECONDS = 5.0
 BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Clusters set these for their workers, and they would overrule OMP_NUM_THREADS."""
@@ -86,6 +89,11 @@ class Executor(Protocol):
     remote: bool
     near: tuple[str, int] | None
 
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        """StudyError where it can be told without beginning anything that it would not work."""
+        ...
+
     def submit(self, task: Task) -> "Future[Any]":
         """Hand a task over. The future holds the answer, what the task raised, TaskLostError or
         ClusterLostError."""
@@ -141,6 +149,13 @@ def check_listening(address: str, usual_port: int) -> tuple[str, int]:
             "cluster, or name the address that its scheduler printed"
         ) from None
     return host, port
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What a call gives; TimeoutError where that takes longer (the call is left to itself)."""
+    found: Future[T] = Future()
+    threading.Thread(target=settled, args=(found, call), daemon=True).start()
+    return found.result(seconds)
 
 
 def missing(executor: str, package: str) -> StudyError:

@@ -25,6 +25,10 @@ class LocalExecutor:
 
     remote, most, near = False, None, None
 
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        cards_of(cluster.devices)
+
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
         self._cards, self._on_each = cards_of(cluster.devices), jobs
         self.jobs, self.widest = jobs * max(1, len(self._cards)), machine.cores()
