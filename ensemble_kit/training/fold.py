@@ -39,7 +39,7 @@ from ensemble_kit.runs.paths import (
 from ensemble_kit.study import TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.head import score_shift
-from ensemble_kit.training.jobs import FoldJob
+from ensemble_kit.training.jobs import FoldJob, unpacked
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import (
     FoldRows,
@@ -151,7 +151,7 @@ def train_once(job: FoldJob) -> FoldDone:
     make_folder(job.folder)
     with FileLock(job.folder / ".lock"):
         done = read_done(job.folder, job.digest)
-        return train_fold(job) if done is None else done
+        return train_fold(unpacked(job)) if done is None else done
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:

@@ -36,8 +36,8 @@ PART = ".part"
 @dataclass(frozen=True, eq=False)
 class StagedJob:
     """A fold as it is handed to a worker without a shared folder; paths of the job are the
-    command's. parcels : what the worker has to have. base, weights : those among them that the
-    network is built from."""
+    command's. parcels : what the worker keeps for later folds too. base, weights : those among them
+    that the network is built from. rows : the fold's own arrays."""
 
     job: FoldJob
     name: str
@@ -45,10 +45,12 @@ class StagedJob:
     pixels: Parcel
     base: Parcel | None
     weights: Parcel | None
+    rows: Parcel
 
 
 def stage_job(job: FoldJob, exchange: Exchange) -> StagedJob:
-    """Offer what a fold needs and expect its files."""
+    """Offer what a fold needs and expect its files. job : packed."""
+    assert job.rows is not None
     pixels = exchange.offer(job.pixels.path, f"pixels/{job.pixels.path.parent.name}/"
                             f"{job.pixels.path.name}")  # fmt: skip
     backbone = job.spec.model.backbone
@@ -65,7 +67,8 @@ def stage_job(job: FoldJob, exchange: Exchange) -> StagedJob:
     name = hashlib.sha256(f"{job.folder} {job.digest} {job.seed}".encode()).hexdigest()[:16]
     exchange.expect(name, FoldDesk(job.folder, job.digest))
     parcels = (pixels, *(p for p in (base, weights) if p is not None), *stored)
-    return StagedJob(job, name, parcels, pixels, base, weights)
+    rows = exchange.offer(job.rows, job.rows.name)
+    return StagedJob(job, name, parcels, pixels, base, weights, rows)
 
 
 def _offer_network(exchange: Exchange, path: Path) -> Parcel:
@@ -136,6 +139,7 @@ def train_staged(staged: StagedJob, stage: Stage) -> FoldDone:
         for parcel in staged.parcels:
             fetch(line, folder, parcel)
         with TemporaryDirectory(prefix="ensemble_kit_events_") as events:
+            fetch(line, Path(events), staged.rows)
             job = _as_here(staged, folder, Path(events))
             try:
                 with Relay(stage, staged.job, job):
@@ -163,6 +167,7 @@ def _as_here(staged: StagedJob, folder: Path, events: Path) -> FoldJob:
         store_dir=folder,
         folder=folder / "folds" / staged.name,
         events=events / job.events.name,
+        rows=events / staged.rows.place,
         stop=None if job.stop is None else events / job.stop.name,
     )
 

@@ -33,7 +33,7 @@ from ensemble_kit.training.executors.base import (
 from ensemble_kit.training.executors.exchange import Exchange
 from ensemble_kit.training.executors.greeting import greet, marked, versions_here
 from ensemble_kit.training.fold import train_once
-from ensemble_kit.training.jobs import FoldJob
+from ensemble_kit.training.jobs import FoldJob, packed
 from ensemble_kit.training.model_cache import warm_up
 from ensemble_kit.training.staging import stage_job, train_staged
 
@@ -94,7 +94,7 @@ class Workers:
             self._executor.close(kill=kind is not None)
         if self._exchange is not None:
             self._exchange.close()
-        for path in self.events.glob("*.jsonl"):
+        for path in (*self.events.glob("*.jsonl"), *self.events.glob("*.npz")):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
             if folder.is_dir() and not any(folder.iterdir()):
@@ -126,6 +126,8 @@ class Workers:
 
     def train(self, job: FoldJob) -> "Future[FoldDone]":
         """Have a fold trained, unless it is by then."""
+        if self._open.remote:
+            job = packed(job, self.events.absolute() / f"{secrets.token_hex(8)}.npz")
         if self._exchange is None:
             return self.submit(train_once, job)
         return self.submit(train_staged, stage_job(job, self._exchange), self._exchange.stage)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from ensemble_kit.training.fold import (
     read_done,
     train_fold,
 )
+from ensemble_kit.training.jobs import packed, unpacked
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
     Prepared,
@@ -97,6 +99,19 @@ def test_a_fold_that_another_process_wrote_over_is_noticed(tmp_path, table, fold
     (job.folder / "predictions.csv").write_text("another's")
     with pytest.raises(RunError, match="written by another process too"):
         check_whole(job.folder, done)
+
+
+def test_a_packed_job_is_small_and_trains_the_same(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    job = dataclasses.replace(job, metadata={"site/of": np.array(["ä"] * len(table))})
+    small = packed(job, tmp_path / "rows.npz")
+    assert len(ForkingPickler.dumps(small)) < 10_000
+    assert not len(small.image_ids)
+    whole = unpacked(small)
+    for name in ("image_ids", "labels", "groups", "train", "stopping_rows", "held"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(job, name))
+    assert whole.metadata["site/of"].tolist() == job.metadata["site/of"].tolist()
+    assert dataclasses.replace(whole, metadata={}).rows is None
 
 
 def test_a_base_of_ones_own_is_found_from_any_folder(spec):
