@@ -53,7 +53,7 @@ def test_folds_without_a_shared_folder(place, local, tmp_path, begin, executor, 
         driver.wait_for(BEGUN.format(1))
         cluster.trainers()[0].send_signal(signal.SIGKILL)
         assert driver.ended() == 0, driver.said
-        wait_until(lambda: not cluster.trainers(), 60)
+        wait_until(lambda: not cluster.trainers(), 120)
     assert (place / "runs" / name / "oof.csv").read_bytes() == local
     assert not log.exists(), log.read_text()
     stages = [p / "ek" for p in (tmp_path / "both", tmp_path / "second") if p.exists()]
