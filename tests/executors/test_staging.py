@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.executors.clusters import wait_until
+from tests.executors.clusters import dask_cluster, wait_until
 from tests.executors.giving import BEGUN, LONGEST, Driver, command, cv, give
 from tests.executors.test_search import STUDY
 
@@ -83,17 +83,17 @@ def test_activations_that_the_command_has_are_fetched(place, local, tmp_path, be
 
 
 @pytest.mark.dask
-def test_a_search_without_a_shared_folder(place, tmp_path, begin, elsewhere):
+def test_a_search_without_a_shared_folder(place, tmp_path, elsewhere):
+    pytest.importorskip("distributed")
     variables, log = elsewhere
     (place / "squares.toml").write_text(STUDY, encoding="utf-8")
-    words = command("tune", "--study", "squares.toml", "--name", "staged", "--trials", "5",
-                    "--pruner", "median", "--stage", "--stage-dir", "$SCRATCH")  # fmt: skip
-    with begin(tmp_path, {}, variables) as cluster:
+    words = command("tune", "--study", "squares.toml", "--name", "staged", "--pruner", "median", "--stage", "--stage-dir", "$SCRATCH")  # fmt: skip
+    with dask_cluster(tmp_path, {}, variables) as cluster:
         done = give(place, [*words, *cluster.side_by_side])
         assert done.returncode == 0, done.stderr
     assert not log.exists(), log.read_text()
     trials = json.loads((place / "studies/store/staged/tuning.json").read_text())["trials"]
-    assert len(trials) == 5
+    assert len(trials) == 8
     assert any(t["state"] == "PRUNED" and t["pruned_after"] == 0 for t in trials)
 
 
