@@ -87,7 +87,8 @@ def test_a_search_without_a_shared_folder(place, tmp_path, elsewhere):
     pytest.importorskip("distributed")
     variables, log = elsewhere
     (place / "squares.toml").write_text(STUDY, encoding="utf-8")
-    words = command("tune", "--study", "squares.toml", "--name", "staged", "--pruner", "median", "--stage", "--stage-dir", "$SCRATCH")  # fmt: skip
+    words = command("tune", "--study", "squares.toml", "--name", "staged", "--pruner", "median",
+                    "--stage", "--stage-dir", "$SCRATCH")  # fmt: skip
     with dask_cluster(tmp_path, {}, variables) as cluster:
         done = give(place, [*words, *cluster.side_by_side])
         assert done.returncode == 0, done.stderr
