@@ -17,7 +17,7 @@ from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.training.executors import exchange as exchange_module
 from ensemble_kit.training.executors import line as line_module
 from ensemble_kit.training.executors.exchange import Exchange
-from ensemble_kit.training.executors.line import TOKEN, Line, alive, fetch, send
+from ensemble_kit.training.executors.line import TOKEN, Line, Stage, alive, fetch, send
 from ensemble_kit.training.staging import FoldDesk
 
 SLOW = """
@@ -105,6 +105,22 @@ def counting(asked):
         return real(self, handler, method, kind, names)
 
     return answer
+
+
+def test_a_file_that_was_changed_on_the_worker_is_fetched_again(tmp_path, exchange, file):
+    parcel = exchange.offer(file, "a")
+    with Line(exchange.stage) as line:
+        fetch(line, tmp_path / "stage", parcel).write_bytes(b"other")
+        assert fetch(line, tmp_path / "stage", parcel).read_bytes() == file.read_bytes()
+
+
+def test_the_folder_is_named_as_the_worker_has_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    stage = Stage("h", 1, "t", "$SCRATCH/a")
+    assert stage.here() == tmp_path / "a"
+    monkeypatch.delenv("SCRATCH")
+    with pytest.raises(RunError, match=r"--stage-dir \$SCRATCH/a: a variable is not set"):
+        stage.here()
 
 
 def test_a_damaged_part_is_fetched_anew(tmp_path, exchange, file):

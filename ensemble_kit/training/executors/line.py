@@ -43,6 +43,11 @@ class Stage:
     def here(self) -> Path:
         """The folder on this machine, made where it is not there."""
         named = os.path.expandvars(self.folder)
+        if "$" in named:
+            raise RunError(
+                f"--stage-dir {self.folder}: a variable is not set on {gethostname()}; name "
+                "another folder, or set it there"
+            )
         usual = Path(pooch.os_cache("ensemble_kit")) / "stage"
         folder = Path(named).expanduser() if named else usual
         make_folder(folder)
@@ -162,14 +167,19 @@ def send(line: Line, fold: str, path: Path, sha: str) -> None:
 
 def _there(path: Path, parcel: Parcel) -> bool:
     try:
-        found, mark = path.stat(), _mark(path).read_text(encoding="utf-8")
+        return _mark(path).read_text(encoding="utf-8") == _stamp(path, parcel)
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns, mark) == (parcel.size, parcel.mtime_ns, parcel.sha)
+
+
+def _stamp(path: Path, parcel: Parcel) -> str:
+    """Digest of a file that was fetched whole, its size, and its time as this disk keeps it."""
+    found = path.stat()
+    return f"{parcel.sha} {found.st_size} {found.st_mtime_ns}"
 
 
 def _mark(path: Path) -> Path:
-    """Holds the digest of a file that was fetched whole."""
+    """Where a file's stamp is kept."""
     return path.with_name(f".{path.name}.sha256")
 
 
@@ -180,7 +190,7 @@ def _fetch(line: Line, path: Path, parcel: Parcel) -> None:
             os.utime(part, ns=(parcel.mtime_ns, parcel.mtime_ns))
             _mark(path).unlink(missing_ok=True)
             part.replace(path)
-            write_text(_mark(path), parcel.sha)
+            write_text(_mark(path), _stamp(path, parcel))
             return
         part.unlink()
     raise RunError(
