@@ -19,8 +19,9 @@ import os, sys
 def forbid(event, arguments):
     for path in arguments[:1] if event in {"open", "os.listdir", "os.scandir", "os.mkdir"} else ():
         if isinstance(path, (str, os.PathLike)) and os.path.abspath(path).startswith(HIDDEN):
-            with open(LOG, "a") as log:
-                log.write(f"{event} {path}\\n")
+            if os.path.abspath(path) != HIDDEN:  # which Ray lists, for it is in its path of modules
+                with open(LOG, "a") as log:
+                    log.write(f"{event} {path}\\n")
             raise FileNotFoundError(2, "no such file on this machine", path)
 HIDDEN, LOG = %r, %r
 sys.addaudithook(forbid)
