@@ -60,10 +60,10 @@ test-notebooks: .venv/tests-installed
 test-trackers: .venv-trackers/installed
 	PYTHONPATH=. .venv-trackers/bin/python -m pytest -p no:xdist tests/tracking
 
-# Real clusters of two workers on this machine.
+# Real clusters of two workers on this machine. CLUSTER_TESTS: an expression that chooses some.
 test-dask test-ray: test-%: .venv/tests-installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
-	$(BIN)/python -m pytest tests/executors -m $*
+	$(BIN)/python -m pytest tests/executors -m $* $(if $(CLUSTER_TESTS),-k "$(CLUSTER_TESTS)")
 
 # Every architecture, the large ones too.
 test-backbones: .venv/tests-installed

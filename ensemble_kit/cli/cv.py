@@ -103,6 +103,8 @@ def cv(
     address: options.Address = None,
     gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
     devices: Annotated[str | None, options.setting("cluster", "devices")] = None,
+    stage: options.StageFlag = False,
+    stage_dir: Annotated[str | None, options.setting("cluster", "stage_dir")] = None,
     runs_dir: options.RunsDir = Path("runs"),
     store: options.StoreDir = Path("store"),
     store_limit: options.StoreLimit = 20.0,
@@ -163,7 +165,7 @@ def cv(
                      "early_stopping": early_stopping,
                      "precision": precision},
         "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold,
-                    "devices": devices},
+                    "devices": devices, "stage": stage or None, "stage_dir": stage_dir},
     }  # fmt: skip
     spec = options.study_of(study, changes, settings)
     if tensorboard:

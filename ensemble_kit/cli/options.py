@@ -173,7 +173,7 @@ METAVARS = {
     "folds": "K", "backbone": "NAME", "image_size": "PX", "weights": "imagenet|none|FILE",
     "unfreeze_depth": "BLOCKS", "batch_size": "IMAGES", "dropout": "SHARE",
     "class_weights": "none|balanced|POWER", "views": "1-8", "test_views": "1-8",
-    "gpus": "N", "devices": "0,1,…",
+    "gpus": "N", "devices": "0,1,…", "stage_dir": "DIR",
 }  # fmt: skip
 
 
@@ -243,6 +243,14 @@ Address = Annotated[
         help="Of a cluster that runs already, such as tcp://HOST:8786; default: the study's, else "
         "a cluster of its own on this machine.",
         show_default=False,
+    ),
+]
+StageFlag = Annotated[
+    bool,
+    typer.Option(
+        "--stage",
+        help="The cluster's workers share no folder with this machine: they fetch what they lack "
+        "and send results back.",
     ),
 ]
 FoldJobs = Annotated[

@@ -45,8 +45,8 @@ PANELS = {
         "prevalence", "suspicion", "pairs",
     ),
     "Machine": (
-        "jobs", "executor", "address", "gpus_per_fold", "devices", "store", "store_dir",
-        "store_limit",
+        "jobs", "executor", "address", "gpus_per_fold", "devices", "stage", "stage_dir",
+        "store", "store_dir", "store_limit",
     ),
     "Output": (
         "track", "runs_dir", "studies_dir", "as_json", "tensorboard", "plots", "drop_rejected",

@@ -120,6 +120,8 @@ def tune(
     address: options.Address = None,
     gpus_per_fold: Annotated[float | None, options.setting("cluster", "gpus")] = None,
     devices: Annotated[str | None, options.setting("cluster", "devices")] = None,
+    stage: options.StageFlag = False,
+    stage_dir: Annotated[str | None, options.setting("cluster", "stage_dir")] = None,
     studies_dir: Annotated[
         Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
     ] = Path("studies"),
@@ -153,7 +155,7 @@ def tune(
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "min_gain": min_gain, "cost": cost},
         "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold,
-                    "devices": devices},
+                    "devices": devices, "stage": stage or None, "stage_dir": stage_dir},
     }  # fmt: skip
     if study is None:
         default_search_study()

@@ -31,6 +31,16 @@ def is_own(name: str) -> bool:
     return name.endswith((".keras", ".h5")) or ":" in name or "/" in name or "\\" in name
 
 
+def is_file(name: str) -> bool:
+    """Whether a backbone's name is that of a file."""
+    return is_own(name) and ":" not in name
+
+
+def absolute(name: str) -> str:
+    """A backbone's name as every process understands it, whatever folder it was begun in."""
+    return str(Path(name).absolute()) if is_file(name) else name
+
+
 @cache
 def own_backbone(name: str) -> Backbone:
     """The backbone of a file or function; nothing is read before it is asked something."""

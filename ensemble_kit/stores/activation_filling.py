@@ -2,15 +2,15 @@
 
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import write_json
@@ -20,6 +20,7 @@ from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models.staged import StagedModel
 from ensemble_kit.models.views import view_of
 from ensemble_kit.stores.activations import ActivationStore, Part, split_parts
+from ensemble_kit.stores.locks import filling_store
 
 BATCH = {"cpu": 16, "gpu": 128}
 SYNC_EVERY = 16
@@ -46,16 +47,16 @@ def fill_stores(
     """Complete the first ``views`` views of ``stores`` for pixels (n, S, S, 3).
 
     Batches are the same rows whatever was there before, so a fill that was killed, restarted or
-    waited for ends with the same bytes. Two processes that need a key do the work once: the
-    second waits for the first and finds it done. related : complete stores of earlier cuts of
+    waited for ends with the same bytes. Processes that need a key do the work once: each takes
+    views that no other is at, then waits for the rest. related : complete stores of earlier cuts of
     the same network and pixels, from which later cuts are computed without the pixels.
     """
     batch = BATCH[device]
     computed = derived = 0
-    with ExitStack() as locks:
-        for store in sorted(stores, key=lambda store: store.key.digest):
-            locks.enter_context(FileLock(store.folder / "lock"))
-        for view in range(views):
+    with ExitStack() as held:
+        for store in stores:
+            held.enter_context(filling_store(store.folder))
+        for view in held.enter_context(closing(_each_view(stores, views))):
             wanting = [store for store in stores if not store.ready(view, mend=True)]
             if not wanting:
                 continue
@@ -74,6 +75,22 @@ def fill_stores(
                 (computed + rows, derived) if source is None else (computed, derived + rows)
             )
     return FillReport(computed, derived)
+
+
+def _each_view(stores: list[ActivationStore], views: int) -> Generator[int, None, None]:
+    """Every view once, under its locks: first those that no other process fills."""
+    waiting = list(range(views))
+    for blocking in (False, True):
+        for view in tuple(waiting):
+            with ExitStack() as locks:
+                try:
+                    for store in sorted(stores, key=lambda store: store.key.digest):
+                        path = store.folder / f".view_{view}.lock"
+                        locks.enter_context(FileLock(path, blocking=blocking))
+                except Timeout:
+                    continue
+                waiting.remove(view)
+                yield view
 
 
 def _earlier_cut(

@@ -1,6 +1,7 @@
 """Looking after one activation store: what it holds, whether it is sound, giving space back.
 
-Whoever changes a store holds its lock (``folder/lock``).
+Whoever changes a store holds its lock (``folder/lock``) alone; whoever fills it shares that lock
+and holds one of the view besides.
 """
 
 import re
@@ -10,8 +11,9 @@ from pathlib import Path
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.stores.activations import FORMAT, ActivationKey, ActivationStore, key_in
+from ensemble_kit.stores.locks import LOCK
 
-META, LOCK = "meta.json", "lock"
+META = "meta.json"
 _VIEW = re.compile(r"view_([0-7])\.(?:(?:high|low)\.float(?:16|32)|json|journal)")
 
 

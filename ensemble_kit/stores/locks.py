@@ -12,7 +12,7 @@ from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.core.places import check_output_folder
 
-MARK = ".in-use"
+MARK, LOCK = ".in-use", "lock"
 
 
 @contextmanager
@@ -22,6 +22,15 @@ def reading_stores(store_dir: Path) -> Iterator[None]:
     make_folder(store_dir)
     with _mark(store_dir) as mark:
         _lock(mark, shared=True)
+        yield
+
+
+@contextmanager
+def filling_store(folder: Path) -> Iterator[None]:
+    """Keep a store from being mended or removed (whoever does holds ``lock`` alone); any number of
+    processes at a time."""
+    with writing(folder / LOCK), (folder / LOCK).open("a") as file:
+        _lock(file, shared=True)
         yield
 
 

@@ -15,7 +15,6 @@ from filelock import FileLock, Timeout
 
 from ensemble_kit.core.errors import StoreError, count
 from ensemble_kit.stores.activation_maintenance import (
-    LOCK,
     StoredActivations,
     damaged_views,
     forget_views,
@@ -23,6 +22,7 @@ from ensemble_kit.stores.activation_maintenance import (
     remove_activations,
 )
 from ensemble_kit.stores.activations import FOLDER
+from ensemble_kit.stores.locks import LOCK
 from ensemble_kit.stores.pixel_maintenance import (
     StoredPixels,
     is_pixel_store,

@@ -15,3 +15,9 @@ class ClusterSpec(Section):
         "", description="graphics cards of this machine that folds are spread over, as in 0,1"
     )
     memory: float = Field(0.0, ge=0, le=1e5, description="GB that a fold declares to the cluster")
+    stage: bool = Field(
+        False, description="workers share no folder: they fetch what they lack, and send back"
+    )
+    stage_dir: str = Field(
+        "", description="folder of fetched files on a worker; '': below its user's cache"
+    )

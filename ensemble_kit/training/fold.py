@@ -39,7 +39,7 @@ from ensemble_kit.runs.paths import (
 from ensemble_kit.study import TrainingSpec
 from ensemble_kit.training.events import Event, EventLog
 from ensemble_kit.training.head import score_shift
-from ensemble_kit.training.jobs import FoldJob
+from ensemble_kit.training.jobs import FoldJob, unpacked
 from ensemble_kit.training.model_cache import ModelCache, open_model_cache
 from ensemble_kit.training.phases import (
     FoldRows,
@@ -75,6 +75,7 @@ def train_fold(job: FoldJob) -> FoldDone:
     log.emit("fold_started", repeat=job.seed.repeat, fold=job.seed.fold)
     cache = open_model_cache(job.spec, job.weights, len(job.class_names), job.threads)
     make_folder(job.folder)
+    began_in = job.folder.stat().st_ino
     rows = _rows(job)
     cache.staged.reset(job.seed)
     history: list[EpochRecord] = []
@@ -124,6 +125,8 @@ def train_fold(job: FoldJob) -> FoldDone:
     if rows.shifts is not None:
         by_view = [shifted(p, rows.shifts[job.held]) for p in own]
     pooled = pooled_features(_to_pooled(cache, source), source, job.held)
+    if not job.folder.is_dir() or job.folder.stat().st_ino != began_in:
+        raise RunError(f"{job.folder} was replaced while its fold was trained (--overwrite?)")
     return _finish(job, cache, history, Held(by_view, own[0], pooled, shift, solved), began)
 
 
@@ -148,7 +151,7 @@ def train_once(job: FoldJob) -> FoldDone:
     make_folder(job.folder)
     with FileLock(job.folder / ".lock"):
         done = read_done(job.folder, job.digest)
-        return train_fold(job) if done is None else done
+        return train_fold(unpacked(job)) if done is None else done
 
 
 def read_done(folder: Path, digest: str) -> FoldDone | None:
@@ -168,6 +171,15 @@ def read_done(folder: Path, digest: str) -> FoldDone | None:
             "give --overwrite to start again or --run NAME for another run"
         )
     return done
+
+
+def check_whole(folder: Path, done: FoldDone) -> None:
+    """RunError where a fold's files are not those of its record: another process wrote there."""
+    if not done.whole(folder):
+        raise RunError(
+            f"{folder} was written by another process too, such as a worker of a command that was "
+            "killed; give the command again"
+        )
 
 
 def fold_epochs(job: FoldJob) -> list[Event]:

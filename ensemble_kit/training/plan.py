@@ -140,7 +140,8 @@ def plan_stores(
         if not states[v]
     )
     complete = total - missing
-    _check_disk(store_dir, missing + complete - sum(store.bytes_there() for store in stores))
+    if not spec.cluster.stage:  # else each worker has a store of its own
+        _check_disk(store_dir, missing + complete - sum(store.bytes_there() for store in stores))
     passes = pixels.rows * sum(not all(states[v] for states in ready) for v in range(views))
     rate = rate_of(store_dir, spec, "forward")
     in_store = bool(cut_keys) and spec.model.unfreeze_depth < backbone.n_blocks

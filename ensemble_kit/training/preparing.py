@@ -1,6 +1,5 @@
 """Everything a study's folds share, made once before any fold starts."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +15,15 @@ from ensemble_kit.data.encoding import metadata_columns
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.device import policy_for
 from ensemble_kit.models.draws import INNER, FoldSeed
+from ensemble_kit.models.own import absolute
 from ensemble_kit.models.weights import fetched, resolve_weights, weights_digest
 from ensemble_kit.splits import hold_out_groups
-from ensemble_kit.stores.activation_filling import FillReport, fill_stores
-from ensemble_kit.stores.activations import ActivationKey, key_in, open_store, stores_in
 from ensemble_kit.stores.pixel_filling import PIXELS
 from ensemble_kit.stores.pixels import PixelStore, fill_pixels
 from ensemble_kit.study import StudySpec
-from ensemble_kit.training.events import EventLog
+from ensemble_kit.training.filling import FillJob, fill_task
 from ensemble_kit.training.jobs import FoldJob, PixelFile
-from ensemble_kit.training.model_cache import open_model_cache
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
-from ensemble_kit.training.speeds import remember
 from ensemble_kit.training.workers import Workers
 
 
@@ -56,27 +52,6 @@ class Prepared:
     plan: StorePlan
     resources: Resources
     precision: str = "float32"
-
-
-@dataclass(frozen=True)
-class FillJob:
-    """What a worker needs to fill stores."""
-
-    spec: StudySpec
-    n_classes: int
-    weights: Path | None
-    pixels: PixelFile
-    store_dir: Path
-    keys: tuple[ActivationKey, ...]
-    views: int
-    events: Path
-    threads: int
-
-
-@dataclass(frozen=True)
-class FillDone:
-    report: FillReport
-    seconds: float
 
 
 def find_weights(spec: StudySpec) -> tuple[Path | None, str]:
@@ -125,48 +100,31 @@ def prepare_study(
         spec, facts, digest, resources.store_dir, resources.store_limit, depths, kind=kind
     )
     tell("plan", plan=plan)
-    if plan.passes:
-        job = FillJob(
-            spec=spec,
-            n_classes=table.n_classes,
-            weights=weights,
-            pixels=pixel_file(pixels),
-            store_dir=resources.store_dir.absolute(),
-            keys=plan.keys,
-            views=plan.views,
-            events=workers.events.absolute() / "fill.jsonl",
-            threads=filler.threads,
-        )
+    if plan.passes and not workers.staged:
+        jobs = [
+            FillJob(
+                spec=for_processes(spec),
+                n_classes=table.n_classes,
+                weights=weights,
+                pixels=pixel_file(pixels),
+                store_dir=resources.store_dir.absolute(),
+                keys=plan.keys,
+                views=plan.views,
+                events=workers.events.absolute() / f"fill_{number}.jsonl",
+                threads=filler.threads,
+            )
+            for number in range(filler.several(plan.passes // len(table)))
+        ]
         tell("fill", total=plan.passes)
-        done = filler.finish([filler.submit(fill_task, job)])[0]
-        tell("filled", images=done.report.computed, seconds=done.seconds)
+        done = filler.finish([filler.submit(fill_task, job) for job in jobs])
+        tell(
+            "filled",
+            images=sum(part.report.computed for part in done),
+            seconds=max(part.seconds for part in done),
+        )
     return Prepared(
         table, pixels, weights, digest, plan, resources, policy_for(spec.training.precision, kind)
     )
-
-
-def fill_task(job: FillJob) -> FillDone:
-    """Fill the stores of a job; runs in a worker."""
-    began = time.perf_counter()
-    log = EventLog(job.events)
-    cache = open_model_cache(job.spec, job.weights, job.n_classes, job.threads)
-    cache.staged.restore_base()
-    wanted = [open_store(job.store_dir, key) for key in job.keys]
-    related = [open_store(job.store_dir, key) for key in _earlier_cuts(job)]
-    filling = time.perf_counter()
-    report = fill_stores(
-        cache.staged,
-        wanted,
-        job.pixels.open(),
-        job.views,
-        related=related,
-        device=cache.device.kind,
-        on_progress=lambda n: log.emit("fill_step", n=n),
-    )
-    if job.threads == cores():
-        took = time.perf_counter() - filling
-        remember(job.store_dir, job.spec, "forward", report.computed, took)
-    return FillDone(report, time.perf_counter() - began)
 
 
 def check_inner_holdout(table: ImageTable, draws: Sequence[Folds], spec: StudySpec) -> None:
@@ -188,6 +146,11 @@ def _no_inner(fold: int) -> SplitError:
         f"fold {fold}: no group of its training part can be held out to choose the epoch by; give "
         "--early-stopping none or validation"
     )
+
+
+def for_processes(spec: StudySpec) -> StudySpec:
+    """A study whose base is found from whatever folder a process was begun in."""
+    return spec.override({"model": {"backbone": absolute(spec.model.backbone)}})
 
 
 def pixel_file(pixels: PixelStore) -> PixelFile:
@@ -218,7 +181,7 @@ def fold_job(
                        prepared.plan.views, table.digest, prepared.precision,
                        *coded)  # fmt: skip
     return FoldJob(
-        spec=spec,
+        spec=for_processes(spec),
         seed=seed,
         image_ids=table.image_ids,
         class_names=table.class_names,
@@ -240,23 +203,6 @@ def fold_job(
         tensorboard=prepared.resources.tensorboard,
         metadata={name: np.array(column) for name, column in columns.items()},
     )
-
-
-def _earlier_cuts(job: FillJob) -> list[ActivationKey]:
-    """Keys of stores that differ from the wanted ones in their cut alone, and come before it."""
-    pooled = job.keys[0]
-    same = ("pixels", "backbone", "weights", "backend", "precision", "preprocessing", "rows")
-    found = []
-    for folder in stores_in(job.store_dir):
-        try:
-            key = key_in(folder)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if key in job.keys or key.depth == 0:
-            continue
-        if all(getattr(key, name) == getattr(pooled, name) for name in same):
-            found.append(key)
-    return found
 
 
 def _writable(rows: Ints) -> Ints:

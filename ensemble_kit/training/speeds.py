@@ -16,6 +16,7 @@ from ensemble_kit.core.errors import OutputError, count
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.machine import cores, processor
 from ensemble_kit.models import find_backbone
+from ensemble_kit.models.own import absolute
 from ensemble_kit.study import StudySpec
 
 Work = Literal["forward", "head", "blocks", "rest"]
@@ -93,7 +94,7 @@ def rate_of(store_dir: Path, spec: StudySpec, work: Work) -> Rate:
 
 def forward_rates(store_dir: Path, backbone: str) -> dict[int, float]:
     """images/s through all layers measured on this machine, by image size in pixels."""
-    start, end = f"{_machine()}, {backbone}, ", "forward"
+    start, end = f"{_machine()}, {absolute(backbone)}, ", "forward"
     rates = {}
     for key, rate in _read(store_dir / FILE).items():
         if key.startswith(start) and key.endswith(end):
@@ -163,7 +164,7 @@ def time_text(seconds: float) -> str:
 def _key(spec: StudySpec, work: Work, size: int) -> str:
     """What a rate depends on, as text; the size stands in it once."""
     model, training = spec.model, spec.training
-    parts = [_machine(), model.backbone, f"{size} px", training.precision, work]
+    parts = [_machine(), absolute(model.backbone), f"{size} px", training.precision, work]
     if work != "forward":
         source = "pixels" if training.augment == "online" else "store"
         parts.append(f"depth {model.unfreeze_depth} from {source}")

@@ -15,6 +15,7 @@ from loky import BrokenProcessPool
 from ensemble_kit.core.disk import free_bytes, make_folder
 from ensemble_kit.core.errors import OutputError, RunError
 from ensemble_kit.models.device import Device
+from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.events import Event, EventReader
 from ensemble_kit.training.executors import open_executor
@@ -29,8 +30,12 @@ from ensemble_kit.training.executors.base import (
     environment_of,
     first_line,
 )
+from ensemble_kit.training.executors.exchange import Exchange
 from ensemble_kit.training.executors.greeting import greet, marked, versions_here
+from ensemble_kit.training.fold import train_once
+from ensemble_kit.training.jobs import FoldJob, packed
 from ensemble_kit.training.model_cache import warm_up
+from ensemble_kit.training.staging import stage_job, train_staged
 
 T = TypeVar("T")
 POLL_SECONDS = 0.1
@@ -62,6 +67,7 @@ class Workers:
         self._lease = threading.Event()
         self._device: Future[Device] | None = None
         self._alone = False
+        self._exchange: Exchange | None = None
 
     def __enter__(self) -> Self:
         make_folder(self.events)
@@ -86,7 +92,9 @@ class Workers:
         (self.events / LEASE).unlink(missing_ok=True)
         if self._executor is not None:
             self._executor.close(kill=kind is not None)
-        for path in self.events.glob("*.jsonl"):
+        if self._exchange is not None:
+            self._exchange.close()
+        for path in (*self.events.glob("*.jsonl"), *self.events.glob("*.npz")):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
             if folder.is_dir() and not any(folder.iterdir()):
@@ -111,6 +119,19 @@ class Workers:
         )  # fmt: skip
         return self._open.submit(task)
 
+    @property
+    def staged(self) -> bool:
+        """Whether workers see none of this command's folders."""
+        return self._exchange is not None
+
+    def train(self, job: FoldJob) -> "Future[FoldDone]":
+        """Have a fold trained, unless it is by then."""
+        if self._open.remote:
+            job = packed(job, self.events.absolute() / f"{secrets.token_hex(8)}.npz")
+        if self._exchange is None:
+            return self.submit(train_once, job)
+        return self.submit(train_staged, stage_job(job, self._exchange), self._exchange.stage)
+
     def warm_up(self) -> None:
         """Start loading the framework in a worker, while this process decodes images."""
         self._device = self.submit(warm_up, self.threads)
@@ -134,8 +155,13 @@ class Workers:
             return self
         single = Workers(1, self.events, self._watch, self._cluster)
         single._reader, single._executor, single._terms = self._reader, self._executor, self._terms
-        single._alone = True
+        single._exchange, single._alone = self._exchange, True
         return single
+
+    def several(self, most: int) -> int:
+        """Tasks with all of a worker to themselves that machines of a cluster may do at a time,
+        at most ``most``; where all is this machine, one."""
+        return 1 if self._open.near is None else max(1, min(most, self._open.jobs))
 
     def finish(
         self,
@@ -184,16 +210,24 @@ class Workers:
 
     def _meet(self, executor: Executor) -> None:
         """Hold the workers of a cluster to this command's terms and show them that it lives."""
-        lease = self.events.absolute() / LEASE
+        lease, cluster = self.events.absolute() / LEASE, self._cluster
         lease.touch()
         threading.Thread(target=self._touch, args=(lease,), daemon=True).start()
-        self._terms = Terms(versions_here(), marked(self._shared), lease, secrets.token_hex(8))
+        if cluster.stage:
+            self._exchange = Exchange(executor.near, lease.parent, cluster.stage_dir)
+        self._terms = Terms(
+            versions_here(),
+            {} if self._exchange else marked(self._shared),
+            lease,
+            secrets.token_hex(8),
+            stage=self._exchange.stage if self._exchange else None,
+        )
         greet(executor, self._terms)
-        most, asked = executor.most, self._cluster
-        if most is not None and (asked.gpus > most.gpus or asked.memory * 1e9 > most.memory):
+        most = executor.most
+        if most is not None and (cluster.gpus > most.gpus or cluster.memory * 1e9 > most.memory):
             raise RunError(
-                f"a fold asks for {asked.gpus:g} GPUs and {asked.memory:g} GB, and no worker of "
-                f"{asked.address or 'this machine'} offers more than {most.gpus:g} GPUs and "
+                f"a fold asks for {cluster.gpus:g} GPUs and {cluster.memory:g} GB, and no worker "
+                f"of {cluster.address or 'this machine'} offers more than {most.gpus:g} GPUs and "
                 f"{most.memory / 1e9:.1f} GB; ask for less, or start workers that declare them"
             )
 

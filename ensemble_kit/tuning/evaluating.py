@@ -18,7 +18,6 @@ from ensemble_kit.training.fold import (
     FoldCancelled,
     fold_epochs,
     read_done,
-    train_once,
 )
 from ensemble_kit.training.jobs import FoldJob
 from ensemble_kit.training.preparing import Prepared, Resources, fold_job, prepare_study
@@ -120,7 +119,7 @@ class Evaluator:
         """Have folds trained. None of them is left at work, whatever ends the wait, but Ctrl-C."""
         stop = self._workers.events.absolute() / f"stop-{uuid.uuid4().hex}"
         mine = {job.digest for job in jobs}
-        orders = [self._workers.submit(train_once, replace(job, stop=stop)) for job in jobs]
+        orders = [self._workers.train(replace(job, stop=stop)) for job in jobs]
 
         told = set()
 

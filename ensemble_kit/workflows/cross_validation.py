@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.survey import look_at_pixels
@@ -41,7 +42,7 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
-from ensemble_kit.training.fold import read_done, train_once
+from ensemble_kit.training.fold import check_whole, read_done
 from ensemble_kit.training.preparing import (
     Prepared,
     Resources,
@@ -122,6 +123,8 @@ def cross_validate(
         place = run_folder(runs_dir, name or default_run_name(found.study, found.table))
         return _cross_validate_table(found, place, overwrite, tell)
     check_model_spec(study.model)
+    if study.cluster.stage and resources.tensorboard:
+        raise StudyError("--tensorboard needs a shared folder: with --stage its files are not sent")
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
     folder = run_folder(runs_dir, name or default_run_name(study, table))
     study, draws = draws_of(table, study, folds, tell=tell)
@@ -315,7 +318,10 @@ def _train(
         store, views = prepared.resources.store_dir, prepared.plan.views
         times = forecast(store, spec, len(prepared.table), views, 0, folds=len(waiting))
         tell("forecast", times=times)
-    return finished + workers.finish([workers.submit(train_once, job) for job in waiting])
+    finished += workers.finish([workers.train(job) for job in waiting])
+    for fold in finished:
+        check_whole(fold_folder(folder, fold.repeat, fold.fold), fold)
+    return finished
 
 
 def _device(folder: Path, done: list[FoldDone]) -> dict[str, str]:

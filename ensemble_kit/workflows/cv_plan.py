@@ -13,6 +13,7 @@ from ensemble_kit.models import check_model_spec
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
+from ensemble_kit.training.executors import check_place
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
 from ensemble_kit.training.preparing import (
     Resources,
@@ -49,10 +50,12 @@ def plan_cross_validation(
     resources: Resources | None = None,
     tell: Tell = say_nothing,
 ) -> CrossValidationPlan:
-    """Read the tables and say what :func:`cross_validate` would do, and at what cost."""
+    """Read the tables and say what :func:`cross_validate` would do, and at what cost. Cards and
+    cluster are looked for, workers are not asked."""
     study, resources = study or StudySpec(), resources or Resources()
     refuse_members(study.members, "a plan")
     check_model_spec(study.model)
+    check_place(study.cluster)
     with sample_folder(resources.store_dir, keep=False) as sample:
         table, _ = read_images(images, study, sample, tell=tell)
         study, draws = draws_of(table, study, folds, tell=tell)

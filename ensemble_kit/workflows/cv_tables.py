@@ -19,6 +19,7 @@ from ensemble_kit.runs.manifest import read_manifest
 from ensemble_kit.runs.paths import fold_folder
 from ensemble_kit.splits import check_folds
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.fold import read_done
 from ensemble_kit.training.table_member import TableInputs, fit_table_fold, join_inputs
 from ensemble_kit.workflows.inputs import Images, draws_of, load_dataset
@@ -103,8 +104,11 @@ def read_table_run(
     found, left_out = None, ""
     if kind == "features":
         found, left_out = without_constant(features_of(table, read_features(given), source), source)
-    if left_out:
-        tell("read", told="", notes=(left_out,), warnings=())
+    notes = [left_out] if left_out else []
+    if study.cluster != ClusterSpec():
+        notes.append("a model of a table is fitted on this machine: [cluster] has no effect")
+    if notes:
+        tell("read", told="", notes=tuple(notes), warnings=())
     study, draws = draws_of(table, study, folds)
     for draw in draws:
         check_folds(table, draw)

@@ -19,6 +19,7 @@ from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
+from ensemble_kit.training.executors import check_place
 from ensemble_kit.training.preparing import Resources, check_inner_holdout
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
@@ -108,6 +109,7 @@ def plan_search(
     check_space(study)
     check_pruner(study)
     check_jobs(resources.jobs, memory())
+    check_place(study.cluster)
     with sample_folder(resources.store_dir, keep=not dry) as sample:
         table = images_of(images, study, sample)
         study, draws = draws_of(table, study.override({"split": {"repeats": 1}}), folds)

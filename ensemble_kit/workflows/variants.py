@@ -16,7 +16,7 @@ from ensemble_kit.runs.paths import fold_folder, variant_folder
 from ensemble_kit.runs.variants import Kind, VariantLine, VariantsRecord
 from ensemble_kit.splits.fractions import by_image, with_fraction
 from ensemble_kit.study import EvaluationSpec, StudySpec
-from ensemble_kit.training.fold import read_done, train_once
+from ensemble_kit.training.fold import read_done
 from ensemble_kit.training.preparing import Prepared, fold_job
 from ensemble_kit.training.workers import Workers
 
@@ -66,7 +66,7 @@ def train_variants(
             seed = FoldSeed(spec.split.seed, 0, k)
             job = fold_job(prepared, spec, folds, seed, place, workers, keep_model=False)
             if read_done(job.folder, job.digest) is None:
-                futures.append(workers.submit(train_once, job))
+                futures.append(workers.train(job))
             else:
                 tell("fold_kept", repeat=0, fold=k)
     workers.finish(futures)

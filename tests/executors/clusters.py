@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 WAIT_SECONDS = 300
+NONE: Mapping[str, str] = {}
 AGENTS = ("ray::DashboardA", "ray::RuntimeEnv")
 FEW = "import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2]); "
 """Two cores wherever the tests run: the number of threads has a bearing on the last digits."""
@@ -59,9 +60,11 @@ def agents(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 
 @contextmanager
-def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+def dask_cluster(
+    folder: Path, variables: Mapping[str, str] | None = None, of_all: Mapping[str, str] = NONE
+) -> Iterator[Cluster]:
     """A scheduler and two workers of one thread. variables : of the second worker alone."""
-    file = folder / "scheduler.json"
+    file, of_second = folder / "scheduler.json", {**of_all, **(variables or {})}
     file.unlink(missing_ok=True)
     with begun(folder) as begin:
         common = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -69,14 +72,16 @@ def dask_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> It
         first = begin(module, "--host", "127.0.0.1", "--port", "0", *common)
         wait_until(lambda: file.is_file() and file.stat().st_size > 0)
         worker = ["distributed.cli.dask_worker", "--nthreads", "1", "--host", "127.0.0.1", *common]
-        pids = [begin(*worker), begin(*worker, variables=variables or {})]
+        pids = [begin(*worker, variables=of_all), begin(*worker, variables=of_second)]
         logs = [folder / f"{worker[0]}-{number}.log" for number in (1, 2)]
         wait_until(lambda: all("Registered to:" in log.read_text() for log in logs))
         yield Cluster("dask", json.loads(file.read_text())["address"], (first, *pids), 1)
 
 
 @contextmanager
-def ray_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+def ray_cluster(
+    folder: Path, variables: Mapping[str, str] | None = None, of_all: Mapping[str, str] = NONE
+) -> Iterator[Cluster]:
     """A node of two cores, on which two worker processes run; no token, for it is on loopback."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
     port = free_port()
@@ -85,7 +90,7 @@ def ray_cluster(folder: Path, variables: Mapping[str, str] | None = None) -> Ite
             "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", "2",
             "--node-ip-address", "127.0.0.1", "--port", str(port), "--include-dashboard", "false",
             "--ray-client-server-port", str(free_port()), "--disable-usage-stats",
-            variables={"RAY_worker_niceness": "0"} | dict(variables or {}),
+            variables={"RAY_worker_niceness": "0", **(variables or {}), **of_all},
         )  # fmt: skip
         wait_until(lambda: listens(port))
         yield Cluster("ray", f"127.0.0.1:{port}", (pid,), 2)

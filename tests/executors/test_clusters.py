@@ -35,7 +35,7 @@ def test_a_cluster_gives_the_same_bytes_though_its_processes_die_amid_folds(
         other.send_signal(signal.SIGKILL)
         assert driver.ended() == 0, driver.said
         assert driver.said.count("last blocks epoch 1:") > 3, driver.said
-        wait_until(lambda: not cluster.trainers(), 30)
+        wait_until(lambda: not cluster.trainers(), 120)
     assert rows(place, executor) == local
     manifest = json.loads((place / "runs" / executor / "manifest.json").read_text())
     assert manifest["facts"]["executor"] == executor
@@ -50,7 +50,7 @@ def test_a_killed_driver_leaves_no_process_and_is_resumed(place, local, executor
         driver.wait_for(BEGUN.format(2))
         begun = psutil.Process(driver.process.pid).children(recursive=True)
         assert driver.send(signal.SIGKILL) == -signal.SIGKILL
-    wait_until(lambda: not [p for p in begun if p.is_running() and p not in agents(begun)], 60)
+    wait_until(lambda: not [p for p in begun if p.is_running() and p not in agents(begun)], 180)
     end([p.pid for p in agents(begun)])
     done = give(place, words)
     assert done.returncode == 0, done.stderr
@@ -64,7 +64,7 @@ def test_ctrl_c_ends_the_fold_on_the_cluster_and_leaves_the_cluster(place, tmp_p
         driver.wait_for(BEGUN.format(0))
         assert driver.send(signal.SIGINT) == 130
         assert driver.said.splitlines()[-1].startswith("error: interrupted; what was finished")
-        wait_until(lambda: not cluster.trainers(), 30)
+        wait_until(lambda: not cluster.trainers(), 120)
         assert all(psutil.pid_exists(pid) for pid in cluster.pids)
         assert not (place / "store/events").exists()
 

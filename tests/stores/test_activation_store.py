@@ -2,16 +2,20 @@
 
 import json
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.models.staged import build_staged
 from ensemble_kit.stores import activation_filling as filling
 from ensemble_kit.stores.activation_filling import fill_stores
 from ensemble_kit.stores.activations import ActivationKey, open_store, split_parts
+from ensemble_kit.stores.locks import filling_store
 
 pytest.importorskip("keras")
 N = 45
@@ -120,6 +124,31 @@ def test_an_interrupted_fill_continues_and_ends_with_the_same_bytes(
     fill_stores(staged, stores, pixels, 2, on_progress=again.append)
     assert sum(again) < 2 * N
     assert contents(tmp_path / "two") == contents(tmp_path / "one go")
+
+
+def test_views_that_another_process_fills_are_left_to_it_and_waited_for(tmp_path, staged, pixels):
+    expected = filled(tmp_path / "one", staged, pixels)[0][0].folder.parent
+    (pooled, cut) = (open_store(tmp_path / "two", key(d, t, staged))
+                     for d, t in ((0, "float32"), (2, "float16")))  # fmt: skip
+    other = FileLock(cut.folder / ".view_0.lock")
+    with ThreadPoolExecutor(1) as pool, other:
+        report = pool.submit(fill_stores, staged, [pooled, cut], pixels, 2)
+        limit = time.monotonic() + 60
+        while not cut.ready(1):
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        assert not cut.done_path(0).exists()
+        assert not report.done()
+        other.release()
+        assert report.result().computed == 2 * N
+    assert contents(tmp_path / "two/activations") == contents(expected)
+
+
+def test_a_store_is_not_removed_while_it_is_filled(tmp_path, staged, pixels):
+    (_, cut), _ = filled(tmp_path, staged, pixels)
+    with filling_store(cut.folder), pytest.raises(Timeout):
+        FileLock(cut.folder / "lock", blocking=False).acquire()
+    FileLock(cut.folder / "lock", blocking=False).acquire()
 
 
 def test_a_later_cut_is_computed_from_an_earlier_exact_one(tmp_path, staged, pixels):

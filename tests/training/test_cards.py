@@ -73,6 +73,29 @@ def test_cards_that_are_not_there_are_refused(two_cards, text, said):
         cards_of(text)
 
 
+def test_cards_are_counted_among_those_that_a_scheduler_left(tmp_path, two_cards, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-8932f937")
+    assert cards_of("0,1") == (0, 1)
+    with pytest.raises(StudyError, match=r"no card 2.*lets this command see 2 \(CUDA_VISIBLE_DEV"):
+        cards_of("2")
+    with Workers(1, tmp_path / "events", lambda event: None, ClusterSpec(devices="0,1")) as workers:
+        found = workers.finish([workers.submit(seen, 2.0) for _ in range(2)])
+    assert {card for card, _ in found} == {"5", "GPU-8932f937"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    with pytest.raises(StudyError, match="see 0"):
+        cards_of("0")
+
+
+def test_a_dry_run_looks_for_cards(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for verb in ("cv", "tune"):
+        done = CliRunner().invoke(
+            app, [verb, "--study", str(project / "studies/sample.toml"), "--devices", "0",
+                  "--dry-run", "--store", str(tmp_path / "store")]
+        )  # fmt: skip
+        assert "has none that nvidia-smi lists" in str(done.exception)
+
+
 def test_cards_of_this_machine_are_not_a_clusters(two_cards):
     with pytest.raises(StudyError, match="declare --gpus-per-fold"):
         check_executor(ClusterSpec(executor="dask", devices="0"))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,23 @@ from ensemble_kit.models.views import view_of
 from ensemble_kit.runs.folds import fold_predictions, identity_predictions
 from ensemble_kit.stores.activations import open_store
 from ensemble_kit.stores.pixels import fill_pixels
+from ensemble_kit.training import fold as fold_module
+from ensemble_kit.training.filling import FillJob, fill_task
 from ensemble_kit.training.fold import (
     FoldCancelled,
+    check_whole,
     fold_epochs,
     read_done,
     train_fold,
 )
+from ensemble_kit.training.jobs import packed, unpacked
 from ensemble_kit.training.plan import PixelFacts, plan_stores
 from ensemble_kit.training.preparing import (
-    FillJob,
     Prepared,
     Resources,
-    fill_task,
     find_weights,
     fold_job,
+    for_processes,
     pixel_file,
 )
 
@@ -68,6 +72,56 @@ def job_of(spec, table, folds, folder, *, weights=None, end_to_end=False, fold=0
 def probabilities(job):
     train_fold(job)
     return fold_predictions(job.folder).probabilities
+
+
+def test_a_folder_made_anew_meanwhile_is_not_written_into(
+    tmp_path, table, folds, spec, monkeypatch
+):
+    """As by --overwrite, while the worker of a command that was killed is still at its fold."""
+    job = job_of(spec, table, folds, tmp_path)
+    before = fold_module.pooled_features
+
+    def replaced(*given):
+        job.folder.rename(tmp_path / "removed")
+        job.folder.mkdir()
+        return before(*given)
+
+    monkeypatch.setattr(fold_module, "pooled_features", replaced)
+    with pytest.raises(RunError, match="was replaced while its fold was trained"):
+        train_fold(job)
+    assert not list(job.folder.iterdir())
+
+
+def test_a_fold_that_another_process_wrote_over_is_noticed(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    done = train_fold(job)
+    check_whole(job.folder, done)
+    (job.folder / "predictions.csv").write_text("another's")
+    with pytest.raises(RunError, match="written by another process too"):
+        check_whole(job.folder, done)
+
+
+def test_a_packed_job_is_small_and_trains_the_same(tmp_path, table, folds, spec):
+    job = job_of(spec, table, folds, tmp_path)
+    job = dataclasses.replace(job, metadata={"site/of": np.array(["ä"] * len(table))})
+    small = packed(job, tmp_path / "rows.npz")
+    assert len(ForkingPickler.dumps(small)) < 10_000
+    assert not len(small.image_ids)
+    whole = unpacked(small)
+    for name in ("image_ids", "labels", "groups", "train", "stopping_rows", "held"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(job, name))
+    assert whole.metadata["site/of"].tolist() == job.metadata["site/of"].tolist()
+    assert dataclasses.replace(whole, metadata={}).rows is None
+
+
+def test_a_base_of_ones_own_is_found_from_any_folder(spec):
+    def named(name):
+        own = spec.override({"model": {"backbone": name}})
+        return for_processes(own).model.backbone
+
+    assert named("bases/own.keras") == str(Path("bases/own.keras").absolute())
+    assert named("package.module:function") == "package.module:function"
+    assert named("compact") == "compact"
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 4])

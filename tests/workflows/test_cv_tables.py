@@ -184,6 +184,18 @@ def test_columns_of_one_value_are_left_out_and_said(tmp_path):
     assert any("dead" in note for note in dead.manifest.notes)
 
 
+def test_a_cluster_has_no_effect_on_tables_and_that_is_said(tmp_path):
+    table, x = drawn()
+    told = []
+    spec = study().override({"cluster": {"executor": "dask", "address": "tcp://nowhere:1"}})
+    cross_validate(
+        table, spec, features=x, name="m", runs_dir=tmp_path, resources=Resources(tmp_path / "s"),
+        tell=lambda kind, **facts: told.append((kind, facts)),
+    )  # fmt: skip
+    notes = [note for kind, facts in told if kind == "read" for note in facts["notes"]]
+    assert "a model of a table is fitted on this machine: [cluster] has no effect" in notes
+
+
 def test_what_does_not_fit_together_is_said(tmp_path):
     table, x = drawn()
     cases = [

@@ -1,6 +1,7 @@
 """Executors: one file and one line of the registry each; nobody else knows their names."""
 
 from importlib import import_module
+from typing import Any
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.study.cluster import ClusterSpec
@@ -40,6 +41,11 @@ def _check_of_this_machine(cluster: ClusterSpec) -> None:
             f"--address {cluster.address}: the executor {cluster.executor!r} is this machine; "
             "name the cluster's with --executor, or leave the address out"
         )
+    if cluster.stage or cluster.stage_dir:
+        raise StudyError(
+            f"--stage is for workers of a cluster, and the executor {cluster.executor!r} is this "
+            "machine: name --executor, or leave it out"
+        )
     if cluster.gpus or cluster.memory:
         name, value = ("gpus", cluster.gpus) if cluster.gpus else ("memory", cluster.memory)
         raise StudyError(
@@ -49,9 +55,20 @@ def _check_of_this_machine(cluster: ClusterSpec) -> None:
         )
 
 
+def check_place(cluster: ClusterSpec) -> None:
+    """As :func:`check_executor`, and StudyError where cards, a package or a cluster are not there;
+    nothing is begun."""
+    check_executor(cluster)
+    _class_of(cluster).check(cluster)
+
+
 def open_executor(cluster: ClusterSpec, jobs: int) -> Executor:
     """Begin or reach what a study names. jobs : tasks at a time on each machine."""
     check_executor(cluster)
-    module, _, name = EXECUTORS[cluster.executor].partition(":")
-    made: Executor = getattr(import_module(module), name)(cluster, jobs)
+    made: Executor = _class_of(cluster)(cluster, jobs)
     return made
+
+
+def _class_of(cluster: ClusterSpec) -> Any:
+    module, _, name = EXECUTORS[cluster.executor].partition(":")
+    return getattr(import_module(module), name)

@@ -6,16 +6,20 @@ that a cluster's own scheduler finds it a place.
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.models.device import configured_backend
+from ensemble_kit.study.cluster import ClusterSpec
+from ensemble_kit.training.executors.line import Stage
 
+T = TypeVar("T")
 CONNECT_SECONDS = 5.0
 BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Clusters set these for their workers, and they would overrule OMP_NUM_THREADS."""
@@ -49,7 +53,8 @@ class Terms:
 
     versions : package -> version. places : folder -> content of its mark, by which a worker tells
     that it sees the same folder. lease : file that the driver touches while it lives. token : of
-    this command. generation : processes begun for an earlier one are not used again.
+    this command. generation : processes begun for an earlier one are not used again. stage : how
+    the command is reached where no folder is shared.
     """
 
     versions: Mapping[str, str]
@@ -57,6 +62,7 @@ class Terms:
     lease: Path
     token: str
     generation: int = 0
+    stage: Stage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +79,20 @@ class Task:
 class Executor(Protocol):
     """jobs : tasks at a time. threads : of each. widest : threads of a task that has all of a
     worker to itself. most : what the best provided worker can give a task; None where that is not
-    known. remote : whether tasks need ``terms``, for workers may be other machines."""
+    known. remote : whether tasks need ``terms``, for workers may be other machines. near : host and
+    port of the cluster as this machine reaches it; None where it is this machine."""
 
     jobs: int
     threads: int
     widest: int
     most: Need | None
     remote: bool
+    near: tuple[str, int] | None
+
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        """StudyError where it can be told without beginning anything that it would not work."""
+        ...
 
     def submit(self, task: Task) -> "Future[Any]":
         """Hand a task over. The future holds the answer, what the task raised, TaskLostError or
@@ -110,8 +123,8 @@ def environment_of(threads: int) -> dict[str, str | None]:
     }
 
 
-def check_listening(address: str, usual_port: int) -> None:
-    """StudyError where nobody listens at an address such as ``tcp://host:8786``."""
+def place_of(address: str, usual_port: int) -> tuple[str, int]:
+    """Host and port of an address such as ``tcp://host:8786``; StudyError where it has none."""
     parts = urlsplit(address if "//" in address else f"//{address}")
     try:
         host, port = parts.hostname, parts.port or usual_port
@@ -121,6 +134,12 @@ def check_listening(address: str, usual_port: int) -> None:
         raise StudyError(
             f"--address {address!r} names no host: write it as tcp://HOST:{usual_port}"
         )
+    return host, port
+
+
+def check_listening(address: str, usual_port: int) -> tuple[str, int]:
+    """Host and port of an address; StudyError where nobody listens there."""
+    host, port = place_of(address, usual_port)
     try:
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except OSError as error:
@@ -129,6 +148,14 @@ def check_listening(address: str, usual_port: int) -> None:
             f"--address {address}: nobody listens at {host}:{port} ({reason.lower()}); start the "
             "cluster, or name the address that its scheduler printed"
         ) from None
+    return host, port
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What a call gives; TimeoutError where that takes longer (the call is left to itself)."""
+    found: Future[T] = Future()
+    threading.Thread(target=settled, args=(found, call), daemon=True).start()
+    return found.result(seconds)
 
 
 def missing(executor: str, package: str) -> StudyError:

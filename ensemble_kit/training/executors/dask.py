@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from ensemble_kit.core import machine
@@ -19,7 +20,9 @@ from ensemble_kit.training.executors.base import (
     first_line,
     missing,
     no_worker,
+    place_of,
     settled,
+    within,
 )
 from ensemble_kit.training.executors.seat import end_seats, run_in_seat
 
@@ -36,21 +39,26 @@ class DaskExecutor:
 
     remote = True
 
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        if find_spec("distributed") is None:
+            raise missing(cluster.executor, "distributed")
+        if cluster.address:
+            check_listening(cluster.address, PORT)
+
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
-        try:
-            import distributed
-        except ImportError:
-            raise missing(cluster.executor, "distributed") from None
+        self.check(cluster)
+        import distributed
+
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         self._address = cluster.address
         self._client: Any = None
         self._own: Any = None
         self._tokens: set[str] = set()
         self._waiting: list[Any] = []
+        self.near = place_of(self._address, PORT) if self._address else None
         cores = machine.cores()
-        if self._address:
-            check_listening(self._address, PORT)
-        else:
+        if not self._address:
             self._own = distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=max(1, cores // jobs), processes=True,
                 host=HERE, dashboard_address=f"{HERE}:0", worker_dashboard_address=f"{HERE}:0",
@@ -97,7 +105,15 @@ class DaskExecutor:
         return found
 
     def ask(self, work: Callable[..., Any], *arguments: object) -> Mapping[str, Any]:
-        answers: Mapping[str, Any] = self._client.run(work, *arguments, on_error="return")
+        try:
+            answers: Mapping[str, Any] = within(
+                WAIT_SECONDS, partial(self._client.run, work, *arguments, on_error="return")
+            )
+        except TimeoutError:
+            raise RunError(
+                f"a worker of {self._address or 'this machine'} has not answered for "
+                f"{WAIT_SECONDS:.0f} s; end it, or wait for it, and give the command again"
+            ) from None
         return answers
 
     def renew(self) -> None:
@@ -109,9 +125,10 @@ class DaskExecutor:
         try:
             self._client.cancel(list(self._waiting), force=True)
             for token in self._tokens:
-                self._client.run(end_seats, token, on_error="ignore")
+                ask = partial(self._client.run, end_seats, token, on_error="ignore")
+                within(CLOSE_SECONDS, ask)
         except (OSError, RuntimeError, distributed.TimeoutError):
-            pass  # the scheduler is gone, and with it what there was to end
+            pass  # the scheduler is gone, or a worker silent: what there is ends by its lease
         self._leave()
 
     def _leave(self) -> None:

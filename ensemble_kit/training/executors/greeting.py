@@ -9,10 +9,11 @@ from importlib import metadata
 from pathlib import Path
 
 from ensemble_kit.core.disk import make_folder, writing
-from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.errors import EnsembleKitError, RunError
 from ensemble_kit.core.version import __version__
 from ensemble_kit.models.device import configured_backend
-from ensemble_kit.training.executors.base import Executor, Terms
+from ensemble_kit.training.executors.base import CONNECT_SECONDS, Executor, Terms
+from ensemble_kit.training.executors.line import Stage
 
 PLACE = ".place"
 """A hidden file of a folder that drivers and workers share; holds a name drawn by chance."""
@@ -64,14 +65,34 @@ def complaint_here(terms: Terms, version: str) -> str | None:
             return complaint
     if (complaint := _other_version("ensemble_kit", version, __version__)) is not None:
         return complaint
+    if terms.stage is not None:
+        return _unreached(terms.stage)
     unseen = _unseen(terms.places)
     if not unseen:
         return None
     return (
         f"does not see the folder {unseen[0]} of this machine (there is none, or another of that "
         "name): driver and workers need one shared folder, under the same path, for --store and "
-        "the results"
+        "the results; --stage needs none"
     )
+
+
+def _unreached(stage: Stage) -> str | None:
+    """What is wrong with a worker's folder for files, or with its way to the command."""
+    try:
+        marked([stage.here()])
+    except EnsembleKitError as error:
+        return f"cannot keep files there: {error}"
+    try:
+        socket.create_connection((stage.host, stage.port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        return (
+            f"does not reach this command at {stage.host}:{stage.port} ({reason.lower()}), where "
+            "workers fetch files with --stage: let them through to its ports, or use a shared "
+            "folder without --stage"
+        )
+    return None
 
 
 def check_here(terms: Terms) -> None:

@@ -23,7 +23,11 @@ NEVER = "1e15"
 class LocalExecutor:
     """``jobs`` processes, each with its share of the cores; on each card where cards are named."""
 
-    remote, most = False, None
+    remote, most, near = False, None, None
+
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        cards_of(cluster.devices)
 
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
         self._cards, self._on_each = cards_of(cluster.devices), jobs

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 from ensemble_kit.core import machine
@@ -18,6 +19,7 @@ from ensemble_kit.training.executors.base import (
     first_line,
     missing,
     no_worker,
+    place_of,
     settled,
 )
 from ensemble_kit.training.executors.seat import run_in_seat
@@ -33,18 +35,23 @@ class RayExecutor:
 
     remote = True
 
+    @staticmethod
+    def check(cluster: ClusterSpec) -> None:
+        if find_spec("ray") is None:
+            raise missing(cluster.executor, "ray")
+        if cluster.address:
+            check_listening(cluster.address, PORT)
+
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise missing(cluster.executor, "ray") from None
+        self.check(cluster)
+        import ray
+
         self._ray, self._address = ray, cluster.address
         self._waiting: set[Any] = set()
+        self.near = place_of(self._address, PORT) if self._address else None
         cores = machine.cores()
         asked: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-        if self._address:
-            check_listening(self._address, PORT)
-        else:
+        if not self._address:
             self.threads = max(1, cores // jobs)
             asked |= {
                 "num_cpus": jobs * self.threads,

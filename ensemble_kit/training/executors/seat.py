@@ -28,8 +28,9 @@ from ensemble_kit.training.executors.base import (
     Terms,
 )
 from ensemble_kit.training.executors.greeting import check_here
+from ensemble_kit.training.executors.line import Stage, alive
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, CALL_SECONDS = 0.5, 2.0
 SILENT_SECONDS = 180
 """The driver is taken for dead once its lease has not been touched for so long; more than the
 minute for which a network disk may show an old time."""
@@ -86,6 +87,27 @@ class Lease:
         return time.monotonic() - self._since < SILENT_SECONDS
 
 
+class CallLease:
+    """The same by asking the driver, where no folder is shared."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._asked, self._heard = stage, 0.0, time.monotonic()
+
+    def kept(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked < CALL_SECONDS:
+            return True
+        self._asked = now
+        if (answer := alive(self._stage)) is None:
+            return now - self._heard < SILENT_SECONDS
+        self._heard = now
+        return answer
+
+
+def lease_of(terms: Terms) -> Lease | CallLease:
+    return Lease(terms.lease) if terms.stage is None else CallLease(terms.stage)
+
+
 class Seat:
     """A process, and the pipe to it."""
 
@@ -108,7 +130,7 @@ class Seat:
 
     def do(self, task: Task) -> Outcome:
         """Raises EOFError or OSError where the process ends, AbandonedError."""
-        lease = Lease(self.terms.lease)
+        lease = lease_of(self.terms)
         self._pipe.send((task.work, task.arguments))
         while not self._pipe.poll(POLL_SECONDS):
             if not lease.kept():
@@ -168,7 +190,7 @@ def _run(task: Task, terms: Terms) -> Outcome:
         except BaseException:
             seat.end()
             raise
-        if Lease(terms.lease).kept():
+        if lease_of(terms).kept():
             _kept.keep(seat)
         else:  # the driver has gone since, and nobody would end it any more
             seat.end()
