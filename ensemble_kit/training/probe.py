@@ -141,26 +141,40 @@ def _choose_ridge(
     """
     if len(blocks) < 2:
         return 1.0, float("nan"), None
-    fits: list[SoftmaxFit] = []
+    fits: dict[float, list[SoftmaxFit]] = {}
     sizes = np.array([float(block.weights.sum()) for block in blocks])
 
-    def left_out(ridge: float) -> tuple[float, float, SoftmaxFit | None]:
-        fits[:] = fit_without_each(blocks, n_classes, ridge, axes, fits)
-        losses = [_averaged_loss(b, fit, views) for b, fit in zip(blocks, fits, strict=True)]
-        return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), fits[0]
+    def left_out(ridge: float, factor: float = 1.0) -> tuple[float, float, SoftmaxFit | None]:
+        begin = _ahead(fits.get(ridge / factor), fits.get(ridge / factor**2))
+        found = fits[ridge] = fit_without_each(blocks, n_classes, ridge, axes, begin)
+        losses = [_averaged_loss(b, fit, views) for b, fit in zip(blocks, found, strict=True)]
+        return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), found[0]
 
     n_images = sum(len(block.x) for block in blocks) // views
     first = left_out(2.0 ** round(np.log2(ROWS_AT_ONE / n_images)))
     best = first
     for factor in (0.5, 2.0):
         while WEAKEST <= best[0] * factor <= STRONGEST:
-            tried = left_out(best[0] * factor)
+            tried = left_out(best[0] * factor, factor)
             if tried[1] >= best[1]:
                 break
             best = tried
         if best is not first:
             break
     return best
+
+
+def _ahead(
+    last: list[SoftmaxFit] | None, before: list[SoftmaxFit] | None
+) -> list[SoftmaxFit] | None:
+    """Where fits at the next penalty of a row of them will be about: as far from the last as that
+    is from the one before it."""
+    if last is None or before is None:
+        return last
+    return [
+        SoftmaxFit(2 * near.kernel - far.kernel, 2 * near.bias - far.bias)
+        for near, far in zip(last, before, strict=True)
+    ]
 
 
 def _averaged_loss(block: Block, fit: SoftmaxFit, views: int) -> float:
