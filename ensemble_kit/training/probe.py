@@ -5,8 +5,9 @@ It is the floor that a network has to beat, and the head that training the last 
 out-of-distribution", ICLR 2022). The penalty is chosen by inner folds of whole groups.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,19 @@ class Probe:
     inner_loss: float
     train_loss: float
 
+    @property
+    def n_inputs(self) -> int:
+        return len(self.kernel)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is written of it, each under its field's name."""
+        return {"kernel": self.kernel, "bias": self.bias, "ridge": np.float64(self.ridge)}
+
+    @staticmethod
+    def of_arrays(arrays: Mapping[str, NDArray[Any]]) -> "Probe":
+        nothing = float("nan")
+        return Probe(arrays["kernel"], arrays["bias"], float(arrays["ridge"]), nothing, nothing)
+
     def probabilities(self, features: Float32s) -> Floats:
         """(m, C); each row sums to 1."""
         fit = SoftmaxFit(self.kernel.astype(np.float64), self.bias.astype(np.float64))
@@ -73,7 +87,7 @@ def fit_probe(
     inner = inner_folds(groups[rows], labels[rows], INNER_FOLDS, generator)
     parts = [rows[inner == k] for k in np.unique(inner)]
     features = [_features(read, part, views) for part in parts]
-    mean, scale = _standardise(features)
+    mean, scale = standardise(features)
     axes = principal_axes(features)
     blocks = []
     for part in parts:
@@ -116,7 +130,7 @@ def _features(read: ReadFeatures, rows: Ints, views: int) -> Float32s:
     return x
 
 
-def _standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
+def standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
     """Give every feature mean 0 and deviation 1 over all parts, in place; returns both (F,)."""
     n = sum(len(part) for part in features)
     mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in features], axis=0) / n

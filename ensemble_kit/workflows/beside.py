@@ -147,7 +147,8 @@ def outputs_of_member(
     rows = np.arange(len(image_ids))
     inputs = TableInputs(x, columns)
     p = [model.probabilities(inputs, rows) for model in member.tables]
-    return FoldOutputs(np.stack(p), np.empty((len(p), len(rows), 0), np.float32))
+    found = [np.empty((len(rows), 0)) if x is None else m.compared(x) for m in member.tables]
+    return FoldOutputs(np.stack(p), np.stack(found).astype(np.float32))
 
 
 def _features(shipped: Shipped, given: GivenFeatures) -> dict[str, FeatureTable]:
