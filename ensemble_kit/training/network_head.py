@@ -79,7 +79,8 @@ def fit_network(
     left_out = np.unique(inner) if inner.any() else [-1]
     nets = []
     for k in left_out:
-        nets.append(_train(x, y, w, inner != k, n_classes, spec, generator.spawn(1)[0]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            nets.append(_train(x, y, w, inner != k, n_classes, spec, generator.spawn(1)[0]))
     hidden = np.stack([net.layers[0] for net in nets]) / scale[:, None].astype(np.float32)
     moved = np.stack([net.layers[1] for net in nets]) - mean.astype(np.float32) @ hidden
     return NetworkHead(

@@ -67,9 +67,11 @@ def test_a_features_run_is_a_run_its_models_are_read_back_and_rows_are_found_by_
         run(tmp_path, table, study(), x * 2)
 
 
-def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path):
+@pytest.mark.parametrize("head", ["probe", "network"])
+def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path, head):
     table, x = drawn()
-    spec = study(inputs="features", metadata=("age", "sex"))
+    spec = study(inputs="features", metadata=("age", "sex"), hidden_units=4)
+    spec = spec.override({"training": {"head": head}})
     first = run(tmp_path, table, spec, x, "one")
     folds = first.record.folds
     labels = table.labels.copy()
@@ -214,6 +216,6 @@ def test_npz_and_csv_give_the_same_and_objects_are_never_unpickled(tmp_path):
 def test_an_old_image_study_keeps_its_digest():
     spec = StudySpec()
     model = {n: v for n, v in spec.model.model_dump().items()
-             if n not in ("inputs", "metadata", "metadata_anyway")}  # fmt: skip
+             if n not in ("inputs", "metadata", "metadata_anyway", "hidden_units")}  # fmt: skip
     assert spec._model_as_ever() == model
     assert study(metadata=("age",)).digest != study().digest
