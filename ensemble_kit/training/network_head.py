@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.records import Floats, Ints
+from ensemble_kit.posthoc.convex.softmax_regression import Float32s
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.phases import cosine_share
-from ensemble_kit.training.probe import INNER_FOLDS, Float32s, inner_folds, standardise
+from ensemble_kit.training.probe import INNER_FOLDS, inner_folds, standardise
 
 KEPT_OF_MEAN, KEPT_OF_SQUARES, LEAST = 0.9, 0.999, 1e-7
 """AdamW's constants, as Keras has them."""
@@ -81,13 +82,15 @@ def fit_network(
     for k in left_out:
         with np.errstate(over="ignore", invalid="ignore"):
             nets.append(_train(x, y, w, inner != k, n_classes, spec, generator.spawn(1)[0]))
-    hidden = np.stack([net.layers[0] for net in nets]) / scale[:, None].astype(np.float32)
-    moved = np.stack([net.layers[1] for net in nets]) - mean.astype(np.float32) @ hidden
+    hidden, hidden_bias, kernel, bias = (
+        np.stack([net.layers[place] for net in nets]) for place in range(4)
+    )
+    hidden = np.asarray(hidden / scale[:, None], np.float32)
     return NetworkHead(
         hidden,
-        moved,
-        np.stack([net.layers[2] for net in nets]),
-        np.stack([net.layers[3] for net in nets]),
+        np.asarray(hidden_bias - mean @ hidden, np.float32),
+        kernel,
+        bias,
         np.array([net.epoch for net in nets]),
         float(np.mean([net.loss for net in nets])),
     )
@@ -136,9 +139,9 @@ def _train(
             batch = order[first : first + size]
             seen = x[batch]
             scores = seen @ hidden + hidden_bias
-            mask = (generator.random(scores.shape, np.float32) < keep) * np.float32(1 / keep)
-            mask *= scores > 0
-            active = scores * mask
+            kept = (generator.random(scores.shape, np.float32) < keep) & (scores > 0)
+            mask = np.where(kept, np.float32(1 / keep), np.float32(0))
+            active = np.asarray(scores * mask, np.float32)
             residual = _softmax(active @ kernel + bias)
             residual -= np.float32(smooth / n_classes)
             residual[np.arange(len(batch)), labels[batch]] -= np.float32(1 - smooth)

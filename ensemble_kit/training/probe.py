@@ -131,7 +131,10 @@ def _features(read: ReadFeatures, rows: Ints, views: int) -> Float32s:
 
 
 def standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
-    """Give every feature mean 0 and deviation 1 over all parts, in place; returns both (F,)."""
+    """Give every feature mean 0 and deviation 1 over all parts, in place; returns both (F,).
+
+    One that hardly differs from its own mean is rounding noise, and keeps its deviation.
+    """
     n = sum(len(part) for part in features)
     mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in features], axis=0) / n
     mean32 = mean.astype(np.float32)
@@ -139,7 +142,8 @@ def standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
         part -= mean32
     squares = [np.einsum("ij,ij->j", part, part) for part in features]
     deviation = np.sqrt(np.sum(squares, axis=0, dtype=np.float64) / n)
-    scale = np.where(deviation > 1e-6 * max(float(deviation.max()), 1e-30), deviation, 1.0)
+    noise = np.maximum(1e-6 * np.abs(mean), 1e-12 * float(deviation.max()))
+    scale = np.where(deviation > noise, deviation, 1.0)
     for part in features:
         part /= scale.astype(np.float32)
     return mean32.astype(np.float64), scale

@@ -20,6 +20,7 @@ from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
 from ensemble_kit.data.features import FeatureTable
 from ensemble_kit.models.draws import PROBE, FoldSeed
+from ensemble_kit.posthoc.convex.softmax_regression import Float32s
 from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import FoldDone, write_fold_predictions, write_fold_probe
 from ensemble_kit.runs.paths import DONE, ENCODERS, FEATURES, TABLE_MODEL, WITHOUT_METADATA
@@ -28,7 +29,7 @@ from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import class_weights
 from ensemble_kit.training.head import score_shift
 from ensemble_kit.training.network_head import NetworkHead, fit_network
-from ensemble_kit.training.probe import Float32s, Probe, fit_probe, shifted
+from ensemble_kit.training.probe import Probe, fit_probe, shifted
 from ensemble_kit.training.trees import Trees, fit_trees
 
 ROWS_AT_ONCE = 1024
@@ -182,8 +183,8 @@ def fit_table_fold(
         names.append(FEATURES)
     for name, seen in _linear_models_beside(inputs, spec).items():
         linear = spec.override({"training": {"head": "probe"}})
-        p = fit_table_model(seen, table, train, linear, seed).probabilities(seen, held)
-        rows = Predictions(table.image_ids[held], table.class_names, p)
+        of_linear = fit_table_model(seen, table, train, linear, seed).probabilities(seen, held)
+        rows = Predictions(table.image_ids[held], table.class_names, of_linear)
         names.append(write_fold_probe(folder, rows, name))
     seconds = time.perf_counter() - began
     done = FoldDone(

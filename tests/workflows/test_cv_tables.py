@@ -90,6 +90,19 @@ def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path, head):
     assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("head", ["probe", "network"])
+def test_the_unit_of_a_column_does_not_matter(tmp_path, head):
+    table, x = drawn()
+    x = x.astype(np.float32)
+    units = np.float32([2.0**20, 1, 1, 1, 1, 1, 1, 2.0**-14])
+    spec = study(hidden_units=8).override({"training": {"head": head}})
+    found = [
+        run(tmp_path, table, spec, given, name).record.predictions.probabilities
+        for name, given in (("a", x), ("b", x * units))
+    ]
+    assert np.abs(found[0] - found[1]).max() < 1e-4
+
+
 def test_metadata_alone_is_a_member_that_no_pickle_keeps(tmp_path):
     table, _ = drawn()
     done = run(tmp_path, table, study(inputs="metadata", metadata=("age", "sex", "localization")))
