@@ -116,7 +116,7 @@ def _train(
     shapes = ((x.shape[1], units), (units,), (units, n_classes), (n_classes,))
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     theta = np.zeros(ends[-1], np.float32)
-    slope, mean, square = (np.zeros_like(theta) for _ in range(3))
+    slope, mean, square, spare = (np.zeros_like(theta) for _ in range(4))
 
     def layers(flat: Float32s) -> list[Float32s]:
         return [p.reshape(s) for p, s in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
@@ -152,12 +152,18 @@ def _train(
             step += 1
             share = cosine_share(step - 1, steps * epochs, training.warmup) if cosine else 1.0
             now = rate * share
-            mean += (1 - KEPT_OF_MEAN) * (slope - mean)
-            square += (1 - KEPT_OF_SQUARES) * (slope * slope - square)
+            mean *= KEPT_OF_MEAN
+            mean += np.multiply(slope, 1 - KEPT_OF_MEAN, out=spare)
+            square *= KEPT_OF_SQUARES
+            np.multiply(slope, slope, out=slope)
+            square += np.multiply(slope, 1 - KEPT_OF_SQUARES, out=spare)
             for decayed in (hidden, kernel):
                 decayed *= np.float32(1 - now * training.weight_decay)
             unbiased = now * np.sqrt(1 - KEPT_OF_SQUARES**step) / (1 - KEPT_OF_MEAN**step)
-            theta -= np.float32(unbiased) * mean / (np.sqrt(square) + np.float32(LEAST))
+            np.sqrt(square, out=spare)
+            spare += LEAST
+            np.divide(mean, spare, out=spare)
+            theta -= np.multiply(spare, float(unbiased), out=spare)
         if not np.isfinite(theta).all():
             raise StudyError(
                 f"the network head's loss diverged in epoch {epoch}: lower training.head_lr "
