@@ -5,6 +5,7 @@ groups, whose loss says after which epoch it was best; so no row of the fold tha
 judged on, and none that a network was trained on, chooses when that network stops.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from ensemble_kit.training.phases import cosine_share
 from ensemble_kit.training.probe import INNER_FOLDS, inner_folds, standardise
 
 KEPT_OF_MEAN, KEPT_OF_SQUARES, LEAST = 0.9, 0.999, 1e-7
-"""AdamW's constants, as Keras has them."""
+"""Adam's constants, as Keras has them."""
 LEAST_STEPS = 1500
 """Steps that a network may take at least, however few epochs: small sets have few steps in each."""
 ReadRows = Callable[[Ints], Float32s]
@@ -105,6 +106,29 @@ class _Trained:
     loss: float
 
 
+class _Adam:
+    """Kingma & Ba, "Adam", ICLR 2015; the decay of AdamW is applied beside it."""
+
+    def __init__(self, size: int) -> None:
+        self.steps = 0
+        self._mean, self._square, self._spare = np.zeros((3, size), np.float32)
+
+    def step(self, theta: Float32s, slope: Float32s, rate: float) -> None:
+        """Move ``theta`` by one step against ``slope``, which is overwritten."""
+        self.steps += 1
+        mean, square, spare = self._mean, self._square, self._spare
+        mean *= KEPT_OF_MEAN
+        mean += np.multiply(slope, 1 - KEPT_OF_MEAN, out=spare)
+        square *= KEPT_OF_SQUARES
+        np.multiply(slope, slope, out=slope)
+        square += np.multiply(slope, 1 - KEPT_OF_SQUARES, out=spare)
+        np.sqrt(square, out=spare)
+        spare += LEAST
+        np.divide(mean, spare, out=spare)
+        unbiased = math.sqrt(1 - KEPT_OF_SQUARES**self.steps) / (1 - KEPT_OF_MEAN**self.steps)
+        theta -= np.multiply(spare, rate * unbiased, out=spare)
+
+
 def _train(
     x: Float32s, labels: Ints, weights: Float32s, used: NDArray[np.bool_], n_classes: int,
     spec: StudySpec, generator: np.random.Generator,
@@ -116,7 +140,7 @@ def _train(
     shapes = ((x.shape[1], units), (units,), (units, n_classes), (n_classes,))
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     theta = np.zeros(ends[-1], np.float32)
-    slope, mean, square, spare = (np.zeros_like(theta) for _ in range(4))
+    slope, adam = np.zeros_like(theta), _Adam(len(theta))
 
     def layers(flat: Float32s) -> list[Float32s]:
         return [p.reshape(s) for p, s in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
@@ -129,7 +153,7 @@ def _train(
     size = training.batch_size
     steps = -(-len(rows) // size)
     epochs = max(training.head_epochs, -(-LEAST_STEPS // steps))
-    rate, step = training.head_lr, 0
+    rate = training.head_lr
     best, since = _Trained([part.copy() for part in own], 0, np.inf), 0
     halve_after = max(1, training.patience // 2)
     cosine = training.schedule == "cosine"
@@ -149,21 +173,10 @@ def _train(
             back = (residual @ kernel.T) * mask
             of_hidden[:], of_hidden_bias[:] = seen.T @ back, back.sum(axis=0)
             of_kernel[:], of_bias[:] = active.T @ residual, residual.sum(axis=0)
-            step += 1
-            share = cosine_share(step - 1, steps * epochs, training.warmup) if cosine else 1.0
-            now = rate * share
-            mean *= KEPT_OF_MEAN
-            mean += np.multiply(slope, 1 - KEPT_OF_MEAN, out=spare)
-            square *= KEPT_OF_SQUARES
-            np.multiply(slope, slope, out=slope)
-            square += np.multiply(slope, 1 - KEPT_OF_SQUARES, out=spare)
+            share = cosine_share(adam.steps, steps * epochs, training.warmup) if cosine else 1.0
             for decayed in (hidden, kernel):
-                decayed *= np.float32(1 - now * training.weight_decay)
-            unbiased = now * np.sqrt(1 - KEPT_OF_SQUARES**step) / (1 - KEPT_OF_MEAN**step)
-            np.sqrt(square, out=spare)
-            spare += LEAST
-            np.divide(mean, spare, out=spare)
-            theta -= np.multiply(spare, float(unbiased), out=spare)
+                decayed *= np.float32(1 - rate * share * training.weight_decay)
+            adam.step(theta, slope, rate * share)
         if not np.isfinite(theta).all():
             raise StudyError(
                 f"the network head's loss diverged in epoch {epoch}: lower training.head_lr "

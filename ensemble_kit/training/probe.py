@@ -54,7 +54,7 @@ class Probe:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is written of it, each under its field's name."""
-        return {"kernel": self.kernel, "bias": self.bias, "ridge": np.float64(self.ridge)}
+        return {"kernel": self.kernel, "bias": self.bias, "ridge": np.asarray(self.ridge)}
 
     @staticmethod
     def of_arrays(arrays: Mapping[str, NDArray[Any]]) -> "Probe":
