@@ -1,6 +1,7 @@
 """A fold model of a table: features made elsewhere, metadata, or both; no image, no framework."""
 
 import io
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -86,11 +87,13 @@ class TableModel:
         return shifted(p, self.shift)
 
     def compared(self, x: Float32s) -> Float32s:
-        """(m, F) features as they are compared with those of other images: standardised; (m, 0)
-        where the model does not know how."""
+        """(m, F + 1) features as they are compared with those of other images: standardised, beside
+        a constant, so that rows brought to length 1 still differ in size; (m, 0) where the model
+        does not know how."""
         if self.spread is None:
             return np.empty((len(x), 0), np.float32)
-        return np.asarray((x - self.spread[0]) / self.spread[1])
+        constant = np.full((len(x), 1), math.sqrt(x.shape[1]), np.float32)
+        return np.hstack([(x - self.spread[0]) / self.spread[1], constant])
 
     def write(self, folder: Path) -> tuple[str, ...]:
         """Encoders as JSON, numbers as npz; the names written."""

@@ -90,6 +90,16 @@ def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path, head):
     assert np.array_equal(ours, theirs)
 
 
+def test_features_unlike_all_others_are_new_in_direction_and_in_size(tmp_path):
+    table, x = drawn()
+    done = run(tmp_path, table, study(), x)
+    usual = done.predict(features=x)["novelty"]
+    assert 30 < usual.mean() < 70
+    one = np.eye(8)[0] * 40
+    for strange in (x + one, x - one, x * 30):
+        assert done.predict(features=strange)["novelty"].min() > 95
+
+
 @pytest.mark.parametrize("head", ["probe", "network"])
 def test_the_unit_of_a_column_does_not_matter(tmp_path, head):
     table, x = drawn()
