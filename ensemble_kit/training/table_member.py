@@ -163,8 +163,9 @@ def _spread(x: Float32s, rows: Ints) -> Float32s:
     """(2, F) mean and deviation of some rows, 1 where they have none."""
     pieces = np.array_split(rows, max(1, len(rows) // ROWS_AT_ONCE))
     mean = np.sum([x[piece].sum(axis=0, dtype=np.float64) for piece in pieces], axis=0) / len(rows)
-    squares = [np.square(x[piece] - mean).sum(axis=0) for piece in pieces]
-    deviation = np.sqrt(np.sum(squares, axis=0) / len(rows))
+    centred = (x[piece] - mean.astype(np.float32) for piece in pieces)
+    squares = [np.einsum("ij,ij->j", part, part) for part in centred]
+    deviation = np.sqrt(np.sum(squares, axis=0, dtype=np.float64) / len(rows))
     return np.stack([mean, np.where(deviation > 0, deviation, 1.0)]).astype(np.float32)
 
 
