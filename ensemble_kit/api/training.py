@@ -121,12 +121,15 @@ def tune(
     jobs: int = 1,
     resume: bool = False,
     nested: bool = False,
+    features: Any = None,
     track: Literal["mlflow", "wandb"] | None = None,
     progress: bool = True,
 ) -> "FinishedSearch":
     """Search a study's settings with Optuna; every trial on the same folds, poor ones stopped.
 
-    study : with a search space; default: ``studies/ham10000.toml`` below the working directory.
+    study : with a search space; default: ``studies/ham10000.toml`` below the working directory, of
+    features the package's own. features : file or DataFrame of features made elsewhere, in place
+    of images: their head is searched.
     storage : database address shared by several workers. minutes : begin no fold after so long.
     resume : continue or join a search of this name. nested : also measure the optimism of the
     search by nested cross-validation. track : as in ``cross_validate``.
@@ -141,7 +144,7 @@ def tune(
     from ensemble_kit.workflows.inputs import default_search_study
     from ensemble_kit.workflows.search import tune as run
 
-    study = study or default_search_study()
+    study = study or default_search_study(of_features=features is not None)
     resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
     with (
         open_tracking(track, note) as tracked,
@@ -150,7 +153,7 @@ def tune(
         found = run(
             images, study, folds=folds, trials=trials, name=name, studies_dir=Path(studies_dir),
             storage=storage, minutes=minutes, resume=resume, nested=nested, resources=resources,
-            command="ek.tune(…)", tell=tell_all(shown.tell, tracked.tell),
+            features=features, command="ek.tune(…)", tell=tell_all(shown.tell, tracked.tell),
         )  # fmt: skip
         tracked.finish_search(found)
         return found

@@ -46,9 +46,9 @@ def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Eval
 
 
 def print_against_probe(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The network beside the linear probe on its own frozen features."""
+    """The network beside the linear probe on its frozen features, or on those given."""
     names = {"network": "network", "probe": "linear probe"}
-    _print_pairs(rows, names, "network against its own frozen features")
+    _print_pairs(rows, names, "network against the linear probe on the same features")
 
 
 def print_metadata_adds(rows: Sequence[Mapping[str, Any]]) -> None:

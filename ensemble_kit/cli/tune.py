@@ -21,11 +21,20 @@ def tune(
             "--study",
             metavar="FILE.toml",
             help="Study file with a search space; default: studies/ham10000.toml below the working "
-            "directory.",
+            "directory, with --features the package's own.",
             show_default=False,
         ),
     ] = None,
     data: options.Data = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Features made elsewhere (npz with ids and x, parquet or CSV) in place of images: "
+            "search their head.",
+            show_default=False,
+        ),
+    ] = None,
     trials: Annotated[
         int | None,
         typer.Option(min=1, help=f"Trials, the study's defaults first; {STUDY_DEFAULT} 20)"),
@@ -137,9 +146,10 @@ def tune(
     tune --study S.toml --data DIR --dry-run   which stores, how large, how long
     tune --study S.toml --data DIR --trials 20
     tune --study S.toml --data DIR --resume    goes on where it was interrupted
+    tune --data DIR --features FILE            the head of features made elsewhere
     """
     from ensemble_kit.cli.training_tables import print_not_decoded
-    from ensemble_kit.cli.tune_tables import print_nested, print_search, print_space_cost
+    from ensemble_kit.cli.tune_tables import print_nested, print_search, print_search_plan
     from ensemble_kit.progress.search import SearchProgress
     from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
@@ -149,23 +159,25 @@ def tune(
 
     changes: dict[str, dict[str, Any]] = {
         "data": options.data_changes(data, duplicates, columns, group_pattern, label_level,
-                                     map_labels, min_groups),
+                                     map_labels, min_groups)
+        | {"features": None if features is None else str(features)},
         "split": {"folds": folds},
-        "model": {"weights": weights},
+        "model": {"weights": weights, "inputs": None if features is None else "features"},
         "search": {"trials": trials, "metric": metric, "sampler": sampler, "pruner": pruner,
                    "min_gain": min_gain, "cost": cost},
         "cluster": {"executor": executor, "address": address, "gpus": gpus_per_fold,
                     "devices": devices, "stage": stage or None, "stage_dir": stage_dir},
     }  # fmt: skip
     if study is None:
-        default_search_study()
-    spec = options.study_of(study or DEFAULT_SEARCH_STUDY, changes, settings)
+        default_search_study(of_features=features is not None)
+    of_all = DEFAULT_SEARCH_STUDY if features is None else Path("features")
+    spec = options.study_of(study or of_all, changes, settings)
     for sentence in spec.search.warnings():
         note(f"warning: {sentence}")
     resources = Resources(store, store_limit * 1e9, jobs)
     if dry_run:
         plan = plan_search(None, spec, resources=resources)
-        print_space_cost(plan.cost, plan.study, len(plan.images))
+        print_search_plan(plan)
         print_not_decoded()
         return
     with (
@@ -177,8 +189,7 @@ def tune(
         def tell(kind: str, **facts: Any) -> None:
             interruption.check()
             if kind == "planned":
-                plan = facts["plan"]
-                print_space_cost(plan.cost, plan.study, len(plan.images))
+                print_search_plan(facts["plan"])
             shown.tell(kind, **facts)
             tracked.tell(kind, **facts)
 

@@ -13,6 +13,24 @@ from ensemble_kit.training.speeds import BASES, time_text
 from ensemble_kit.tuning.costs import SpaceCost
 from ensemble_kit.tuning.nested import Nested, nested_sentence
 from ensemble_kit.tuning.summary import SearchResult
+from ensemble_kit.workflows.search import SearchPlan
+
+
+def print_search_plan(plan: SearchPlan) -> None:
+    """What a search would do: stores and minutes, or what it reads in place of images."""
+    if plan.cost is not None:
+        return print_space_cost(plan.cost, plan.study, len(plan.images))
+    assert plan.inputs is not None
+    assert plan.inputs.x is not None
+    joined = f" and metadata ({', '.join(plan.inputs.columns)})" if plan.inputs.columns else ""
+    say(
+        f"plan: {len(plan.images):,} images of {plan.inputs.x.shape[1]:,} features{joined}, "
+        f"{plan.study.search.trials} trials of up to {plan.folds.n_folds} folds; no image is read "
+        "and nothing is stored"
+    )
+    for sentence in plan.notes:
+        say(sentence)
+    return None
 
 
 def print_space_cost(cost: SpaceCost, spec: StudySpec, images: int) -> None:

@@ -2,8 +2,8 @@
 
 from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.evaluation import EvaluationSpec
+from ensemble_kit.study.model import ModelSpec
 from ensemble_kit.study.spec import (
-    ModelSpec,
     Study,
     StudySpec,
     TrainingSpec,

@@ -21,9 +21,11 @@ OLD_METRICS: Mapping[str, str] = {"macro_auc": "roc_auc_ovr"}
 Kind = Literal["int", "float", "category"]
 
 PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
+    "head": ("training", "category"),
     "backbone": ("model", "category"),
     "image_size": ("model", "int"),
     "unfreeze_depth": ("model", "int"),
+    "hidden_units": ("model", "int"),
     "dropout": ("model", "float"),
     "augment": ("training", "category"),
     "views": ("training", "int"),
@@ -40,7 +42,14 @@ PARAMETERS: Mapping[str, tuple[Literal["model", "training"], Kind]] = {
     "fine_tuned_share": ("training", "float"),
 }
 """Settings that can be searched: their section of the study and what they are. Those that decide
-whether another applies (unfreeze_depth, augment, fine_tune_epochs) come before it."""
+whether another applies (head, unfreeze_depth, augment, fine_tune_epochs) come before it."""
+
+OF_NETWORK_HEADS = (
+    "hidden_units", "dropout", "batch_size", "label_smoothing", "weight_decay", "schedule",
+    "head_lr", "head_epochs",
+)  # fmt: skip
+OF_FEATURES = ("head", "class_weights", "logit_adjustment", *OF_NETWORK_HEADS)
+"""What has an effect on features made elsewhere; the former with head = 'network' alone."""
 
 RATES = ("head_lr", "fine_tune_lr", "weight_decay")
 

@@ -20,45 +20,31 @@ from ensemble_kit.study.data import DataSpec, Section, SplitSpec
 from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
 from ensemble_kit.study.evaluation import EvaluationSpec
 from ensemble_kit.study.members import MemberSpec, check_members, in_sections, without
+from ensemble_kit.study.model import ModelSpec
 from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
 
-class ModelSpec(Section):
-    backbone: str = Field("xception", description="architecture (`backbones` lists them)")
-    weights: str = Field("imagenet", description="'imagenet', 'none' or a .weights.h5 file")
-    image_size: int = Field(299, ge=32, le=2048, description="side of the square input, pixels")
-    aspect: Literal["crop", "pad", "stretch"] = Field(
-        "crop", description="how a rectangle becomes a square: centre crop, pad or stretch"
-    )
-    unfreeze_depth: int = Field(
-        2, ge=0, le=1000, description="blocks trained, from the end; 0: head"
-    )
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of pooled features dropped")
-    inputs: Literal["images", "features", "metadata"] = Field(
-        "images",
-        description="what a member sees: images, features made elsewhere, metadata",
-    )
-    metadata: tuple[str, ...] = Field(
-        (), description="columns joined to the (pooled) features, or seen alone: age, sex, site …"
-    )
-    metadata_anyway: tuple[str, ...] = Field(
-        (), description="those of them to use though they give the label away"
-    )
-
-
 class TrainingSpec(Section):
-    head: Literal["probe", "sgd"] = Field(
+    head: Literal["probe", "sgd", "network"] = Field(
         "probe",
         description="how the head is found, base frozen: solved as the linear probe (seconds), or "
-        "by epochs of AdamW",
+        "by epochs of AdamW; 'network', on features made elsewhere alone: a hidden layer",
     )
-    head_epochs: int = Field(10, ge=1, le=1000, description="epochs of the head with head = 'sgd'")
+    head_epochs: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="epochs of the head with head = 'sgd'; most epochs with 'network', or as many "
+        "as 1,500 steps take",
+    )
     fine_tune_epochs: int = Field(
         8, ge=0, le=1000, description="epochs of the last blocks; time grows in proportion"
     )
     batch_size: int = Field(32, ge=1, le=4096, description="images a step")
-    head_lr: float = Field(1e-3, gt=0, le=1, description="learning rate of head = 'sgd'")
+    head_lr: float = Field(
+        1e-3, gt=0, le=1, description="learning rate of head = 'sgd' and 'network'"
+    )
     fine_tune_lr: float = Field(
         1e-3,
         gt=0,
@@ -187,7 +173,7 @@ class StudySpec(Section):
     @model_validator(mode="after")
     def _search_has_effect(self) -> "StudySpec":
         idle = sorted({"head_lr", "head_epochs"} & set(self.search.space))
-        if idle and self.training.head == "probe":
+        if idle and self.training.head == "probe" and "head" not in self.search.space:
             raise ValueError(
                 f"search.space.{idle[0]} has no effect with training.head = 'probe', which is "
                 "solved; leave it out, or set head = 'sgd'"
@@ -216,6 +202,8 @@ class StudySpec(Section):
         """Settings of tables leave the digest of an image's run as it was before there were any."""
         later = ("inputs", "metadata", "metadata_anyway")
         values = self.model.model_dump()
+        if self.training.head != "network":
+            del values["hidden_units"]
         return {n: v for n, v in values.items() if n not in later or v not in ("images", ())}
 
     def _training_by_old_names(self) -> dict[str, Any]:
@@ -311,10 +299,10 @@ def _toml_value(text: str) -> Any:
 
 
 def read_study(path: Path, *, of_run: bool = False) -> StudySpec:
-    """Read and check a study file, or ``sample``, that of the built-in set; of_run : see
-    :func:`parse_study`."""
-    if path == Path("sample") and not path.is_file():
-        path = Path(__file__).with_name("sample.toml")
+    """Read and check a study file; ``sample``: that of the built-in set, ``features``: the search
+    on features made elsewhere. of_run : see :func:`parse_study`."""
+    if str(path) in ("sample", "features") and not path.is_file():
+        path = Path(__file__).with_name(f"{path}.toml")
     try:
         text = read_whole(path, StudyError, MOST_BYTES).decode("utf-8")
     except OSError as error:

@@ -5,8 +5,9 @@ It is the floor that a network has to beat, and the head that training the last 
 out-of-distribution", ICLR 2022). The penalty is chosen by inner folds of whole groups.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,19 @@ class Probe:
     inner_loss: float
     train_loss: float
 
+    @property
+    def n_inputs(self) -> int:
+        return len(self.kernel)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is written of it, each under its field's name."""
+        return {"kernel": self.kernel, "bias": self.bias, "ridge": np.asarray(self.ridge)}
+
+    @staticmethod
+    def of_arrays(arrays: Mapping[str, NDArray[Any]]) -> "Probe":
+        nothing = float("nan")
+        return Probe(arrays["kernel"], arrays["bias"], float(arrays["ridge"]), nothing, nothing)
+
     def probabilities(self, features: Float32s) -> Floats:
         """(m, C); each row sums to 1."""
         fit = SoftmaxFit(self.kernel.astype(np.float64), self.bias.astype(np.float64))
@@ -73,7 +87,7 @@ def fit_probe(
     inner = inner_folds(groups[rows], labels[rows], INNER_FOLDS, generator)
     parts = [rows[inner == k] for k in np.unique(inner)]
     features = [_features(read, part, views) for part in parts]
-    mean, scale = _standardise(features)
+    mean, scale = standardise(features)
     axes = principal_axes(features)
     blocks = []
     for part in parts:
@@ -116,8 +130,11 @@ def _features(read: ReadFeatures, rows: Ints, views: int) -> Float32s:
     return x
 
 
-def _standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
-    """Give every feature mean 0 and deviation 1 over all parts, in place; returns both (F,)."""
+def standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
+    """Give every feature mean 0 and deviation 1 over all parts, in place; returns both (F,).
+
+    One that hardly differs from its own mean is rounding noise, and keeps its deviation.
+    """
     n = sum(len(part) for part in features)
     mean = np.sum([part.sum(axis=0, dtype=np.float64) for part in features], axis=0) / n
     mean32 = mean.astype(np.float32)
@@ -125,7 +142,8 @@ def _standardise(features: list[Float32s]) -> tuple[Floats, Floats]:
         part -= mean32
     squares = [np.einsum("ij,ij->j", part, part) for part in features]
     deviation = np.sqrt(np.sum(squares, axis=0, dtype=np.float64) / n)
-    scale = np.where(deviation > 1e-6 * max(float(deviation.max()), 1e-30), deviation, 1.0)
+    noise = np.maximum(1e-6 * np.abs(mean), 1e-12 * float(deviation.max()))
+    scale = np.where(deviation > noise, deviation, 1.0)
     for part in features:
         part /= scale.astype(np.float32)
     return mean32.astype(np.float64), scale
@@ -141,26 +159,40 @@ def _choose_ridge(
     """
     if len(blocks) < 2:
         return 1.0, float("nan"), None
-    fits: list[SoftmaxFit] = []
+    fits: dict[float, list[SoftmaxFit]] = {}
     sizes = np.array([float(block.weights.sum()) for block in blocks])
 
-    def left_out(ridge: float) -> tuple[float, float, SoftmaxFit | None]:
-        fits[:] = fit_without_each(blocks, n_classes, ridge, axes, fits)
-        losses = [_averaged_loss(b, fit, views) for b, fit in zip(blocks, fits, strict=True)]
-        return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), fits[0]
+    def left_out(ridge: float, factor: float = 1.0) -> tuple[float, float, SoftmaxFit | None]:
+        begin = _ahead(fits.get(ridge / factor), fits.get(ridge / factor**2))
+        found = fits[ridge] = fit_without_each(blocks, n_classes, ridge, axes, begin)
+        losses = [_averaged_loss(b, fit, views) for b, fit in zip(blocks, found, strict=True)]
+        return ridge, float((np.array(losses) * sizes).sum() / sizes.sum()), found[0]
 
     n_images = sum(len(block.x) for block in blocks) // views
     first = left_out(2.0 ** round(np.log2(ROWS_AT_ONE / n_images)))
     best = first
     for factor in (0.5, 2.0):
         while WEAKEST <= best[0] * factor <= STRONGEST:
-            tried = left_out(best[0] * factor)
+            tried = left_out(best[0] * factor, factor)
             if tried[1] >= best[1]:
                 break
             best = tried
         if best is not first:
             break
     return best
+
+
+def _ahead(
+    last: list[SoftmaxFit] | None, before: list[SoftmaxFit] | None
+) -> list[SoftmaxFit] | None:
+    """Where fits at the next penalty of a row of them will be about: as far from the last as that
+    is from the one before it."""
+    if last is None or before is None:
+        return last
+    return [
+        SoftmaxFit(2 * near.kernel - far.kernel, 2 * near.bias - far.bias)
+        for near, far in zip(last, before, strict=True)
+    ]
 
 
 def _averaged_loss(block: Block, fit: SoftmaxFit, views: int) -> float:

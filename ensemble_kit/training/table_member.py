@@ -1,6 +1,7 @@
 """A fold model of a table: features made elsewhere, metadata, or both; no image, no framework."""
 
 import io
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +21,19 @@ from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.encoding import ColumnEncoder, encode, fit_encoder
 from ensemble_kit.data.features import FeatureTable
 from ensemble_kit.models.draws import PROBE, FoldSeed
+from ensemble_kit.posthoc.convex.softmax_regression import Float32s
+from ensemble_kit.runs.features import write_features
 from ensemble_kit.runs.folds import FoldDone, write_fold_predictions, write_fold_probe
-from ensemble_kit.runs.paths import DONE, ENCODERS, TABLE_MODEL, WITHOUT_METADATA
+from ensemble_kit.runs.paths import DONE, ENCODERS, FEATURES, TABLE_MODEL, WITHOUT_METADATA
+from ensemble_kit.runs.paths import PROBE as PROBE_ROWS
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import class_weights
 from ensemble_kit.training.head import score_shift
+from ensemble_kit.training.network_head import NetworkHead, fit_network
 from ensemble_kit.training.probe import Probe, fit_probe, shifted
 from ensemble_kit.training.trees import Trees, fit_trees
+
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,36 +60,48 @@ def join_inputs(features: FeatureTable | None, columns: Mapping[str, Strings]) -
 
 @dataclass(frozen=True, eq=False)
 class TableModel:
-    """linear : multinomial logistic regression on features and encoded metadata. trees : beside it
-    for metadata alone; the probabilities are then the mean of both. shift : (C,) of the scores.
-    names : of the features; () for none, and in models written before names were kept."""
+    """head : multinomial logistic regression, or networks, on features and encoded metadata.
+    trees : beside it for metadata alone; the probabilities are then the mean of both. shift : (C,)
+    of the scores. names : of the features; () for none, and in models written before names were
+    kept. spread : (2, F) means and deviations of the training rows; None without features, and in
+    older models."""
 
     encoders: tuple[ColumnEncoder, ...]
-    linear: Probe
+    head: Probe | NetworkHead
     trees: Trees | None
     shift: Floats
     names: tuple[str, ...] = ()
+    spread: Float32s | None = None
 
     @property
     def n_features(self) -> int:
         """Features beside the metadata."""
-        return len(self.linear.kernel) - sum(encoder.width for encoder in self.encoders)
+        return self.head.n_inputs - sum(encoder.width for encoder in self.encoders)
 
     def probabilities(self, inputs: TableInputs, rows: Ints) -> Floats:
         """(m, C); each row sums to 1."""
         x = _joined(inputs, self.encoders, rows)
-        p = self.linear.probabilities(x)
+        p = self.head.probabilities(x)
         if self.trees is not None:
             p = (p + self.trees.probabilities(x.astype(np.float64))) / 2
         return shifted(p, self.shift)
 
+    def compared(self, x: Float32s) -> Float32s:
+        """(m, F + 1) features as they are compared with those of other images: standardised, beside
+        a constant, so that rows brought to length 1 still differ in size; (m, 0) where the model
+        does not know how."""
+        if self.spread is None:
+            return np.empty((len(x), 0), np.float32)
+        constant = np.full((len(x), 1), math.sqrt(x.shape[1]), np.float32)
+        return np.hstack([(x - self.spread[0]) / self.spread[1], constant])
+
     def write(self, folder: Path) -> tuple[str, ...]:
         """Encoders as JSON, numbers as npz; the names written."""
         write_json(folder / ENCODERS, [encoder.to_json() for encoder in self.encoders])
-        arrays: dict[str, Any] = {
-            "kernel": self.linear.kernel, "bias": self.linear.bias, "shift": self.shift,
-            "ridge": np.float64(self.linear.ridge), "names": np.array(self.names, np.str_),
-        }  # fmt: skip
+        arrays: dict[str, Any] = self.head.arrays()
+        arrays |= {"shift": self.shift, "names": np.array(self.names, np.str_)}
+        if self.spread is not None:
+            arrays["spread"] = self.spread
         if self.trees is not None:
             arrays |= {f"trees_{name}": a for name, a in self.trees.arrays().items()}
         buffer = io.BytesIO()
@@ -99,13 +118,14 @@ def read_table_model(folder: Path) -> TableModel:
     arrays = open_npz(folder / TABLE_MODEL)
     encoders = parse_json((folder / ENCODERS).read_text(encoding="utf-8"))
     trees = {n.removeprefix("trees_"): a for n, a in arrays.items() if n.startswith("trees_")}
-    nothing = float("nan")
+    head = NetworkHead if "hidden" in arrays else Probe
     return TableModel(
         tuple(ColumnEncoder.from_json(values) for values in encoders),
-        Probe(arrays["kernel"], arrays["bias"], float(arrays["ridge"]), nothing, nothing),
+        head.of_arrays(arrays),
         Trees.of_arrays(trees) if trees else None,
         arrays["shift"],
         tuple(arrays["names"].tolist()) if "names" in arrays else (),
+        arrays.get("spread"),
     )
 
 
@@ -121,16 +141,32 @@ def fit_table_model(
     def read(rows: Ints, view: int) -> NDArray[np.float32]:
         return _joined(inputs, encoders, rows)
 
-    linear = fit_probe(
-        read, train, 1, labels, table.group_codes, weights, n_classes, seed.generator(PROBE)
-    )
+    groups, stream = table.group_codes, seed.generator(PROBE)
+    head: Probe | NetworkHead
+    if spec.training.head == "network":
+        head = fit_network(
+            lambda rows: read(rows, 0), train, labels, groups, weights, n_classes, spec, stream
+        )
+    else:
+        head = fit_probe(read, train, 1, labels, groups, weights, n_classes, stream)
     trees = None
     if inputs.x is None:
         x = read(train, 0).astype(np.float64)
         w = weights[train].astype(np.float64)
         trees = fit_trees(x, labels[train], w, n_classes, seed.number(PROBE))
     shift = score_shift(labels, train, n_classes, spec.training)
-    return TableModel(encoders, linear, trees, shift, inputs.names)
+    spread = None if inputs.x is None else _spread(inputs.x, train)
+    return TableModel(encoders, head, trees, shift, inputs.names, spread)
+
+
+def _spread(x: Float32s, rows: Ints) -> Float32s:
+    """(2, F) mean and deviation of some rows, 1 where they have none."""
+    pieces = np.array_split(rows, max(1, len(rows) // ROWS_AT_ONCE))
+    mean = np.sum([x[piece].sum(axis=0, dtype=np.float64) for piece in pieces], axis=0) / len(rows)
+    centred = (x[piece] - mean.astype(np.float32) for piece in pieces)
+    squares = [np.einsum("ij,ij->j", part, part) for part in centred]
+    deviation = np.sqrt(np.sum(squares, axis=0, dtype=np.float64) / len(rows))
+    return np.stack([mean, np.where(deviation > 0, deviation, 1.0)]).astype(np.float32)
 
 
 def fit_table_fold(
@@ -146,11 +182,14 @@ def fit_table_fold(
     make_folder(folder)
     (folder / DONE).unlink(missing_ok=True)
     names = [*model.write(folder), *write_fold_predictions(folder, p)]
-    if inputs.x is not None and inputs.columns:
-        images = replace(inputs, columns={})
-        bare = fit_table_model(images, table, train, spec, seed).probabilities(images, held)
-        without = Predictions(table.image_ids[held], table.class_names, bare)
-        names.append(write_fold_probe(folder, without, WITHOUT_METADATA))
+    if inputs.x is not None:
+        write_features(folder / FEATURES, model.compared(inputs.x[held]))
+        names.append(FEATURES)
+    for name, seen in _linear_models_beside(inputs, spec).items():
+        linear = spec.override({"training": {"head": "probe"}})
+        of_linear = fit_table_model(seen, table, train, linear, seed).probabilities(seen, held)
+        rows = Predictions(table.image_ids[held], table.class_names, of_linear)
+        names.append(write_fold_probe(folder, rows, name))
     seconds = time.perf_counter() - began
     done = FoldDone(
         digest=digest, repeat=seed.repeat, fold=seed.fold, epochs={}, seconds={"head": seconds},
@@ -159,6 +198,17 @@ def fit_table_fold(
     )  # fmt: skip
     done.write(folder)
     return done
+
+
+def _linear_models_beside(inputs: TableInputs, spec: StudySpec) -> dict[str, TableInputs]:
+    """File -> inputs of the linear models that a fold model is compared with: of the same inputs
+    where it is a network, without metadata where there is some."""
+    beside = {}
+    if spec.training.head == "network":
+        beside[PROBE_ROWS] = inputs
+    if inputs.x is not None and inputs.columns:
+        beside[WITHOUT_METADATA] = replace(inputs, columns={})
+    return beside
 
 
 def _joined(

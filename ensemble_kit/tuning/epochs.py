@@ -28,6 +28,11 @@ def check_pruner(spec: StudySpec) -> None:
     search = spec.search
     if not prunes_epochs(spec):
         return
+    if spec.model.inputs == "features":
+        raise SearchError(
+            f"the pruner {search.pruner!r} compares epochs of networks on images, and features are "
+            "stopped by folds: give --pruner paired"
+        )
     if spec.training.early_stopping != "inner":
         raise SearchError(
             f"the pruner {search.pruner!r} compares epochs by rows held out of training, and "

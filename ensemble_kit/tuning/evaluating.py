@@ -1,10 +1,11 @@
 """A study judged on fixed folds, one fold after another, every fold trained at most once."""
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ensemble_kit.core.records import Bools, Floats, Folds, ImageTable, Predicti
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.folds import fold_predictions
 from ensemble_kit.study import StudySpec
+from ensemble_kit.study.space import Metric
 from ensemble_kit.training.events import Event
 from ensemble_kit.training.fold import (
     FoldCancelled,
@@ -40,6 +42,32 @@ class FoldResult:
     score: float
     known: Bools
     probabilities: Floats
+
+
+class Judge(Protocol):
+    """What a search asks of whatever fits the folds of its studies."""
+
+    def after_each_fold(
+        self, spec: StudySpec, folds: Folds, heard: Heard | None = None
+    ) -> Iterator[FoldResult]: ...
+
+    def predict_fold(self, spec: StudySpec, folds: Folds, fold: int) -> Predictions: ...
+
+
+def judged(
+    table: ImageTable, folds: Folds, metric: Metric, parts: Iterable[Predictions]
+) -> Iterator[FoldResult]:
+    """A study after one fold, after two, and so on. parts : held-out rows of fold 0, of fold 1 …"""
+    known = np.zeros(len(table), np.bool_)
+    probabilities = np.zeros((len(table), table.n_classes))
+    for fold, part in enumerate(parts):
+        held = folds.held_out(fold)
+        probabilities[held] = part.in_order_of(table.image_ids[held]).probabilities
+        known |= held
+        groups = table.group_codes[held]
+        loss = fold_loss(metric, table.labels[held], probabilities[held], groups)
+        pooled = score(metric, table.labels[known], probabilities[known])
+        yield FoldResult(fold + 1, loss, pooled, known.copy(), probabilities.copy())
 
 
 class Evaluator:
@@ -70,22 +98,13 @@ class Evaluator:
         heard : gets every epoch's event, also of folds trained before; once it says True the
         training ends and FoldCancelled is raised.
         """
-        prepared = self._stores(spec)
-        known = np.zeros(len(self.table), np.bool_)
-        probabilities = np.zeros((len(self.table), self.table.n_classes))
-        metric = self._space.search.metric
-        for first in range(0, folds.n_folds, self._workers.jobs):
-            wave = range(first, min(first + self._workers.jobs, folds.n_folds))
-            for fold, part in zip(
-                wave, self._train(prepared, spec, folds, wave, heard), strict=True
-            ):
-                held = folds.held_out(fold)
-                probabilities[held] = part.in_order_of(self.table.image_ids[held]).probabilities
-                known |= held
-                labels, groups = self.table.labels[held], self.table.group_codes[held]
-                loss = fold_loss(metric, labels, probabilities[held], groups)
-                pooled = score(metric, self.table.labels[known], probabilities[known])
-                yield FoldResult(fold + 1, loss, pooled, known.copy(), probabilities.copy())
+        prepared, jobs = self._stores(spec), self._workers.jobs
+        waves = [
+            range(first, min(first + jobs, folds.n_folds))
+            for first in range(0, folds.n_folds, jobs)
+        ]
+        parts = (p for wave in waves for p in self._train(prepared, spec, folds, wave, heard))
+        return judged(self.table, folds, self._space.search.metric, parts)
 
     def predict_fold(self, spec: StudySpec, folds: Folds, fold: int) -> Predictions:
         """What a model trained outside one fold says of that fold."""

@@ -12,7 +12,7 @@ from ensemble_kit.runs.search import Gain, InnerChoice, NestedRecord
 from ensemble_kit.splits import make_folds
 from ensemble_kit.study import EvaluationSpec, StudySpec
 from ensemble_kit.study.space import Metric
-from ensemble_kit.tuning.evaluating import Evaluator
+from ensemble_kit.tuning.evaluating import Judge
 from ensemble_kit.tuning.losses import score
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.sampling import with_params
@@ -68,7 +68,7 @@ class Nested:
 
 
 def run_nested(
-    request: SearchRequest, table: ImageTable, outer: Folds, evaluator: Evaluator, tell: Tell
+    request: SearchRequest, table: ImageTable, outer: Folds, evaluator: Judge, tell: Tell
 ) -> Nested:
     """Search anew inside every outer training part, then judge the choice outside it.
 
@@ -124,7 +124,7 @@ def _search_inside(
     table: ImageTable,
     inner: Folds,
     k: int,
-    evaluator: Evaluator,
+    evaluator: Judge,
     tell: Tell,
 ) -> InnerSearch:
     name = f"{request.name}.outer_{k}"

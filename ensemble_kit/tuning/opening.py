@@ -23,13 +23,15 @@ WAIT_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What to search and how far. deadline : ``time.monotonic()`` after which nothing begins."""
+    """What to search and how far. deadline : ``time.monotonic()`` after which nothing begins.
+    inputs : digest of the features that are seen in place of images; "" for images."""
 
     name: str
     spec: StudySpec
     place: StoragePlace
     deadline: float | None = None
     resume: bool = False
+    inputs: str = ""
 
 
 def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optuna.Study:
@@ -40,7 +42,7 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
     storage = open_storage(request.place)
     search = request.spec.search
     directions = [direction(search.metric), *(["minimize"] if search.cost else [])]
-    identity = _identity(request.spec, table, folds)
+    identity = _identity(request, table, folds)
     try:
         study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:
@@ -54,17 +56,20 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
     return study
 
 
-def _identity(spec: StudySpec, table: ImageTable, folds: Folds) -> Mapping[str, str]:
+def _identity(request: SearchRequest, table: ImageTable, folds: Folds) -> Mapping[str, str]:
     """What all trials of a study must share, by the words an error uses."""
-    search = spec.search
+    spec, search = request.spec, request.spec.search
     space = json.dumps(search.model_dump(mode="json")["space"], sort_keys=True)
+    of_features = {"hidden_units"} if spec.model.inputs == "images" else set()
+    model = spec.model.model_dump(exclude=of_features)
     return {
         "data": table.digest,
         "folds": folds.digest,
         "search space": digest_of(space),
         "metric": search.metric + (" and cost" if search.cost else ""),
         "kind of pruner": "by epochs" if prunes_epochs(spec) else "by folds",
-        "settings": digest_of(spec.split.seed, spec.model.model_dump(), spec.training.model_dump()),
+        **({"features": request.inputs} if request.inputs else {}),
+        "settings": digest_of(spec.split.seed, model, spec.training.model_dump()),
     }
 
 

@@ -7,10 +7,17 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.errors import SearchError, some
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.study import StudySpec
-from ensemble_kit.study.space import PARAMETERS, Domain, Range, Scalar
+from ensemble_kit.study.space import (
+    OF_FEATURES,
+    OF_NETWORK_HEADS,
+    PARAMETERS,
+    Domain,
+    Range,
+    Scalar,
+)
 
 
 def make_sampler(spec: StudySpec, states: list[TrialState]) -> optuna.samplers.BaseSampler:
@@ -43,6 +50,7 @@ def check_space(spec: StudySpec) -> None:
             f"study {spec.name!r} has no search space: add a table [search.space] with a range or "
             "a list of choices for each setting to search (docs/tuning.md)"
         )
+    _check_effect(spec)
     for name, domain in space.items():
         own = _value(spec, name)
         inside = domain.holds(own) if isinstance(domain, Range) else own in domain
@@ -61,6 +69,29 @@ def check_space(spec: StudySpec) -> None:
     for name, domain in space.items():
         for value in (domain.low, domain.high) if isinstance(domain, Range) else domain:
             with_params(spec, {name: _typed(name, value)})
+
+
+def _check_effect(spec: StudySpec) -> None:
+    """SearchError where a setting of the space can have no effect on what the study sees."""
+    space, heads = spec.search.space, values_of(spec, "head")
+    if spec.model.inputs == "images":
+        if "hidden_units" in space or "network" in heads:
+            raise SearchError(
+                "head = 'network' and its hidden_units are of features made elsewhere: give "
+                "--features FILE, or leave them out of the space"
+            )
+        return
+    if idle := [name for name in space if name not in OF_FEATURES]:
+        raise SearchError(
+            f"search.space: {some(idle)} has no effect on features made elsewhere, which are seen "
+            f"by no network on images; search {', '.join(OF_FEATURES)}"
+        )
+    idle = [name for name in space if name in OF_NETWORK_HEADS]
+    if idle and "network" not in heads:
+        raise SearchError(
+            f"search.space: {some(idle)} has no effect with head = {spec.training.head!r}, whose "
+            "penalty inner folds choose; set head = 'network', or search it too"
+        )
 
 
 def values_of(spec: StudySpec, name: str) -> tuple[Any, ...]:
@@ -110,6 +141,10 @@ def _draw(trial: optuna.Trial, name: str, domain: Domain) -> Any:
 
 
 def _applies(name: str, settings: Mapping[str, Any]) -> bool:
+    if settings["inputs"] == "features":
+        return name not in OF_NETWORK_HEADS or settings["head"] == "network"
+    if name in ("head_lr", "head_epochs"):
+        return bool(settings["head"] == "sgd")
     fine_tuned = settings["unfreeze_depth"] > 0
     if name == "fine_tune_epochs":
         return bool(fine_tuned)
@@ -121,7 +156,7 @@ def _applies(name: str, settings: Mapping[str, Any]) -> bool:
 
 
 def _settings(spec: StudySpec) -> dict[str, Any]:
-    return {name: _value(spec, name) for name in PARAMETERS}
+    return {"inputs": spec.model.inputs} | {name: _value(spec, name) for name in PARAMETERS}
 
 
 def _value(spec: StudySpec, name: str) -> Any:

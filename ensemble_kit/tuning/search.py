@@ -14,7 +14,7 @@ from ensemble_kit.models import find_backbone
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.fold import FoldCancelled
 from ensemble_kit.tuning.epochs import EpochWatch, make_pruner, prunes_epochs
-from ensemble_kit.tuning.evaluating import Evaluator, FoldResult
+from ensemble_kit.tuning.evaluating import FoldResult, Judge
 from ensemble_kit.tuning.losses import FoldLoss
 from ensemble_kit.tuning.opening import WAIT_SECONDS, SearchRequest
 from ensemble_kit.tuning.pruning import Rival, judge, make_rival
@@ -54,7 +54,7 @@ class _SurplusError(Exception):
 def run_search(
     study: optuna.Study,
     request: SearchRequest,
-    evaluator: Evaluator,
+    evaluator: Judge,
     folds: Folds,
     tell: Tell,
 ) -> None:
@@ -102,7 +102,7 @@ class _Attempt:
         self,
         study: optuna.Study,
         request: SearchRequest,
-        evaluator: Evaluator,
+        evaluator: Judge,
         folds: Folds,
         worker: str,
         tell: Tell,

@@ -147,7 +147,9 @@ def outputs_of_member(
     rows = np.arange(len(image_ids))
     inputs = TableInputs(x, columns)
     p = [model.probabilities(inputs, rows) for model in member.tables]
-    return FoldOutputs(np.stack(p), np.empty((len(p), len(rows), 0), np.float32))
+    none = np.empty((len(rows), 0), np.float32)
+    compared = [none if x is None else model.compared(x) for model in member.tables]
+    return FoldOutputs(np.stack(p), np.stack(compared))
 
 
 def _features(shipped: Shipped, given: GivenFeatures) -> dict[str, FeatureTable]:

@@ -14,7 +14,6 @@ from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.survey import look_at_pixels
 from ensemble_kit.metrics.evaluation import evaluate
-from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.runs.evaluation import write_evaluation
 from ensemble_kit.runs.folds import FoldDone
@@ -64,6 +63,7 @@ from ensemble_kit.workflows.gathering import (
 from ensemble_kit.workflows.inputs import (
     RUNS_DIR,
     Images,
+    check_network,
     default_run_name,
     draws_of,
     read_images,
@@ -121,8 +121,9 @@ def cross_validate(
             refused=bool(fractions) or leak_audit, tell=tell,
         )  # fmt: skip
         place = run_folder(runs_dir, name or default_run_name(found.study, found.table))
-        return _cross_validate_table(found, place, overwrite, tell)
-    check_model_spec(study.model)
+        _cross_validate_table(found, place, overwrite, tell)
+        return _finished(place, found.study, studies_dir)
+    check_network(study)
     if study.cluster.stage and resources.tensorboard:
         raise StudyError("--tensorboard needs a shared folder: with --stage its files are not sent")
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
@@ -147,17 +148,10 @@ def cross_validate(
         seed = study.split.seed
         record = judge_variants(table, draws[0], repeats[0], trained, study.evaluation, seed)
         record_files(folder, [record.write(folder)])
-    if studies_dir is not None and study.tuned_by:
-        from ensemble_kit.tuning.summary import take_record
-
-        if taken := take_record(studies_dir, study, folder):
-            record_files(folder, [taken])
-    return FinishedRun(folder)
+    return _finished(folder, study, studies_dir)
 
 
-def _cross_validate_table(
-    found: TableRun, folder: Path, overwrite: bool, tell: Tell
-) -> FinishedRun:
+def _cross_validate_table(found: TableRun, folder: Path, overwrite: bool, tell: Tell) -> None:
     """The same for a table of features or metadata: nothing is decoded, no framework is loaded."""
     table, draws, study = found.table, found.draws, found.study
     digest = digest_of(*(draw.digest for draw in draws))
@@ -173,11 +167,21 @@ def _cross_validate_table(
     repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
     write_oof(folder, repeats[0])
     names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
-    names += filter(None, [gather_probe(table, folder, draws[:1], WITHOUT_METADATA)])
+    for rows in (PROBE, WITHOUT_METADATA):
+        names += filter(None, [gather_probe(table, folder, draws[:1], rows)])
     facts = read_manifest(folder).facts | found.facts() | {"folds": fold_facts(done)}
     record_files(folder, names, facts=facts)
     tell("evaluating")
     _complete(folder, table, draws, repeats, study)
+
+
+def _finished(folder: Path, study: StudySpec, studies_dir: Path | None) -> FinishedRun:
+    """A complete run, beside which goes the record of the search that chose its study."""
+    if studies_dir is not None and study.tuned_by:
+        from ensemble_kit.tuning.summary import take_record
+
+        if taken := take_record(studies_dir, study, folder):
+            record_files(folder, [taken])
     return FinishedRun(folder)
 
 

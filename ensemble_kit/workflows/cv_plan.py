@@ -9,7 +9,6 @@ from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.data.sample.folder import sample_folder
 from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.metrics.view import check_names_of_view
-from ensemble_kit.models import check_model_spec
 from ensemble_kit.stores.pixels import PixelPlan, plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
@@ -22,7 +21,7 @@ from ensemble_kit.training.preparing import (
     known_weights,
 )
 from ensemble_kit.training.speeds import Forecast, forecast
-from ensemble_kit.workflows.inputs import Images, draws_of, read_images
+from ensemble_kit.workflows.inputs import Images, check_network, draws_of, read_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ def plan_cross_validation(
     cluster are looked for, workers are not asked."""
     study, resources = study or StudySpec(), resources or Resources()
     refuse_members(study.members, "a plan")
-    check_model_spec(study.model)
+    check_network(study)
     check_place(study.cluster)
     with sample_folder(resources.store_dir, keep=False) as sample:
         table, _ = read_images(images, study, sample, tell=tell)

@@ -60,10 +60,16 @@ class TableRun:
                 "gradient boosting on the metadata alone; encoders and penalty were fitted on its "
                 "training part."
             )
+        seen = f"features made elsewhere{' and encoded metadata' if self.inputs.columns else ''}"
+        if self.study.training.head == "network":
+            return (
+                f"Each fold model is the mean of four networks of {self.study.model.hidden_units} "
+                f"hidden units on {seen}; each was trained without one inner fold of whole groups "
+                "of the training part, which chose its epoch."
+            )
         return (
-            "Each fold model is multinomial logistic regression on features made elsewhere"
-            f"{' and encoded metadata' if self.inputs.columns else ''}; its penalty was chosen by "
-            "inner folds of whole groups of its training part."
+            f"Each fold model is multinomial logistic regression on {seen}; its penalty was chosen "
+            "by inner folds of whole groups of its training part."
         )
 
     def refuse_other(self, folder: Path) -> None:
@@ -96,6 +102,10 @@ def read_table_run(
     if kind == "metadata" and not asked:
         raise StudyError("--metadata-only needs columns: name them, as in --metadata age,sex,site")
     given = study.data.features if features is None else features
+    if kind == "metadata" and study.training.head == "network":
+        raise StudyError(
+            "head = 'network' is a network on features; for metadata alone leave --head out"
+        )
     if kind == "features" and isinstance(given, str) and not given:
         raise StudyError("inputs = 'features' needs a file: give --features FILE")
     table, reading = _read_table(images, study, sample_dir, tell)

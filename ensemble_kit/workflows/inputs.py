@@ -9,6 +9,7 @@ from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
+from ensemble_kit.models import Backbone, check_model_spec
 from ensemble_kit.runs.manifest import is_run
 from ensemble_kit.splits import make_folds, read_folds_file
 from ensemble_kit.study import DataSpec, StudySpec, read_study
@@ -101,6 +102,16 @@ def draws_of(
     return study.override({"split": split_now}), draws
 
 
+def check_network(study: StudySpec) -> Backbone:
+    """The backbone of a study of images; StudyError where it cannot be trained as asked."""
+    if study.training.head == "network":
+        raise StudyError(
+            "head = 'network' is a network on features made elsewhere: give --features FILE, or "
+            "for images head = 'probe' or 'sgd'"
+        )
+    return check_model_spec(study.model)
+
+
 def run_folder(runs_dir: Path, name: str) -> Path:
     """The folder a run goes to; one that is there and holds something else is refused."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
@@ -129,8 +140,11 @@ def run_name(text: str) -> str:
     return plain or "run"
 
 
-def default_search_study() -> StudySpec:
-    """``studies/ham10000.toml`` below the working directory; StudyError where it is not."""
+def default_search_study(*, of_features: bool = False) -> StudySpec:
+    """``studies/ham10000.toml`` below the working directory, or the package's own search on
+    features; StudyError where it is not."""
+    if of_features:
+        return read_study(Path("features"))
     if DEFAULT_SEARCH_STUDY.is_file():
         return read_study(DEFAULT_SEARCH_STUDY)
     raise StudyError(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
-from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.weights import resolve_weights
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import MemberSpec
@@ -16,7 +15,7 @@ from ensemble_kit.workflows.cross_validation import cross_validate
 from ensemble_kit.workflows.cv_tables import read_table_run
 from ensemble_kit.workflows.ensemble import EnsembledRun, ensemble
 from ensemble_kit.workflows.finished import FinishedRun
-from ensemble_kit.workflows.inputs import RUNS_DIR, Images
+from ensemble_kit.workflows.inputs import RUNS_DIR, Images, check_network
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +43,7 @@ def member_studies(study: StudySpec, backbones: Sequence[str] = ()) -> dict[str,
     for member in given:
         own = alone.override({"model": member.model, "training": member.training})
         if own.model.inputs == "images":
-            check_model_spec(own.model)
+            check_network(own)
         name = member.name or _usual_name(own)
         if name in studies:
             raise StudyError(
@@ -73,7 +72,7 @@ def _check_what_is_there(studies: Mapping[str, StudySpec], images: Images, sampl
     """Weights and tables of every member, before the first is trained."""
     for study in studies.values():
         if study.model.inputs == "images":
-            resolve_weights(check_model_spec(study.model), study.model.weights)
+            resolve_weights(check_network(study), study.model.weights)
         else:
             read_table_run(images, study, None, None, samples)
 

@@ -69,7 +69,7 @@ def floor_facts(
         if np.abs(own - linear.probabilities).max(initial=0.0) > SAME:
             rows = against_probe(table, predictions, linear, spec.evaluation, spec.split.seed)
             facts["against_probe"] = rows
-            said = tuple(filter(None, [floor_warning(rows, spec.model.unfreeze_depth)]))
+            said = tuple(filter(None, [floor_warning(rows, spec)]))
     if WITHOUT_METADATA in files:
         without = read_probe(folder, WITHOUT_METADATA).in_order_of(table.image_ids)
         facts["metadata_adds"] = what_metadata_adds(
@@ -124,18 +124,26 @@ def _differences(
     ]
 
 
-def floor_warning(rows: list[dict[str, Any]], depth: int) -> str:
+def floor_warning(rows: list[dict[str, Any]], spec: StudySpec) -> str:
     """What a reader must know where the network does not beat its probe in log loss; else ""."""
     loss = next((row for row in rows if row["metric"] == "log_loss"), None)
-    if loss is None or loss["difference"] is None or depth == 0:
+    of_images = spec.model.inputs == "images"
+    if loss is None or loss["difference"] is None or (of_images and not spec.model.unfreeze_depth):
         return ""
     if loss["high"] is not None and loss["high"] < 0:
         return ""
     interval = "" if loss["low"] is None else f" [{loss['low']:+.3f}, {loss['high']:+.3f}]"
     worse = loss["low"] is not None and loss["low"] > 0
     verdict = "made the predictions worse" if worse else "is not shown to help"
+    trained, features, way_out = (
+        "Training the last blocks",
+        "its frozen",
+        "More epochs may help; --unfreeze-depth 0 trains the head alone.",
+    )
+    if not of_images:
+        trained, features = "A hidden layer", "the same"
+        way_out = "--head probe fits the linear probe alone."
     return (
-        f"Training the last blocks {verdict}: log loss of the network minus that of the linear "
-        f"probe on its frozen features is {loss['difference']:+.3f}{interval}. More epochs may "
-        "help; --unfreeze-depth 0 trains the head alone."
+        f"{trained} {verdict}: log loss of the network minus that of the linear probe on "
+        f"{features} features is {loss['difference']:+.3f}{interval}. {way_out}"
     )

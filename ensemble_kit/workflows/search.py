@@ -21,10 +21,11 @@ from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
 from ensemble_kit.training.executors import check_place
 from ensemble_kit.training.preparing import Resources, check_inner_holdout
+from ensemble_kit.training.table_member import TableInputs
 from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
 from ensemble_kit.tuning.epochs import check_pruner
-from ensemble_kit.tuning.evaluating import Evaluator
+from ensemble_kit.tuning.evaluating import Evaluator, Judge
 from ensemble_kit.tuning.nested import Nested, nested_sentence, run_nested
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.plots import write_plots
@@ -32,6 +33,8 @@ from ensemble_kit.tuning.sampling import check_space
 from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.storage import StoragePlace, reachable
 from ensemble_kit.tuning.summary import SearchResult, summarise, write_best, write_tuning
+from ensemble_kit.tuning.table_evaluating import TableEvaluator
+from ensemble_kit.workflows.cv_tables import Frame, read_table_run
 from ensemble_kit.workflows.inputs import Images, draws_of, images_of
 
 STUDIES_DIR = Path("studies")
@@ -39,12 +42,15 @@ STUDIES_DIR = Path("studies")
 
 @dataclass(frozen=True, eq=False)
 class SearchPlan:
-    """What a search would ask of the stores, before anything starts."""
+    """What a search would ask of the stores, before anything starts. cost, inputs : the one of
+    images, the other (with its notes) of features, which need no store."""
 
     images: ImageTable
     study: StudySpec
     folds: Folds
-    cost: SpaceCost
+    cost: SpaceCost | None
+    inputs: TableInputs | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,22 +98,28 @@ def plan_search(
     *,
     folds: Folds | None = None,
     resources: Resources | None = None,
+    features: Frame = None,
     dry: bool = True,
 ) -> SearchPlan:
-    """Check the space and say what it can ask for. dry : nothing is remembered on disk.
+    """Check the space and say what it can ask for. features : made elsewhere, in place of the
+    study's. dry : nothing is remembered on disk.
 
     Raises StudyError or SearchError for a space, pruner or number of jobs that cannot be.
     """
     resources = resources or Resources()
     refuse_members(study.members, "a search")
-    if study.model.inputs != "images":
+    if features is not None:
+        study = study.override({"model": {"inputs": "features"}})
+    if study.model.inputs == "metadata":
         raise StudyError(
-            f"a search trains networks on images; this study's inputs are {study.model.inputs}, "
-            "whose penalty `cv` chooses itself: give it to `cv`"
+            "metadata alone leaves nothing to search: `cv --metadata-only` chooses its penalty "
+            "itself"
         )
     check_stopping(study)
     check_space(study)
     check_pruner(study)
+    if study.model.inputs == "features":
+        return _plan_of_features(images, study, folds, resources, features, dry=dry)
     check_jobs(resources.jobs, memory())
     check_place(study.cluster)
     with sample_folder(resources.store_dir, keep=not dry) as sample:
@@ -116,6 +128,22 @@ def plan_search(
         asked_columns(table, study.model.metadata, study.model.metadata_anyway)
         check_inner_holdout(table, draws, study)
         return SearchPlan(table, study, draws[0], cost_of_space(table, study, resources, dry=dry))
+
+
+def _plan_of_features(
+    images: Images, study: StudySpec, folds: Folds | None, resources: Resources, features: Frame,
+    *, dry: bool,
+) -> SearchPlan:  # fmt: skip
+    """The same for features: all of them are read and checked."""
+    if study.search.cost:
+        raise SearchError("--cost is the cost of networks on images; leave it out with features")
+    if isinstance(features, (str, Path)):
+        study = study.override({"data": {"features": str(features)}})
+    study = study.override({"split": {"repeats": 1}})
+    with sample_folder(resources.store_dir, keep=not dry) as sample:
+        found = read_table_run(images, study, features, folds, sample)
+    told = (*found.warnings, *([found.left_out] if found.left_out else []))
+    return SearchPlan(found.table, found.study, found.draws[0], None, found.inputs, told)
 
 
 def tune(
@@ -133,6 +161,7 @@ def tune(
     nested: bool = False,
     plots: bool = False,
     resources: Resources | None = None,
+    features: Frame = None,
     command: str = "tune",
     tell: Tell = say_nothing,
 ) -> FinishedSearch:
@@ -141,19 +170,24 @@ def tune(
     trials : default: the study's. storage : database address for several workers; default: a file
     below ``studies_dir``. heartbeat : seconds between signs of life in a database. minutes : begin
     no fold after so long. resume : continue or join a search of this name. nested : also search
-    inside each outer training part, for the honest score of the whole procedure. command : what
-    the best study's file says it was chosen by. tell : hears every step; "planned" first.
+    inside each outer training part, for the honest score of the whole procedure. features : made
+    elsewhere, in place of the study's. command : what the best study's file says it was chosen by.
+    tell : hears every step; "planned" first.
     """
     resources = resources or Resources()
     study = study.override({"search": {"trials": trials}})
     named = _checked_name(name or study.name)
-    plan = plan_search(images, study, folds=folds, resources=resources, dry=False)
+    plan = plan_search(
+        images, study, folds=folds, resources=resources, features=features, dry=False
+    )
     study = plan.study
     tell("planned", plan=plan, name=named)
     place = StoragePlace(studies_dir / "store" / named, storage, heartbeat)
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    request = SearchRequest(named, study, place, deadline, resume)
-    resources = replace(resources, store_limit=plan.cost.store_limit)
+    inputs = plan.inputs.digest if plan.inputs else ""
+    request = SearchRequest(named, study, place, deadline, resume, inputs)
+    if plan.cost is not None:
+        resources = replace(resources, store_limit=plan.cost.store_limit)
     with reachable(place):
         result, estimate = _search(request, plan, resources, tell, nested, plots)
     path = studies_dir / f"{named}.best.toml"
@@ -185,15 +219,19 @@ def _search(
     folder = request.place.folder
     events = folder / f".events-{os.getpid()}"
     with ExitStack() as held:
-        held.enter_context(reading_stores(resources.store_dir))
-        workers = held.enter_context(
-            Workers(
-                resources.jobs, events, lambda event: tell(**event), spec.cluster,
-                (resources.store_dir, folder),
-            )
-        )  # fmt: skip
-        workers.alone().warm_up()
-        evaluator = Evaluator(table, spec, resources, workers, folder / "folds", tell)
+        evaluator: Judge
+        if plan.inputs is not None:
+            evaluator = TableEvaluator(table, plan.inputs, spec.search.metric)
+        else:
+            held.enter_context(reading_stores(resources.store_dir))
+            workers = held.enter_context(
+                Workers(
+                    resources.jobs, events, lambda event: tell(**event), spec.cluster,
+                    (resources.store_dir, folder),
+                )
+            )  # fmt: skip
+            workers.alone().warm_up()
+            evaluator = Evaluator(table, spec, resources, workers, folder / "folds", tell)
         run_search(study, request, evaluator, folds, tell)
         result = summarise(study, request.name, spec, table)
         write_tuning(result, folder, spec.search)

@@ -149,6 +149,6 @@ def _fold_source(run: Run, model: ModelSpec, folder: Path, held: np.ndarray) -> 
         needed(MODEL if of_images else TABLE_MODEL),
         tuple(run.table.image_ids[held].tolist()),
         tuple(run.table.groups[held].tolist()),
-        recorded(FEATURES) if of_images else None,
+        recorded(FEATURES),
         tuple(needed(file) for file in beside),
     )

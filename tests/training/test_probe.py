@@ -105,6 +105,33 @@ def test_the_penalty_grows_where_features_say_nothing():
     np.testing.assert_allclose(found[0].probabilities(noise).mean(axis=0), 1 / 3, atol=0.02)
 
 
+@pytest.mark.parametrize("told", [0.3, 1.5])
+def test_the_penalty_is_that_of_fits_run_to_the_end(told):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    rng = np.random.default_rng(0)
+    n = 400
+    labels, groups = rng.choice(3, n, p=[0.6, 0.3, 0.1]), np.arange(n) // 2
+    x = (rng.normal(size=(n, 60)) + told * np.eye(3, 60)[labels]).astype(np.float32)
+    found = fit_probe(lambda rows, view: x[rows], np.arange(n), 1, labels, groups,
+                      np.ones(n, np.float32), 3, np.random.default_rng(1))  # fmt: skip
+    inner = inner_folds(groups, labels, 4, np.random.default_rng(1))
+    z = ((x - x.mean(0)) / x.std(0)).astype(np.float64)
+
+    def left_out(ridge):
+        p = np.empty((n, 3))
+        for k in range(4):
+            rest = inner != k
+            peer = LogisticRegression(C=1 / (ridge * rest.sum()), max_iter=20_000, tol=1e-9)
+            p[~rest] = peer.fit(z[rest], labels[rest]).predict_proba(z[~rest])
+        return log_loss(labels, p)
+
+    assert found.inner_loss == pytest.approx(left_out(found.ridge), abs=1e-3)
+    for factor in (0.5, 2.0):
+        assert left_out(found.ridge * factor) > found.inner_loss - 1e-3
+
+
 def test_logit_adjustment_divides_by_frequencies(spec):
     labels = np.array([0, 0, 0, 1])
     training = spec.override({"training": {"logit_adjustment": 1.0}}).training

@@ -67,9 +67,11 @@ def test_a_features_run_is_a_run_its_models_are_read_back_and_rows_are_found_by_
         run(tmp_path, table, study(), x * 2)
 
 
-def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path):
+@pytest.mark.parametrize("head", ["probe", "network"])
+def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path, head):
     table, x = drawn()
-    spec = study(inputs="features", metadata=("age", "sex"))
+    spec = study(inputs="features", metadata=("age", "sex"), hidden_units=4)
+    spec = spec.override({"training": {"head": head}})
     first = run(tmp_path, table, spec, x, "one")
     folds = first.record.folds
     labels = table.labels.copy()
@@ -86,6 +88,29 @@ def test_labels_of_a_fold_do_not_reach_its_own_rows(tmp_path):
     )  # fmt: skip
     ours, theirs = (read_run(r.folder).predictions.probabilities[held] for r in (a, b))
     assert np.array_equal(ours, theirs)
+
+
+def test_features_unlike_all_others_are_new_in_direction_and_in_size(tmp_path):
+    table, x = drawn()
+    done = run(tmp_path, table, study(), x)
+    usual = done.predict(features=x)["novelty"]
+    assert 30 < usual.mean() < 70
+    one = np.eye(8)[0] * 40
+    for strange in (x + one, x - one, x * 30):
+        assert done.predict(features=strange)["novelty"].min() > 95
+
+
+@pytest.mark.parametrize("head", ["probe", "network"])
+def test_the_unit_of_a_column_does_not_matter(tmp_path, head):
+    table, x = drawn()
+    x = x.astype(np.float32)
+    units = np.float32([2.0**20, 1, 1, 1, 1, 1, 1, 2.0**-14])
+    spec = study(hidden_units=8).override({"training": {"head": head}})
+    found = [
+        run(tmp_path, table, spec, given, name).record.predictions.probabilities
+        for name, given in (("a", x), ("b", x * units))
+    ]
+    assert np.abs(found[0] - found[1]).max() < 1e-4
 
 
 def test_metadata_alone_is_a_member_that_no_pickle_keeps(tmp_path):
@@ -226,6 +251,6 @@ def test_npz_and_csv_give_the_same_and_objects_are_never_unpickled(tmp_path):
 def test_an_old_image_study_keeps_its_digest():
     spec = StudySpec()
     model = {n: v for n, v in spec.model.model_dump().items()
-             if n not in ("inputs", "metadata", "metadata_anyway")}  # fmt: skip
+             if n not in ("inputs", "metadata", "metadata_anyway", "hidden_units")}  # fmt: skip
     assert spec._model_as_ever() == model
     assert study(metadata=("age",)).digest != study().digest

@@ -172,7 +172,15 @@ def test_files_and_resumed_files_are_what_python_gives(stall):
     frame = pd.read_csv("p.csv")
     found = open_run("lite").predict(features=Path("x.parquet"))
     assert np.array_equal(frame[["akiec", "mel", "nv"]].to_numpy(), found[["akiec", "mel", "nv"]])
-    assert frame["novelty"].isna().all()
+    assert np.array_equal(frame["novelty"], found["novelty"])
+    assert 20 < frame["novelty"].mean() < 80
+    scaled = [1e6, 1, 1, 1, 1, 1]
+    (pd.read_parquet("x.parquet") * scaled).to_csv("y.csv")
+    give("cv", "--data", "data", "--folds", "3", "--features", "y.csv", "--run", "scaled", "-q",
+         "--set", "evaluation.replicates=0")  # fmt: skip
+    again = open_run("scaled").predict(features=pd.read_csv("y.csv"))["novelty"]
+    assert np.abs(again - found["novelty"]).max() < 20, "a column's unit does not matter"
+    assert open_run("meta").predict(metadata="data/metadata.csv")["novelty"].isna().all()
 
 
 def test_validate_takes_metadata_from_the_data_and_features_from_their_file(stall):

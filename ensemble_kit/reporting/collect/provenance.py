@@ -8,6 +8,19 @@ from ensemble_kit.reporting.view.base import Cell, Table
 from ensemble_kit.reporting.view.provenance import Provenance
 from ensemble_kit.runs.folder import study_text
 
+OF_TABLES = {
+    "model": ("inputs", "metadata", "metadata_anyway"),
+    "training": ("class_weights", "logit_adjustment"),
+}
+"""Settings that have an effect where a run sees features or metadata in place of images."""
+OF_NETWORK_HEADS = {
+    "model": (*OF_TABLES["model"], "hidden_units", "dropout"),
+    "training": (
+        *OF_TABLES["training"], "head", "head_epochs", "head_lr", "batch_size", "weight_decay",
+        "schedule", "warmup", "patience", "label_smoothing",
+    ),
+}  # fmt: skip
+
 
 def build_provenance(source: ReportedRun) -> Provenance:
     """Without the checklist, which needs the rest of the view."""
@@ -35,9 +48,9 @@ def _facts(source: ReportedRun) -> dict[str, Cell]:
         return {}
     study = source.study.model_dump(mode="json", include={"model", "training", "split"})
     if source.study.model.inputs != "images":
-        del study["training"]
-        kept = ("inputs", "metadata", "metadata_anyway")
-        study["model"] = {name: study["model"][name] for name in kept}
+        network = source.study.training.head == "network"
+        for section, kept in OF_NETWORK_HEADS.items() if network else OF_TABLES.items():
+            study[section] = {name: study[section][name] for name in kept}
     facts = flat(study)
     weights = str(facts.get("model.weights", ""))
     if weights:

@@ -41,6 +41,9 @@ def _models(report: Report) -> str:
     facts = {str(row[0]): row[1] for row in report.provenance.facts.rows}
     if report.provenance.kind != "cv":
         return "[Architecture and training of the models whose predictions were evaluated.]"
+    if (seen := facts.get("model.inputs")) in ("features", "metadata"):
+        what = "features made elsewhere [how]" if seen == "features" else "metadata"
+        return f"The models saw {what}, not images. {' '.join(report.provenance.notes)}"
     pieces = []
     if backbone := facts.get("model.backbone"):
         known = paper_of(str(backbone))

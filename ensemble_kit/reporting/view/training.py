@@ -19,7 +19,7 @@ class FoldHistory(Value):
 
 
 class AgainstProbe(Value):
-    """One figure of the network and of the linear probe on its own frozen features."""
+    """One figure of the network and of the linear probe on its frozen features, or those given."""
 
     metric: str
     network: Number
