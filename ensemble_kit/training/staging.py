@@ -23,8 +23,15 @@ from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.models.own import is_file
 from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.stores.activations import FOLDER, ActivationStore, open_store
-from ensemble_kit.training.executors.exchange import Exchange
-from ensemble_kit.training.executors.line import CHUNK, Line, Parcel, Stage, fetch, send
+from ensemble_kit.training.executors.file_client import (
+    CHUNK,
+    Connection,
+    ServedFile,
+    Stage,
+    fetch,
+    send,
+)
+from ensemble_kit.training.executors.file_server import FileServer
 from ensemble_kit.training.filling import FillJob, fill_task
 from ensemble_kit.training.fold import read_done, train_once
 from ensemble_kit.training.jobs import FoldJob
@@ -36,26 +43,26 @@ PART = ".part"
 @dataclass(frozen=True, eq=False)
 class StagedJob:
     """A fold as it is handed to a worker without a shared folder; paths of the job are the
-    command's. parcels : what the worker keeps for later folds too. base, weights : those among them
-    that the network is built from. rows : the fold's own arrays."""
+    command's. served_files : what the worker keeps for later folds too. base, weights : those
+    among them that the network is built from. rows : the fold's own arrays."""
 
     job: FoldJob
     name: str
-    parcels: tuple[Parcel, ...]
-    pixels: Parcel
-    base: Parcel | None
-    weights: Parcel | None
-    rows: Parcel
+    served_files: tuple[ServedFile, ...]
+    pixels: ServedFile
+    base: ServedFile | None
+    weights: ServedFile | None
+    rows: ServedFile
 
 
-def stage_job(job: FoldJob, exchange: Exchange) -> StagedJob:
+def stage_job(job: FoldJob, server: FileServer) -> StagedJob:
     """Offer what a fold needs and expect its files. job : packed."""
     assert job.rows is not None
-    pixels = exchange.offer(job.pixels.path, f"pixels/{job.pixels.path.parent.name}/"
+    pixels = server.offer(job.pixels.path, f"pixels/{job.pixels.path.parent.name}/"
                             f"{job.pixels.path.name}")  # fmt: skip
     backbone = job.spec.model.backbone
-    base = _offer_network(exchange, Path(backbone)) if is_file(backbone) else None
-    weights = None if job.weights is None else _offer_network(exchange, job.weights)
+    base = _offer_network(server, Path(backbone)) if is_file(backbone) else None
+    weights = None if job.weights is None else _offer_network(server, job.weights)
     stored = []
     for key in job.keys:
         store = ActivationStore(job.store_dir / FOLDER / key.digest[:16], key)
@@ -63,21 +70,21 @@ def stage_job(job: FoldJob, exchange: Exchange) -> StagedJob:
             if store.ready(view):
                 files = [*(store.path(view, part) for part in store.parts(view)),
                          store.done_path(view)]  # fmt: skip
-                stored += [exchange.offer(f, f"{FOLDER}/{f.parent.name}/{f.name}") for f in files]
+                stored += [server.offer(f, f"{FOLDER}/{f.parent.name}/{f.name}") for f in files]
     name = hashlib.sha256(f"{job.folder} {job.digest} {job.seed}".encode()).hexdigest()[:16]
-    exchange.expect(name, FoldDesk(job.folder, job.digest))
-    parcels = (pixels, *(p for p in (base, weights) if p is not None), *stored)
-    rows = exchange.offer(job.rows, job.rows.name)
-    return StagedJob(job, name, parcels, pixels, base, weights, rows)
+    server.expect(name, FoldReceiver(job.folder, job.digest))
+    served_files = (pixels, *(p for p in (base, weights) if p is not None), *stored)
+    rows = server.offer(job.rows, job.rows.name)
+    return StagedJob(job, name, served_files, pixels, base, weights, rows)
 
 
-def _offer_network(exchange: Exchange, path: Path) -> Parcel:
+def _offer_network(server: FileServer, path: Path) -> ServedFile:
     """A file that a network is built from, in a folder of its own: its name is kept."""
-    parcel = exchange.offer(path, path.name)
-    return replace(parcel, place=f"networks/{parcel.sha[:16]}/{path.name}")
+    served = server.offer(path, path.name)
+    return replace(served, place=f"networks/{served.sha[:16]}/{path.name}")
 
 
-class FoldDesk:
+class FoldReceiver:
     """Takes a fold's files, each as a part named by its digest, and puts them in place together."""
 
     def __init__(self, folder: Path, digest: str) -> None:
@@ -133,13 +140,13 @@ def _plain(name: str) -> bool:
 def train_staged(staged: StagedJob, stage: Stage) -> FoldDone:
     """Fetch what is lacking, train, send the fold's files; runs in a worker."""
     folder = stage.here()
-    with Line(stage) as line:
-        if found := line.ask("GET", "folds", staged.name):
+    with Connection(stage) as connection:
+        if found := connection.ask("GET", "folds", staged.name):
             return FoldDone.model_validate(parse_json(found.decode()))
-        for parcel in staged.parcels:
-            fetch(line, folder, parcel)
+        for served in staged.served_files:
+            fetch(connection, folder, served)
         with TemporaryDirectory(prefix="ensemble_kit_events_") as events:
-            fetch(line, Path(events), staged.rows)
+            fetch(connection, Path(events), staged.rows)
             job = _as_here(staged, folder, Path(events))
             try:
                 with Relay(stage, staged.job, job):
@@ -148,8 +155,8 @@ def train_staged(staged: StagedJob, stage: Stage) -> FoldDone:
             except OutputError as error:
                 raise RunError(f"worker {gethostname()}: {error}") from None
         for name, sha in done.files.items():
-            send(line, staged.name, job.folder / name, sha)
-        line.ask("POST", "folds", staged.name, body=done.model_dump_json().encode())
+            send(connection, staged.name, job.folder / name, sha)
+        connection.ask("POST", "folds", staged.name, body=done.model_dump_json().encode())
     shutil.rmtree(job.folder, ignore_errors=True)
     return done
 
@@ -189,7 +196,7 @@ class Relay:
     job."""
 
     def __init__(self, stage: Stage, theirs: FoldJob, here: FoldJob) -> None:
-        self._line, self._here, self._name = Line(stage), here, theirs.events.name
+        self._line, self._here, self._name = Connection(stage), here, theirs.events.name
         self._stop = "" if theirs.stop is None else theirs.stop.name
         self._at = 0
         self._ended = threading.Event()

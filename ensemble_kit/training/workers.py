@@ -30,7 +30,7 @@ from ensemble_kit.training.executors.base import (
     environment_of,
     first_line,
 )
-from ensemble_kit.training.executors.exchange import Exchange
+from ensemble_kit.training.executors.file_server import FileServer
 from ensemble_kit.training.executors.greeting import greet, marked, versions_here
 from ensemble_kit.training.fold import train_once
 from ensemble_kit.training.jobs import FoldJob, packed
@@ -67,7 +67,7 @@ class Workers:
         self._lease = threading.Event()
         self._device: Future[Device] | None = None
         self._alone = False
-        self._exchange: Exchange | None = None
+        self._server: FileServer | None = None
 
     def __enter__(self) -> Self:
         make_folder(self.events)
@@ -92,8 +92,8 @@ class Workers:
         (self.events / LEASE).unlink(missing_ok=True)
         if self._executor is not None:
             self._executor.close(kill=kind is not None)
-        if self._exchange is not None:
-            self._exchange.close()
+        if self._server is not None:
+            self._server.close()
         for path in (*self.events.glob("*.jsonl"), *self.events.glob("*.npz")):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
@@ -122,15 +122,15 @@ class Workers:
     @property
     def staged(self) -> bool:
         """Whether workers see none of this command's folders."""
-        return self._exchange is not None
+        return self._server is not None
 
     def train(self, job: FoldJob) -> "Future[FoldDone]":
         """Have a fold trained, unless it is by then."""
         if self._open.remote:
             job = packed(job, self.events.absolute() / f"{secrets.token_hex(8)}.npz")
-        if self._exchange is None:
+        if self._server is None:
             return self.submit(train_once, job)
-        return self.submit(train_staged, stage_job(job, self._exchange), self._exchange.stage)
+        return self.submit(train_staged, stage_job(job, self._server), self._server.stage)
 
     def warm_up(self) -> None:
         """Start loading the framework in a worker, while this process decodes images."""
@@ -155,7 +155,7 @@ class Workers:
             return self
         single = Workers(1, self.events, self._watch, self._cluster)
         single._reader, single._executor, single._terms = self._reader, self._executor, self._terms
-        single._exchange, single._alone = self._exchange, True
+        single._server, single._alone = self._server, True
         return single
 
     def several(self, most: int) -> int:
@@ -214,13 +214,13 @@ class Workers:
         lease.touch()
         threading.Thread(target=self._touch, args=(lease,), daemon=True).start()
         if cluster.stage:
-            self._exchange = Exchange(executor.near, lease.parent, cluster.stage_dir)
+            self._server = FileServer(executor.near, lease.parent, cluster.stage_dir)
         self._terms = Terms(
             versions_here(),
-            {} if self._exchange else marked(self._shared),
+            {} if self._server else marked(self._shared),
             lease,
             secrets.token_hex(8),
-            stage=self._exchange.stage if self._exchange else None,
+            stage=self._server.stage if self._server else None,
         )
         greet(executor, self._terms)
         most = executor.most

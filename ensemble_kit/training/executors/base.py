@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.models.device import configured_backend
 from ensemble_kit.study.cluster import ClusterSpec
-from ensemble_kit.training.executors.line import Stage
+from ensemble_kit.training.executors.file_client import Stage
 
 T = TypeVar("T")
 CONNECT_SECONDS = 5.0

@@ -13,7 +13,7 @@ from ensemble_kit.core.errors import EnsembleKitError, RunError
 from ensemble_kit.core.version import __version__
 from ensemble_kit.models.device import configured_backend
 from ensemble_kit.training.executors.base import CONNECT_SECONDS, Executor, Terms
-from ensemble_kit.training.executors.line import Stage
+from ensemble_kit.training.executors.file_client import Stage
 
 PLACE = ".place"
 """A hidden file of a folder that drivers and workers share; holds a name drawn by chance."""

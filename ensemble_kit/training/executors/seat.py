@@ -27,8 +27,8 @@ from ensemble_kit.training.executors.base import (
     TaskLostError,
     Terms,
 )
+from ensemble_kit.training.executors.file_client import Stage, alive
 from ensemble_kit.training.executors.greeting import check_here
-from ensemble_kit.training.executors.line import Stage, alive
 
 POLL_SECONDS, CALL_SECONDS = 0.5, 2.0
 SILENT_SECONDS = 180

@@ -19,14 +19,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from ensemble_kit.core.atomic import sha256_of_file
 from ensemble_kit.core.errors import EnsembleKitError
-from ensemble_kit.training.executors.line import CHUNK, TOKEN, Parcel, Stage
+from ensemble_kit.training.executors.file_client import CHUNK, TOKEN, ServedFile, Stage
 
 QUIET_SECONDS = 600
 """A connection on which nothing was said for so long is closed."""
 HERE = "127.0.0.1"
 
 
-class Desk(Protocol):
+class Receiver(Protocol):
     """Where the files of one fold are taken."""
 
     def finished(self) -> bytes | None:
@@ -46,7 +46,7 @@ class Desk(Protocol):
         ...
 
 
-class Exchange:
+class FileServer:
     """The server of one command.
 
     near : (host, port) that this machine reaches the cluster by, None where it is this machine.
@@ -57,7 +57,7 @@ class Exchange:
         self._events, self._lock = events, threading.Lock()
         self._files: dict[str, Path] = {}
         self._known: dict[tuple[Path, int, int], str] = {}
-        self._desks: dict[str, Desk] = {}
+        self._receivers: dict[str, Receiver] = {}
         host, family = _host_towards(near)
         self._server = _Server(self, host, family)
         port = int(self._server.server_address[1])
@@ -68,18 +68,18 @@ class Exchange:
         self._server.shutdown()
         self._server.server_close()
 
-    def offer(self, path: Path, place: str) -> Parcel:
+    def offer(self, path: Path, place: str) -> ServedFile:
         """Serve a file. place : where it goes in a worker's folder."""
         found = path.stat()
         key = path, found.st_size, found.st_mtime_ns
         if key not in self._known:
             self._known[key] = sha256_of_file(path)
         self._files[self._known[key]] = path
-        return Parcel(self._known[key], found.st_size, found.st_mtime_ns, place)
+        return ServedFile(self._known[key], found.st_size, found.st_mtime_ns, place)
 
-    def expect(self, name: str, desk: Desk) -> None:
+    def expect(self, name: str, receiver: Receiver) -> None:
         """Take the files of a fold."""
-        self._desks[name] = desk
+        self._receivers[name] = receiver
 
     def answer(self, handler: "_Handler", method: str, kind: str, names: list[str]) -> None:
         """One request; KeyError, ValueError for what is not served."""
@@ -90,15 +90,15 @@ class Exchange:
                 self._append(name, handler.content())
                 handler.send_json({"stop": self._asked_to_stop(handler.asked("stop"))})
             case "GET", "folds", [name]:
-                record = self._desks[name].finished()
+                record = self._receivers[name].finished()
                 handler.send_bytes(record or b"")
             case "GET", "folds", [name, sha]:
-                handler.send_json({"held": self._desks[name].held(_digest(sha))})
+                handler.send_json({"held": self._receivers[name].held(_digest(sha))})
             case "PUT", "folds", [name, sha]:
-                at, desk = int(handler.asked("at")), self._desks[name]
-                handler.send_json({"held": desk.take(_digest(sha), at, handler.content())})
+                at, receiver = int(handler.asked("at")), self._receivers[name]
+                handler.send_json({"held": receiver.take(_digest(sha), at, handler.content())})
             case "POST", "folds", [name]:
-                self._desks[name].publish(handler.content())
+                self._receivers[name].publish(handler.content())
                 handler.send_bytes(b"")
             case _:
                 raise KeyError(kind)
@@ -118,8 +118,8 @@ class Exchange:
 class _Server(ThreadingHTTPServer):
     daemon_threads, block_on_close, request_queue_size = True, False, 128
 
-    def __init__(self, exchange: Exchange, host: str, family: socket.AddressFamily) -> None:
-        self.exchange, self.address_family = exchange, family
+    def __init__(self, files: FileServer, host: str, family: socket.AddressFamily) -> None:
+        self.files, self.address_family = files, family
         super().__init__((host, 0), _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -174,13 +174,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str) -> None:
         self._read = method == "GET"
-        exchange = self.server.exchange
-        if not hmac.compare_digest(self.headers.get(TOKEN, ""), exchange.stage.token):
+        files = self.server.files
+        if not hmac.compare_digest(self.headers.get(TOKEN, ""), files.stage.token):
             self.send_bytes(b"", HTTPStatus.FORBIDDEN)
             return
         kind, *names = urlsplit(self.path).path.strip("/").split("/")
         try:
-            exchange.answer(self, method, kind, names)
+            files.answer(self, method, kind, names)
         except (KeyError, ValueError):
             self.send_bytes(b"", HTTPStatus.NOT_FOUND)
         except (EnsembleKitError, FileNotFoundError) as error:

@@ -1,4 +1,4 @@
-"""A worker's side of the exchange of files: fetched by digest in chunks, sent back likewise.
+"""A worker's side of the server of files: fetched by digest in chunks, sent back likewise.
 
 What is there of a file is kept when a worker ends amid it, and the next one goes on from there.
 """
@@ -55,7 +55,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ServedFile:
     """A file as its owner has it. place : where it goes below a stage's folder."""
 
     sha: str
@@ -64,7 +64,7 @@ class Parcel:
     place: str
 
 
-class Line:
+class Connection:
     """Requests to a command, one after another. RunError where it does not answer, or says why
     it will not."""
 
@@ -138,44 +138,44 @@ def alive(stage: Stage) -> bool | None:
         call.close()
 
 
-def fetch(line: Line, folder: Path, parcel: Parcel) -> Path:
-    """The file of a parcel below a folder, fetched unless it is there. Several processes may want
+def fetch(connection: Connection, folder: Path, served: ServedFile) -> Path:
+    """The served file below a folder, fetched unless it is there. Several processes may want
     it: one fetches, the others wait. RunError where it cannot be had."""
-    path = folder / parcel.place
+    path = folder / served.place
     try:
         make_folder(path.parent)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            if not _there(path, parcel):
-                _fetch(line, path, parcel)
+            if not _there(path, served):
+                _fetch(connection, path, served)
         return path
     except OutputError as error:
         raise RunError(f"worker {gethostname()}: {error}") from None
 
 
-def send(line: Line, fold: str, path: Path, sha: str) -> None:
+def send(connection: Connection, fold: str, path: Path, sha: str) -> None:
     """Send a file of a fold, from where an earlier try ended."""
-    held = int(parse_json(line.ask("GET", "folds", fold, sha))["held"])
+    held = int(parse_json(connection.ask("GET", "folds", fold, sha))["held"])
     with path.open("rb") as file:
         while True:
             file.seek(held)
             content = file.read(CHUNK)
             if not content:
                 return
-            answer = line.ask("PUT", "folds", fold, sha, body=content, at=held)
+            answer = connection.ask("PUT", "folds", fold, sha, body=content, at=held)
             held = int(parse_json(answer)["held"])
 
 
-def _there(path: Path, parcel: Parcel) -> bool:
+def _there(path: Path, served: ServedFile) -> bool:
     try:
-        return _mark(path).read_text(encoding="utf-8") == _stamp(path, parcel)
+        return _mark(path).read_text(encoding="utf-8") == _stamp(path, served)
     except OSError:
         return False
 
 
-def _stamp(path: Path, parcel: Parcel) -> str:
+def _stamp(path: Path, served: ServedFile) -> str:
     """Digest of a file that was fetched whole, its size, and its time as this disk keeps it."""
     found = path.stat()
-    return f"{parcel.sha} {found.st_size} {found.st_mtime_ns}"
+    return f"{served.sha} {found.st_size} {found.st_mtime_ns}"
 
 
 def _mark(path: Path) -> Path:
@@ -183,30 +183,30 @@ def _mark(path: Path) -> Path:
     return path.with_name(f".{path.name}.sha256")
 
 
-def _fetch(line: Line, path: Path, parcel: Parcel) -> None:
-    part = path.with_name(f".{path.name}.{parcel.sha[:16]}.part")
+def _fetch(connection: Connection, path: Path, served: ServedFile) -> None:
+    part = path.with_name(f".{path.name}.{served.sha[:16]}.part")
     for _ in range(2):
-        if _fetched(line, part, parcel) == parcel.sha:
-            os.utime(part, ns=(parcel.mtime_ns, parcel.mtime_ns))
+        if _fetched(connection, part, served) == served.sha:
+            os.utime(part, ns=(served.mtime_ns, served.mtime_ns))
             _mark(path).unlink(missing_ok=True)
             part.replace(path)
-            write_text(_mark(path), _stamp(path, parcel))
+            write_text(_mark(path), _stamp(path, served))
             return
         part.unlink()
     raise RunError(
-        f"{parcel.place} arrived twice at worker {gethostname()} with another digest than it has "
+        f"{served.place} arrived twice at worker {gethostname()} with another digest than it has "
         "here: it changed while it was read, or the network damages it; give the command again"
     )
 
 
-def _fetched(line: Line, part: Path, parcel: Parcel) -> str:
+def _fetched(connection: Connection, part: Path, served: ServedFile) -> str:
     """Complete a part; the digest of the whole."""
-    with writing(part, parcel.size), part.open("a+b") as file:
+    with writing(part, served.size), part.open("a+b") as file:
         file.seek(0)
         found = hashlib.file_digest(file, "sha256")
-        while (at := file.tell()) < parcel.size:
-            size = min(CHUNK, parcel.size - at)
-            content = line.ask("GET", "files", parcel.sha, at=at, size=size)
+        while (at := file.tell()) < served.size:
+            size = min(CHUNK, served.size - at)
+            content = connection.ask("GET", "files", served.sha, at=at, size=size)
             if not content:
                 break
             file.write(content)
