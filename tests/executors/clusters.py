@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from ensemble_kit.training.executors.ray import ON_LOOPBACK
 
 WAIT_SECONDS = 300
 NONE: Mapping[str, str] = {}
@@ -59,6 +61,16 @@ def agents(processes: list[psutil.Process]) -> list[psutil.Process]:
     return [p for p in processes if p.is_running() and p.name().startswith(AGENTS)]
 
 
+def listening(processes: list[psutil.Process]) -> set[str]:
+    """Addresses that these processes listen at."""
+    found = set()
+    for process in processes:
+        with suppress(psutil.Error):
+            bound = process.net_connections(kind="inet")
+            found |= {c.laddr.ip for c in bound if c.status == psutil.CONN_LISTEN}
+    return found
+
+
 @contextmanager
 def dask_cluster(
     folder: Path, variables: Mapping[str, str] | None = None, of_all: Mapping[str, str] = NONE
@@ -84,6 +96,7 @@ def ray_cluster(
 ) -> Iterator[Cluster]:
     """A node of two cores, on which two worker processes run; no token, for it is on loopback."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
+    os.environ[ON_LOOPBACK] = "0"
     port = free_port()
     with begun(folder) as begin:
         pid = begin(

@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.executors.clusters import agents, end, free_port, wait_until
+from tests.executors.clusters import agents, end, free_port, listening, wait_until
 from tests.executors.giving import BEGUN, LONGEST, Driver, command, cv, give
 
 pytest.importorskip("keras")
@@ -43,12 +43,13 @@ def test_a_cluster_gives_the_same_bytes_though_its_processes_die_amid_folds(
 
 
 def test_a_killed_driver_leaves_no_process_and_is_resumed(place, local, executor):
-    """By a cluster of its own on this machine."""
+    """By a cluster of its own, which no other machine can reach."""
     words = cv("--run", f"resumed-{executor}", "--store", f"store-{executor}", "--jobs", "2",
                "--executor", executor)  # fmt: skip
     with Driver(place, words) as driver:
         driver.wait_for(BEGUN.format(2))
         begun = psutil.Process(driver.process.pid).children(recursive=True)
+        assert {place.removeprefix("::ffff:") for place in listening(begun)} == {"127.0.0.1"}
         assert driver.send(signal.SIGKILL) == -signal.SIGKILL
     wait_until(lambda: not [p for p in begun if p.is_running() and p not in agents(begun)], 180)
     end([p.pid for p in agents(begun)])

@@ -1,6 +1,7 @@
 """Ray: a cluster by its address, or one of our own on this machine."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -26,6 +27,9 @@ from ensemble_kit.training.executors.seat import run_in_seat
 
 PORT = 10001
 HERE = "127.0.0.1"
+ON_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""At 0, Ray keeps a cluster of this machine on its loopback, whatever address it is given; read
+when Ray is imported."""
 ASK_SECONDS = 60.0
 RETRIES = 3
 
@@ -44,6 +48,8 @@ class RayExecutor:
 
     def __init__(self, cluster: ClusterSpec, jobs: int) -> None:
         self.check(cluster)
+        if not cluster.address:
+            os.environ[ON_LOOPBACK] = "0"
         import ray
 
         self._ray, self._address = ray, cluster.address
