@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from tests.chaos.commands import TRAINING
 from tests.chaos.giving import give
+from tests.chaos.processes import well
 
 CLASSES = ("bkl", "mel", "nv")
 N_IMAGES = 24
@@ -32,6 +34,13 @@ def make_workplace(folder: Path) -> Path:
     _well(give(folder, ["ensemble", "a.csv", "b.csv", "--folds-file", "folds.csv", "--name", "e",
                         *QUICK]))  # fmt: skip
     _well(give(folder, ["report", "a", "--out", "page.html", "--numbers", "numbers.json"]))
+    return folder
+
+
+def make_trained(workplace: Path, to: Path) -> Path:
+    """A copy with a run `t` of `cv`, its stores and features of the same images."""
+    folder = fresh_copy(workplace, to)
+    well(folder, ["cv", "--study", "study.toml", "--run", "t", *TRAINING])
     return folder
 
 
@@ -65,6 +74,8 @@ def _tables(folder: Path) -> None:
     np.savez(folder / "a.npz", image=np.array(ids), label=np.array(labels),
                   probabilities=frames["a"][list(CLASSES)].to_numpy(),
              classes=np.array(CLASSES))  # fmt: skip
+    np.savez(folder / "features.npz", ids=np.array(ids),
+             x=random.normal(size=(N_IMAGES, 6)).astype(np.float32))  # fmt: skip
     truth = frames["a"][["image", "lesion_id"]].assign(dx=labels)
     truth.to_csv(folder / "truth.csv", index=False)
     folds = pd.DataFrame({"image": ids, "fold": [(i // 6) % 3 for i in range(N_IMAGES)]})
