@@ -1,6 +1,5 @@
 """`tune`: search a study's settings on fixed, group-safe folds."""
 
-import os
 import re
 import time
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ensemble_kit.core.errors import SearchError, StudyError
+from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.machine import memory
 from ensemble_kit.core.records import Folds, ImageTable
@@ -217,7 +217,7 @@ def _search(
     table, folds, spec = plan.images, plan.folds, request.spec
     study = open_study(request, table, folds)
     folder = request.place.folder
-    events = folder / f".events-{os.getpid()}"
+    events = folder / named_by_process(".events")
     with ExitStack() as held:
         evaluator: Judge
         if plan.inputs is not None:
