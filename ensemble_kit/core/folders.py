@@ -72,6 +72,8 @@ def named_by_process(name: str) -> str:
 def remove_those_of_the_dead(folder: Path) -> None:
     """Remove the folders beside ``folder``, named by process like it, whose process is no more."""
     mine = folder.name.removesuffix(str(os.getpid()))
+    if not mine.endswith(f"-{gethostname()}-"):
+        return
     for left in folder.parent.glob(f"{escape(mine)}*"):
         owner = left.name.removeprefix(mine)
         if owner.isdecimal() and left.is_dir() and not alive(int(owner)):
