@@ -176,7 +176,7 @@ def tune(
     """
     resources = resources or Resources()
     study = study.override({"search": {"trials": trials}})
-    named = _checked_name(name or study.name)
+    named = checked_name(name or study.name)
     plan = plan_search(
         images, study, folds=folds, resources=resources, features=features, dry=False
     )
@@ -245,7 +245,7 @@ def _search(
     return result, estimate
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise SearchError(
             f"--name {name!r}: a search is named by up to 80 letters, digits, '.', '_' and '-', "

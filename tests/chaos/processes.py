@@ -17,7 +17,7 @@ ORDERLY = 60.0
 """Seconds in which a command asked to end does so, on a machine full of other work too: it may be
 in the middle of loading a framework."""
 MARK = "CHAOS_MARK"
-LONGEST = 300.0
+LONGEST = 1800.0
 """Seconds after which a command is taken to wait for ever."""
 
 
