@@ -113,7 +113,7 @@ def predict_to_file(
             facts = {"done": looked_at, "skipped": part.skipped, "columns": header}
             rows = frame.to_csv(index=False, header=False)
             with writing(partial, len(rows)):
-                file.write((rows + MARK + json.dumps(facts) + "\n").encode())
+                _append(file, (rows + MARK + json.dumps(facts) + "\n").encode())
             skipped += part.skipped
             tell("step", n=looked_at - done)
             done = looked_at
@@ -202,7 +202,8 @@ def _resume(file: BinaryIO, key: str) -> tuple[int, tuple[str, ...]]:
     What was begun from other images, another run or other options is begun again, and so is what
     was cut in the middle of a batch.
     """
-    done, skipped, end = 0, (), 0
+    done, end = 0, 0
+    skipped: tuple[str, ...] = ()
     first = f"{MARK}{key}\n".encode()
     file.seek(0)
     lines = file.read().split(b"\n")
@@ -211,12 +212,22 @@ def _resume(file: BinaryIO, key: str) -> tuple[int, tuple[str, ...]]:
         for line in lines[1:-1]:
             at += len(line) + 1
             if line.startswith(MARK.encode()):
-                facts = parse_json(line[1:].decode("utf-8", "replace"))
-                done, skipped, end = int(facts["done"]), skipped + tuple(facts["skipped"]), at
+                try:
+                    facts = parse_json(line[1:])
+                    done, skipped = int(facts["done"]), (*skipped, *map(str, facts["skipped"]))
+                except (ValueError, LookupError, TypeError):  # damaged: what is before it is kept
+                    break
+                end = at
     file.truncate(end)
     if not end:
-        file.write(first)
+        _append(file, first)
     return done, skipped
+
+
+def _append(file: BinaryIO, content: bytes) -> None:
+    """All of it: a disk that is nearly full takes a part, and says so at the next."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def _finish(partial: Path, out: Path) -> None:
