@@ -32,13 +32,19 @@ def trials_done(place: Path) -> int:
     return len(list(place.glob("studies/store/m/folds/*")))
 
 
-def watch(place: Path, words: Sequence[str], done: Callable[[Path], int]) -> Curve:
-    """Give a command; how much memory it takes after each fold or trial."""
+def watch(place: Path, words: Sequence[str], done: Callable[[Path], int], seconds: float) -> Curve:
+    """Give a command; how much memory it takes after each fold or trial. seconds : after which it
+    is ended; what was seen counts."""
+    end = time.monotonic() + seconds
     started = start(place, words)
     heard = threading.Thread(target=started.process.communicate, daemon=True)
     heard.start()
     curve: Curve = []
+    ended = False
     while started.process.poll() is None:
+        if time.monotonic() > end and not ended:
+            started.process.terminate()
+            ended = True
         number = done(place)
         if number and (not curve or number > curve[-1][0]):
             sizes = {pid: _size(pid) for pid in alive(started.mark)}
@@ -46,7 +52,7 @@ def watch(place: Path, words: Sequence[str], done: Callable[[Path], int]) -> Cur
             curve.append((number, own, sum(sizes.values())))
         time.sleep(EVERY)
     heard.join()
-    assert started.process.returncode == 0, words
+    assert ended or started.process.returncode == 0, words
     return curve
 
 
@@ -116,6 +122,7 @@ def command() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folds", type=int, default=50)
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=3600, help="of each curve at most")
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--to", type=Path, help="SVG to draw")
     parser.add_argument("--numbers", type=Path, help="JSON of the curves, read where it is there")
@@ -127,7 +134,7 @@ def command() -> None:
         if given.only is not None and name not in given.only:
             continue
         with tempfile.TemporaryDirectory() as to:
-            curves[name] = watch(make_workplace(Path(to) / "w"), words, done)
+            curves[name] = watch(make_workplace(Path(to) / "w"), words, done, given.seconds)
         if given.numbers:
             given.numbers.write_text(json.dumps(curves), encoding="utf-8")
     for name, curve in curves.items():
