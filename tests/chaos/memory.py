@@ -75,7 +75,7 @@ def draw(curves: dict[str, Curve], to: Path) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "memory"
+    matplotlib.rcParams |= {"svg.hashsalt": "memory", "svg.fonttype": "none"}
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, len(curves), figsize=(4.2 * len(curves), 2.8), squeeze=False)
