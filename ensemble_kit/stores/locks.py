@@ -28,7 +28,7 @@ def filling_store(folder: Path) -> Iterator[None]:
     """Keep a store from being mended or removed (whoever does holds ``lock`` alone); any number of
     processes at a time."""
     with writing(folder / LOCK), (folder / LOCK).open("a") as file:
-        _lock(file, shared=True)
+        hold(file.fileno(), shared=True)
         yield
 
 
