@@ -104,7 +104,11 @@ def attempt(folder: Path, trial: Trial) -> tuple[Outcome, list[str]]:
         outcome = _search_opened(folder / trial.file)
     else:
         outcome = give(folder, trial.words)
-    resumed = ("runs/f", "runs/.f.lock", "runs/x") if trial.words[0] in ("cv", "validate") else ()
+    resumed = (
+        ("runs/f", "runs/.f.lock", "runs/x", "reports/x.html")
+        if trial.words[0] in ("cv", "validate")
+        else ()
+    )
     named = "" if path.name != Path(trial.file).name else trial.file
     found = faults(outcome, named, (*PLACES, *resumed))
     _restore(folder, path, before)
