@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import RunError, StudyError
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
@@ -72,7 +72,12 @@ from ensemble_kit.workflows.inputs import (
 )
 from ensemble_kit.workflows.probe_floor import floor_facts, gather_probe
 from ensemble_kit.workflows.repeats import corrected_figures, repeats_note, write_repeats
-from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
+from ensemble_kit.workflows.resuming import (
+    only_worker_on,
+    refuse_newcomer,
+    refuse_other_run,
+    take_folder,
+)
 from ensemble_kit.workflows.run_notes import notes_of_training, warnings_of
 from ensemble_kit.workflows.variants import (
     Variant,
@@ -162,7 +167,7 @@ def _cross_validate_table(found: TableRun, folder: Path, overwrite: bool, tell: 
         refuse_other_run(folder, study, table, digest)
         found.refuse_other(folder)
     with only_worker_on(folder):
-        _take_folder(folder, study, table, digest, overwrite)
+        take_folder(folder, study, table, digest, overwrite)
         if is_run(folder):
             found.refuse_other(folder)
         tell("begin", spec=study, folds=sum(d.n_folds for d in draws), name=folder.name)
@@ -187,16 +192,6 @@ def _finished(folder: Path, study: StudySpec, studies_dir: Path | None) -> Finis
         if taken := take_record(studies_dir, study, folder):
             record_files(folder, [taken])
     return FinishedRun(folder)
-
-
-def _take_folder(
-    folder: Path, spec: StudySpec, table: ImageTable, digest: str, overwrite: bool
-) -> None:
-    """Under the run's lock: what is there is removed, or must be this very run."""
-    if overwrite:
-        remove_run(folder)
-    elif is_run(folder):
-        refuse_other_run(folder, spec, table, digest)
 
 
 def _train_run(
@@ -236,7 +231,7 @@ def _train_run(
         workers.alone().warm_up()
         prepared = prepare_study(table, spec, resources, workers, tell=tell)
         held.enter_context(only_worker_on(folder))
-        _take_folder(folder, spec, table, digest, overwrite)
+        take_folder(folder, spec, table, digest, overwrite)
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
         trained = train_variants(prepared, spec, variants, folder, workers, tell)
@@ -307,20 +302,11 @@ def _begin(
         data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
-    with whole_folder(folder, partial(_refuse_newcomer, folder)) as fresh:
+    with whole_folder(folder, partial(refuse_newcomer, folder)) as fresh:
         write_folds(fresh, table, draws)
         write_text(fresh / STUDY, spec.to_toml())
         write_manifest(fresh, manifest)
         record_files(fresh, [FOLDS, IMAGES, STUDY])
-
-
-def _refuse_newcomer(folder: Path) -> None:
-    """RunError where another command made a run of this name meanwhile."""
-    if is_run(folder):
-        raise RunError(
-            f"run {folder.name!r} was made by another command meanwhile; give --run NAME, or "
-            "--overwrite to replace it"
-        )
 
 
 def _train(
