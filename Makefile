@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos demo dist docs install test test-gp test-jax test-torch test-dask test-ray test-backbones test-notebooks test-trackers test-wheel lint clean
+.PHONY: chaos chaos-memory demo dist docs install test test-gp test-jax test-torch test-dask test-ray test-backbones test-notebooks test-trackers test-wheel lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -69,10 +69,16 @@ test-dask test-ray: test-%: .venv/tests-installed
 test-backbones: .venv/tests-installed
 	ALL_BACKBONES=1 $(BIN)/python -m pytest tests/models/test_backbones.py --numprocesses $(TEST_PROCESSES)
 
-# Damaged files, then kills, for so many seconds; what fails is printed with what repeats it.
+# Damaged files, kills and two commands at once, for so many seconds; what fails is printed with what
+# repeats it.
 chaos: .venv/tests-installed
-	$(BIN)/python -m tests.chaos.fuzz --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) * 2 / 3))
+	$(BIN)/python -m tests.chaos.fuzz --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 2))
 	$(BIN)/python -m tests.chaos.kills --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 3))
+	$(BIN)/python -m tests.chaos.pairs --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 6))
+
+# Memory over 50 folds and 200 trials, drawn for docs/reliability.md.
+chaos-memory: .venv/tests-installed
+	$(BIN)/python -m tests.chaos.memory --to docs/memory.svg
 
 # sdist and wheel of the version in ensemble_kit/core/version.py.
 dist: .venv/tests-installed

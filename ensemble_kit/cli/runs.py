@@ -56,7 +56,7 @@ def rm(
     if not yes:
         import sys
 
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise RunError(f"to remove {some(names)} without being asked, give --yes")
         if not typer.confirm(f"Remove {some(names)} for good?"):
             return

@@ -154,7 +154,7 @@ def tune(
     from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.inputs import DEFAULT_SEARCH_STUDY, default_search_study
-    from ensemble_kit.workflows.search import plan_search
+    from ensemble_kit.workflows.search import checked_name, plan_search
     from ensemble_kit.workflows.search import tune as search
 
     changes: dict[str, dict[str, Any]] = {
@@ -176,6 +176,7 @@ def tune(
         note(f"warning: {sentence}")
     resources = Resources(store, store_limit * 1e9, jobs)
     if dry_run:
+        checked_name(name or spec.name)
         plan = plan_search(None, spec, resources=resources)
         print_search_plan(plan)
         print_not_decoded()

@@ -13,6 +13,7 @@ from pydantic import Field
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.machine import cores, processor
+from ensemble_kit.core.turns import turn_in
 from ensemble_kit.core.version import __version__
 from ensemble_kit.runs.paths import MANIFEST
 from ensemble_kit.runs.records import Record
@@ -82,10 +83,11 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def record_files(folder: Path, names: Iterable[str], **changes: Any) -> Manifest:
     """Add the digests of files (relative names) to the manifest, change fields, write it."""
-    manifest = read_manifest(folder)
     digests = {name: sha256_of_file(folder / name) for name in names}
-    manifest = manifest.with_(files=dict(sorted((manifest.files | digests).items())), **changes)
-    write_manifest(folder, manifest)
+    with turn_in(folder):
+        manifest = read_manifest(folder)
+        manifest = manifest.with_(files=dict(sorted((manifest.files | digests).items())), **changes)
+        write_manifest(folder, manifest)
     return manifest
 
 

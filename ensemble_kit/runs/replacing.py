@@ -1,45 +1,29 @@
 """A run folder that is written at once: whole beside its place, then renamed into it."""
 
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ensemble_kit.core.atomic import alive, write_bytes
-from ensemble_kit.core.disk import make_folder
+from ensemble_kit.core.atomic import write_bytes
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.folders import agree, begun
 from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.runs.paths import EDITABLE
 
-MAKING, REPLACED = "making", "replaced"
-
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to write a run into; at the end it takes the place of ``folder``.
-
-    What was there stays as it is until then, and for good where an error gets out. Files that a
-    person edits are carried over where the images are the same. What a killed process left is
-    removed.
+def whole_folder(folder: Path, check: Callable[[], None] = agree) -> Iterator[Path]:
+    """A new folder to write a run into; at the end it takes the place of ``folder``: see
+    :func:`begun`. Files that a person edits are carried over where the images are the same.
     """
     check_output_folder(folder, "--runs-dir")
-    folder = folder.resolve() if folder.is_symlink() else folder
-    make_folder(folder.parent)
-    remove_begun(folder)
-    fresh = folder.with_name(f".{folder.name}.{os.getpid()}.{MAKING}")
-    try:
-        make_folder(fresh)
+    with begun(folder, check) as fresh:
         yield fresh
         if _same_images(folder, fresh):
             for name in EDITABLE:
                 if (folder / name).is_file():
                     write_bytes(fresh / name, (folder / name).read_bytes())
-        take_place(fresh, folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
 
 
 def refuse_trained(folder: Path, by: str) -> None:
@@ -49,28 +33,6 @@ def refuse_trained(folder: Path, by: str) -> None:
             f"run {folder.name!r} holds models that `cv` trained, which `{by}` does not replace: "
             "choose another --name"
         )
-
-
-def take_place(fresh: Path, folder: Path) -> None:
-    """Put a finished folder where another may be."""
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.{REPLACED}")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def remove_begun(folder: Path) -> None:
-    """Remove folders that processes which are no more had begun in place of ``folder``; one that
-    was moved away and not yet replaced is put back."""
-    for kind in (MAKING, REPLACED):
-        for left in folder.parent.glob(f".{folder.name}.*.{kind}"):
-            owner = left.name.removesuffix(f".{kind}").rpartition(".")[2]
-            if owner.isdecimal() and not alive(int(owner)):
-                if kind == REPLACED and not folder.exists():
-                    left.rename(folder)
-                else:
-                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _same_images(folder: Path, fresh: Path) -> bool:

@@ -1,7 +1,4 @@
-"""Shared/exclusive lock on the store folder: readers versus prune.
-
-Where the system has no such locks (Windows, on which nothing is trained), none is held.
-"""
+"""Shared/exclusive lock on the store folder: readers versus prune."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +8,7 @@ from typing import TextIO
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.core.places import check_output_folder
+from ensemble_kit.core.turns import hold
 
 MARK, LOCK = ".in-use", "lock"
 
@@ -21,7 +19,7 @@ def reading_stores(store_dir: Path) -> Iterator[None]:
     check_output_folder(store_dir, "--store")
     make_folder(store_dir)
     with _mark(store_dir) as mark:
-        _lock(mark, shared=True)
+        hold(mark.fileno(), shared=True)
         yield
 
 
@@ -30,7 +28,7 @@ def filling_store(folder: Path) -> Iterator[None]:
     """Keep a store from being mended or removed (whoever does holds ``lock`` alone); any number of
     processes at a time."""
     with writing(folder / LOCK), (folder / LOCK).open("a") as file:
-        _lock(file, shared=True)
+        hold(file.fileno(), shared=True)
         yield
 
 
@@ -42,7 +40,7 @@ def removing_stores(store_dir: Path) -> Iterator[None]:
         return
     with _mark(store_dir) as mark:
         try:
-            _lock(mark, shared=False)
+            hold(mark.fileno(), wait=False)
         except BlockingIOError:
             raise StoreError(
                 f"a run is reading the stores of {store_dir}; prune when it has finished"
@@ -53,12 +51,3 @@ def removing_stores(store_dir: Path) -> Iterator[None]:
 def _mark(store_dir: Path) -> TextIO:
     with writing(store_dir / MARK):
         return (store_dir / MARK).open("a")
-
-
-def _lock(mark: TextIO, *, shared: bool) -> None:
-    """Wait to share the lock; or take it alone, BlockingIOError where another holds it."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    fcntl.flock(mark, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from loky import BrokenProcessPool
 
 from ensemble_kit.core.disk import free_bytes, make_folder
 from ensemble_kit.core.errors import OutputError, RunError
+from ensemble_kit.core.folders import remove_those_of_the_dead
 from ensemble_kit.models.device import Device
 from ensemble_kit.runs.folds import FoldDone
 from ensemble_kit.study.cluster import ClusterSpec
@@ -71,6 +73,7 @@ class Workers:
 
     def __enter__(self) -> Self:
         make_folder(self.events)
+        remove_those_of_the_dead(self.events)
         for stale in self.events.glob("*.jsonl"):
             stale.unlink()
         try:
@@ -97,7 +100,7 @@ class Workers:
         for path in (*self.events.glob("*.jsonl"), *self.events.glob("*.npz")):
             path.unlink(missing_ok=True)
         for folder in (self.events, self.events.parent):
-            if folder.is_dir() and not any(folder.iterdir()):
+            with suppress(OSError):  # another command's events are there, or nothing
                 folder.rmdir()
 
     @property

@@ -21,6 +21,7 @@ JOURNAL = "trials.journal"
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"
 MAX_RETRIES = 3
 GRACE = 4
+CHUNK = 1 << 16
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 """What Optuna raises for lines of a journal that it did not write."""
 
@@ -53,7 +54,8 @@ def open_storage(place: StoragePlace) -> Any:
         if journal.exists():
             check_regular(journal, SearchError)
         try:
-            backend = optuna.storages.journal.JournalFileBackend(str(journal))
+            turn = JournalTurn(journal)
+            backend = optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=turn)
             return optuna.storages.JournalStorage(backend)
         except DAMAGE as error:
             raise SearchError(
@@ -61,6 +63,45 @@ def open_storage(place: StoragePlace) -> Any:
                 "another --name"
             ) from None
     return _open_database(place)
+
+
+class JournalTurn:
+    """One writer of a journal at a time, for Optuna in place of its own lock: that one is a link,
+    which a killed process leaves and others wait for, without end where the path is relative.
+
+    Before each turn a last line that a full disk or a kill cut off is dropped; what is appended to
+    such a line makes the whole journal unreadable.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._lock = FileLock(journal.with_name("trials.lock"))
+
+    def acquire(self) -> bool:
+        self._lock.acquire()
+        try:
+            if self._journal.exists():
+                _drop_cut_line(self._journal)
+        except BaseException:
+            self._lock.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def _drop_cut_line(journal: Path) -> None:
+    with journal.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        at, tail = end, b""
+        while at and b"\n" not in tail:
+            at = max(0, at - CHUNK)
+            file.seek(at)
+            tail = file.read(end - at)
+        whole = at + tail.rfind(b"\n") + 1
+        if whole < end:
+            file.truncate(whole)
 
 
 @contextmanager

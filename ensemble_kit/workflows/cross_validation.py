@@ -1,15 +1,16 @@
 """The whole of `cv`: a run folder begun or resumed, folds trained, out-of-fold rows assembled."""
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError
+from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.survey import look_at_pixels
@@ -71,7 +72,12 @@ from ensemble_kit.workflows.inputs import (
 )
 from ensemble_kit.workflows.probe_floor import floor_facts, gather_probe
 from ensemble_kit.workflows.repeats import corrected_figures, repeats_note, write_repeats
-from ensemble_kit.workflows.resuming import only_worker_on, refuse_other_run, remove_run
+from ensemble_kit.workflows.resuming import (
+    only_worker_on,
+    refuse_newcomer,
+    refuse_other_run,
+    take_folder,
+)
 from ensemble_kit.workflows.run_notes import notes_of_training, warnings_of
 from ensemble_kit.workflows.variants import (
     Variant,
@@ -134,21 +140,23 @@ def cross_validate(
     more = len(variants) * draws[0].n_folds
     n_folds = sum(draw.n_folds for draw in draws) + more
     tell("begin", spec=study, folds=n_folds, name=folder.name)
-    repeats, trained = _train_run(
-        table, draws, study, folder, resources, tell, overwrite, reading, variants
-    )
-    if study.model.metadata:
-        facts = read_manifest(folder).facts
-        notes = [*facts["store_notes"], metadata_note(study)]
-        asked = {"metadata_warnings": list(warnings), "metadata": list(study.model.metadata)}
-        record_files(folder, (), facts=facts | asked | {"store_notes": notes})
-    tell("evaluating")
-    _complete(folder, table, draws, repeats, study)
-    if trained:
-        seed = study.split.seed
-        record = judge_variants(table, draws[0], repeats[0], trained, study.evaluation, seed)
-        record_files(folder, [record.write(folder)])
-    return _finished(folder, study, studies_dir)
+    with ExitStack() as held:
+        repeats, trained = _train_run(
+            table, draws, study, folder, resources, tell, overwrite, reading, variants, held
+        )
+        if study.model.metadata:
+            facts = read_manifest(folder).facts
+            notes = [*facts["store_notes"], metadata_note(study)]
+            asked = {"metadata_warnings": list(warnings), "metadata": list(study.model.metadata)}
+            record_files(folder, (), facts=facts | asked | {"store_notes": notes})
+        tell("evaluating")
+        _complete(folder, table, draws, repeats, study)
+        if trained:
+            seed = study.split.seed
+            record = judge_variants(table, draws[0], repeats[0], trained, study.evaluation, seed)
+            record_files(folder, [record.write(folder)])
+        finished = _finished(folder, study, studies_dir)
+    return finished
 
 
 def _cross_validate_table(found: TableRun, folder: Path, overwrite: bool, tell: Tell) -> None:
@@ -159,20 +167,21 @@ def _cross_validate_table(found: TableRun, folder: Path, overwrite: bool, tell: 
         refuse_other_run(folder, study, table, digest)
         found.refuse_other(folder)
     with only_worker_on(folder):
-        if overwrite:
-            remove_run(folder)
+        take_folder(folder, study, table, digest, overwrite)
+        if is_run(folder):
+            found.refuse_other(folder)
         tell("begin", spec=study, folds=sum(d.n_folds for d in draws), name=folder.name)
         _begin(table, draws, study, folder, digest)
         done = train_tables(found, folder, tell)
-    repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
-    write_oof(folder, repeats[0])
-    names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
-    for rows in (PROBE, WITHOUT_METADATA):
-        names += filter(None, [gather_probe(table, folder, draws[:1], rows)])
-    facts = read_manifest(folder).facts | found.facts() | {"folds": fold_facts(done)}
-    record_files(folder, names, facts=facts)
-    tell("evaluating")
-    _complete(folder, table, draws, repeats, study)
+        repeats = tuple(gather_folds(table, folder, r, draw) for r, draw in enumerate(draws))
+        write_oof(folder, repeats[0])
+        names = [OOF, *fold_files(folder, draws), *write_repeats(folder, table.labels, repeats)]
+        for rows in (PROBE, WITHOUT_METADATA):
+            names += filter(None, [gather_probe(table, folder, draws[:1], rows)])
+        facts = read_manifest(folder).facts | found.facts() | {"folds": fold_facts(done)}
+        record_files(folder, names, facts=facts)
+        tell("evaluating")
+        _complete(folder, table, draws, repeats, study)
 
 
 def _finished(folder: Path, study: StudySpec, studies_dir: Path | None) -> FinishedRun:
@@ -195,9 +204,11 @@ def _train_run(
     overwrite: bool,
     reading: Mapping[str, object],
     variants: tuple[Variant, ...],
+    held: ExitStack,
 ) -> tuple[tuple[Predictions, ...], list[tuple[Variant, Predictions]]]:
     """Begin or resume the folder, train, write ``oof.csv`` (the first repeat's) and, for several
-    repeats, each one's and their average; the out-of-fold rows by repeat, and by variant."""
+    repeats, each one's and their average; the out-of-fold rows by repeat, and by variant. The
+    run's lock is left to ``held``."""
     began = time.perf_counter()
     for draw in draws:
         check_folds(table, draw)
@@ -205,7 +216,7 @@ def _train_run(
     if is_run(folder) and not overwrite:
         refuse_other_run(folder, spec, table, digest)
     find_weights(spec)
-    events = resources.store_dir / "events" / f"{folder.name}-{os.getpid()}"
+    events = resources.store_dir / "events" / named_by_process(folder.name)
     with (
         ExitStack() as locks,
         Workers(
@@ -219,9 +230,8 @@ def _train_run(
         locks.enter_context(reading_stores(resources.store_dir))
         workers.alone().warm_up()
         prepared = prepare_study(table, spec, resources, workers, tell=tell)
-        locks.enter_context(only_worker_on(folder))
-        if overwrite:
-            remove_run(folder)
+        held.enter_context(only_worker_on(folder))
+        take_folder(folder, spec, table, digest, overwrite)
         _begin(table, draws, spec, folder, digest)
         done = _train(prepared, draws, spec, folder, workers, tell)
         trained = train_variants(prepared, spec, variants, folder, workers, tell)
@@ -292,7 +302,7 @@ def _begin(
         data_root=str(Path(table.root).resolve()) if table.root else "",
         **environment(),
     )
-    with whole_folder(folder) as fresh:
+    with whole_folder(folder, partial(refuse_newcomer, folder)) as fresh:
         write_folds(fresh, table, draws)
         write_text(fresh / STUDY, spec.to_toml())
         write_manifest(fresh, manifest)

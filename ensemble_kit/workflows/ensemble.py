@@ -139,7 +139,7 @@ def ensemble(
     if nested is not None:
         notes = (*gathered.notes, nested_sentence(nested))
         found = replace(found, gathered=replace(gathered, notes=notes))
-    folder = write_ensemble(runs_dir, found, digest)
+    folder = write_ensemble(runs_dir, found, digest, overwrite)
     (folder / NestedMembersRecord.FILE).unlink(missing_ok=True)
     if nested is not None:
         record_files(folder, [nested.write(folder)])

@@ -1,6 +1,7 @@
 """The run folder of an ensemble, written."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,11 @@ def ensemble_digest(members: Members, *options: object) -> str:
     return digest_of(members.names, members.probabilities, *options)
 
 
-def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
-    """Write the run folder, whole or not at all; one that is there is replaced."""
+def write_ensemble(
+    runs_dir: Path, work: EnsembleStudy, digest: str, overwrite: bool = False
+) -> Path:
+    """Write the run folder, whole or not at all; one that is there is replaced, if
+    :func:`check_free` still lets it."""
     gathered, folder = work.gathered, runs_dir / work.study.name
     manifest = Manifest(
         kind="ensemble",
@@ -104,7 +108,8 @@ def write_ensemble(runs_dir: Path, work: EnsembleStudy, digest: str) -> Path:
         facts={"members": dict(zip(gathered.members.names, gathered.origins, strict=True))},
         **environment(),
     )
-    with whole_folder(folder) as fresh:
+    check = partial(check_free, runs_dir, digest, work.study.name, overwrite)
+    with whole_folder(folder, check) as fresh:
         write_manifest(fresh, manifest)
         names = [
             *write_folds(fresh, gathered.table, [gathered.folds]),

@@ -1,10 +1,12 @@
 """Making a run folder from predictions that were made elsewhere."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.folders import agree
 from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.comparison import Comparison
@@ -74,11 +76,12 @@ def check_name(
         )
 
 
-def write_evaluated(runs_dir: Path, work: Evaluated) -> Path:
-    """Write the run folder, whole or not at all; one that is there is replaced."""
+def write_evaluated(runs_dir: Path, work: Evaluated, check: Callable[[], None] = agree) -> Path:
+    """Write the run folder, whole or not at all; one that is there is replaced, if ``check`` lets
+    it."""
     folder = runs_dir / work.study.name
     manifest = _manifest(work.study, work.table, work.folds, work.predictions, work.seed)
-    with whole_folder(folder) as fresh:
+    with whole_folder(folder, check) as fresh:
         write_manifest(
             fresh, manifest.with_(notes=work.notes, warnings=work.warnings, **environment())
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,9 @@ def evaluate_files(
             study, table, folds, member, evaluation, seed,
             matched.notes, matched.warnings, comparison,
         )  # fmt: skip
-        written = write_evaluated(runs_dir, work)
+        written = write_evaluated(
+            runs_dir, work, partial(check_name, runs_dir, study, table, folds, member, overwrite)
+        )
         judged = None
         if priced is not None:
             p, fitted = calibrated_by_folds(table, folds, member)

@@ -1,12 +1,12 @@
 """`explain`: heat maps of a run's images, each by the fold model that never saw the image."""
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
 from ensemble_kit.core.errors import DataError, RunError
+from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.explain.explaining import Explained, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
@@ -56,7 +56,7 @@ def explain(
         if runs_here(cluster):
             warm_up(0)
         else:
-            events = store_dir / "events" / f"explain-{found.folder.name}-{os.getpid()}"
+            events = store_dir / "events" / named_by_process(f"explain-{found.folder.name}")
             shared = store_dir, found.folder.absolute().parent
             workers = held.enter_context(Workers(1, events, lambda event: None, cluster, shared))
         return explain_run(

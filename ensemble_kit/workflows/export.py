@@ -1,16 +1,17 @@
 """One file that predicts: written, run on reference images, and kept only if it agrees."""
 
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ensemble_kit.core.atomic import write_json, write_text
-from ensemble_kit.core.disk import make_folder, room_for
+from ensemble_kit.core.disk import room_for
 from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.folders import begun
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Floats
@@ -118,15 +119,13 @@ def export(
     found = references(shipped, encoded=encoded)
     expected, before = run_answers(shipped, found.pixels)
     job = _Job(shipped, chosen, found, expected, tell)
-    make_folder(to.parent)
-    with tempfile.TemporaryDirectory(prefix=f".{to.name}.", dir=to.parent) as place:
-        fresh = Path(place) / to.name
-        fresh.mkdir()
+    with begun(to, partial(_check_free, to, run_folder, overwrite)) as fresh:
         file = fresh / chosen.file
         quantized = by_jpeg = None
         with room_for(to):
             if quantize:
-                quantized, largest, rate = _int8(job, Path(place), file)
+                with tempfile.TemporaryDirectory(dir=fresh) as scratch:
+                    quantized, largest, rate = _int8(job, Path(scratch), file)
             else:
                 largest, rate = _float(job, file, encoded=encoded)
         if encoded:
@@ -143,9 +142,6 @@ def export(
         write_json(
             fresh / "bundle.json", bundle_json(shipped, chosen, fresh, verification, quantized)
         )
-        if to.exists():
-            shutil.rmtree(to)
-        fresh.replace(to)
     return Exported(
         to, format, largest, len(found.pixels), found.origin, n_bytes, rate, before, quantized,
         by_jpeg,

@@ -1,19 +1,23 @@
 """Predict new images with a finished run: streamed, bounded in memory, resumed where it stopped."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from ensemble_kit.core.atomic import write_atomically, write_text
+from ensemble_kit.core.atomic import write_atomically
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.disk import make_folder, writing
 from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output
+from ensemble_kit.core.turns import hold
 from ensemble_kit.data.new_images import Given, NewImage, find_new_images
 from ensemble_kit.data.new_metadata import GivenMetadata
 from ensemble_kit.study.cluster import ClusterSpec
@@ -92,11 +96,11 @@ def predict_to_file(
     )  # fmt: skip
     partial = out.parent / PARTIAL.format(name=out.name)
     make_folder(out.parent)
-    done, skipped = _resume(partial, key)
-    tell("begin", total=len(found))
-    tell("step", n=min(done, len(found)))
-    header, asked = "", Asked(run_folder, coverage, fold)
-    with partial.open("a", encoding="utf-8", newline="") as file:
+    asked = Asked(run_folder, coverage, fold)
+    with _kept_rows(partial, out) as file:
+        done, skipped = _resume(file, key)
+        tell("begin", total=len(found))
+        tell("step", n=min(done, len(found)))
         parts = (
             stream(shipped, found[done:], options, given=given)
             if runs_here(cluster)
@@ -109,12 +113,11 @@ def predict_to_file(
             facts = {"done": looked_at, "skipped": part.skipped, "columns": header}
             rows = frame.to_csv(index=False, header=False)
             with writing(partial, len(rows)):
-                file.write(rows + MARK + json.dumps(facts) + "\n")
-                file.flush()
+                _append(file, (rows + MARK + json.dumps(facts) + "\n").encode())
             skipped += part.skipped
             tell("step", n=looked_at - done)
             done = looked_at
-    _finish(partial, out)
+        _finish(partial, out)
     none = np.empty(0)
     return Predicted(
         shipped.class_names, np.empty(0, np.str_), np.empty((0, len(shipped.class_names))),
@@ -169,26 +172,62 @@ def _stamp(image: NewImage) -> object:
     return str(image.path.resolve()), found.st_size, found.st_mtime_ns
 
 
-def _resume(partial: Path, key: str) -> tuple[int, tuple[str, ...]]:
+@contextmanager
+def _kept_rows(partial: Path, out: Path) -> Iterator[BinaryIO]:
+    """The file that keeps rows while a call works, for one process at a time; it goes when the
+    call ends well. DataError where another process has it."""
+    with writing(partial):
+        file = partial.open("a+b", buffering=0)
+    with file:
+        try:
+            hold(file.fileno(), wait=False)
+            same = os.path.samestat(os.fstat(file.fileno()), partial.stat())
+        except (BlockingIOError, FileNotFoundError):
+            same = False
+        if not same:
+            raise DataError(
+                f"another process is predicting into {out}: wait for it, or name another file with "
+                "--out"
+            )
+        yield file
+        with suppress(PermissionError):  # Windows keeps what is open
+            partial.unlink()
+            return
+    partial.unlink(missing_ok=True)
+
+
+def _resume(file: BinaryIO, key: str) -> tuple[int, tuple[str, ...]]:
     """How many images an interrupted call got through and what it skipped.
 
-    What was begun from other images, another run or other options is begun again.
+    What was begun from other images, another run or other options is begun again, and so is what
+    was cut in the middle of a batch.
     """
-    whole: list[str] = []
-    done, skipped = 0, ()
-    if partial.is_file():
-        lines = partial.read_text(encoding="utf-8", errors="replace").split("\n")
-        if lines[0] == MARK + key:
-            rows: list[str] = []
-            for line in lines[1:-1]:
-                rows.append(line)
-                if line.startswith(MARK):
+    done, end = 0, 0
+    skipped: tuple[str, ...] = ()
+    first = f"{MARK}{key}\n".encode()
+    file.seek(0)
+    lines = file.read().split(b"\n")
+    if lines[0] + b"\n" == first:
+        at = end = len(first)
+        for line in lines[1:-1]:
+            at += len(line) + 1
+            if line.startswith(MARK.encode()):
+                try:
                     facts = parse_json(line[1:])
-                    done, skipped = int(facts["done"]), skipped + tuple(facts["skipped"])
-                    whole += rows
-                    rows = []
-    write_text(partial, "\n".join([MARK + key, *whole]) + "\n")
+                    done, skipped = int(facts["done"]), (*skipped, *map(str, facts["skipped"]))
+                except (ValueError, LookupError, TypeError):  # damaged: what is before it is kept
+                    break
+                end = at
+    file.truncate(end)
+    if not end:
+        _append(file, first)
     return done, skipped
+
+
+def _append(file: BinaryIO, content: bytes) -> None:
+    """All of it: a disk that is nearly full takes a part, and says so at the next."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def _finish(partial: Path, out: Path) -> None:
@@ -228,7 +267,6 @@ def _finish(partial: Path, out: Path) -> None:
             ) from None
         finally:
             table.unlink(missing_ok=True)
-    partial.unlink()
 
 
 def _quoted(name: str) -> str:

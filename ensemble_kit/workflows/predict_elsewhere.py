@@ -1,6 +1,5 @@
 """New images predicted by the workers of a cluster: so many batches a task, rows in order."""
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -10,6 +9,7 @@ from pathlib import Path
 from socket import gethostname
 
 from ensemble_kit.core.errors import DataError, RunError
+from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.data.new_images import NewImage
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.training.workers import Workers
@@ -50,7 +50,7 @@ def stream_elsewhere(
     """The pieces of :func:`stream`, computed by workers that see the run and the images."""
     asked = Asked(asked.run_folder.absolute(), asked.coverage, asked.fold)
     runs = asked.run_folder.parent  # workers see it; where ``out`` is they need not
-    events = runs / f".predict-{gethostname()}-{os.getpid()}"
+    events = runs / named_by_process(".predict")
     size, fill = BATCHES * options.batch, len(images) > options.batch
     here = [NewImage(i.image_id, i.path.absolute() if i.path else None) for i in images]
     chunks = deque(here[start : start + size] for start in range(0, len(here), size))

@@ -11,11 +11,11 @@ from filelock import FileLock, Timeout
 from ensemble_kit.core.atomic import remove_leftovers
 from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.folders import remove_begun
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.runs.folder import read_run_study
-from ensemble_kit.runs.manifest import read_manifest
+from ensemble_kit.runs.manifest import is_run, read_manifest
 from ensemble_kit.runs.paths import run_lock
-from ensemble_kit.runs.replacing import remove_begun
 from ensemble_kit.study import StudySpec
 
 
@@ -57,12 +57,31 @@ def only_worker_on(folder: Path) -> Iterator[None]:
 
 def remove_run(folder: Path) -> None:
     """Remove a run that is to be replaced; a folder that holds no run is left and refused."""
-    if not folder.exists():
-        return
     doomed = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(doomed, ignore_errors=True)
+    if not folder.exists():
+        return
     folder.rename(doomed)
     shutil.rmtree(doomed)
+
+
+def take_folder(
+    folder: Path, spec: StudySpec, table: ImageTable, digest: str, overwrite: bool
+) -> None:
+    """Under the run's lock: what is there is removed, or must be this very run."""
+    if overwrite:
+        remove_run(folder)
+    elif is_run(folder):
+        refuse_other_run(folder, spec, table, digest)
+
+
+def refuse_newcomer(folder: Path) -> None:
+    """RunError where another command made a run of this name meanwhile."""
+    if is_run(folder):
+        raise RunError(
+            f"run {folder.name!r} was made by another command meanwhile; give --run NAME, or "
+            "--overwrite to replace it"
+        )
 
 
 def spec_differences(there: StudySpec, here: StudySpec) -> list[str]:

@@ -1,6 +1,5 @@
 """`tune`: search a study's settings on fixed, group-safe folds."""
 
-import os
 import re
 import time
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ensemble_kit.core.errors import SearchError, StudyError
+from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.machine import memory
 from ensemble_kit.core.records import Folds, ImageTable
@@ -176,7 +176,7 @@ def tune(
     """
     resources = resources or Resources()
     study = study.override({"search": {"trials": trials}})
-    named = _checked_name(name or study.name)
+    named = checked_name(name or study.name)
     plan = plan_search(
         images, study, folds=folds, resources=resources, features=features, dry=False
     )
@@ -217,7 +217,7 @@ def _search(
     table, folds, spec = plan.images, plan.folds, request.spec
     study = open_study(request, table, folds)
     folder = request.place.folder
-    events = folder / f".events-{os.getpid()}"
+    events = folder / named_by_process(".events")
     with ExitStack() as held:
         evaluator: Judge
         if plan.inputs is not None:
@@ -245,7 +245,7 @@ def _search(
     return result, estimate
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
         raise SearchError(
             f"--name {name!r}: a search is named by up to 80 letters, digits, '.', '_' and '-', "

@@ -1,7 +1,8 @@
 """A run proved on data from elsewhere: predicted, evaluated, and set beside its own figures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,9 @@ def validate(
     external = _study_external(shipped, table, p, inside, pooled, spec, seed, overlap, tuple(notes))
     warnings = _warnings(overlap)
     _write(
-        folder, digest, shipped, study, table, folds, predictions, evaluation, external, warnings
-    )
+        folder, digest, shipped, study, table, folds, predictions, evaluation, external, warnings,
+        partial(_check_free, folder, digest, overwrite),
+    )  # fmt: skip
     return Validated(folder, run_folder, table, predictions, evaluation, external, warnings)
 
 
@@ -242,6 +244,7 @@ def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
 def _write(
     folder: Path, digest: str, shipped: Shipped, study: StudySpec, table: ImageTable, folds: Folds,
     predictions: Predictions, evaluation: Evaluation, external: External, warnings: tuple[str, ...],
+    check: Callable[[], None],
 ) -> None:  # fmt: skip
     if not len(table):
         raise DataError("there is no image to validate on")
@@ -259,7 +262,7 @@ def _write(
         facts={"internal": shipped.run.name, "internal_folder": str(shipped.run.folder)},
         **environment(),
     )
-    with whole_folder(folder) as fresh:
+    with whole_folder(folder, check) as fresh:
         write_manifest(fresh, manifest)
         names = [*write_folds(fresh, table, [folds]), write_oof(fresh, predictions)]
         names += [

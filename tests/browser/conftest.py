@@ -10,7 +10,10 @@ from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.runs.folder import Run
 from tests.browser.chromium import Chromium, find_chromium
 from tests.reporting.conftest import (  # noqa: F401
+    LONG,
+    MakeRun,
     hostile_run,
+    lesion_table,
     make_run,
     plain_run,
 )
@@ -33,6 +36,12 @@ def plain_page(plain_run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def hostile_page(hostile_run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
     return _write(hostile_run, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="session")
+def long_page(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
+    run = make_run("long", table=lesion_table(names=LONG))
+    return _write(run, tmp_path_factory.mktemp("page"))
 
 
 def _write(run: Run, folder: Path) -> str:

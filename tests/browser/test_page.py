@@ -209,6 +209,16 @@ def test_the_table_by_class_fits_or_scrolls_in_its_own_container(
     assert browser.run(f"document.activeElement === {box}")
 
 
+@pytest.mark.parametrize("table", ["found-table", "class-table", "calibration-class-table"])
+def test_long_names_of_classes_push_no_column_out(
+    browser: Chromium, long_page: str, table: str
+) -> None:
+    browser.size(1280, 900)
+    browser.open(long_page)
+    box = f"document.querySelector('#{table}').closest('.scroll')"
+    assert browser.run(f"{box}.scrollWidth <= {box}.clientWidth")
+
+
 def test_whatever_may_scroll_is_reached_by_keyboard_and_has_a_label(desk: Chromium) -> None:
     bare = (
         "[...document.querySelectorAll('.scroll')].filter(e => e.tabIndex !== 0"

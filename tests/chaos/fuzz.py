@@ -18,12 +18,14 @@ from hypothesis import strategies as st
 
 from tests.chaos.mutations import Mutation, mutations
 from tests.chaos.trials import Trial, attempt, choices
-from tests.chaos.workplace import make_workplace
+from tests.chaos.workplace import make_searched, make_workplace
 
 A_BATCH = 50
 
 
-def fuzz(folder: Path, number: int, seconds: float, cases: int = 1 << 30) -> dict[str, object]:
+def fuzz(
+    folder: Path, number: int, seconds: float, cases: int = 1 << 30, trained: bool = False
+) -> dict[str, object]:
     """Try until the time or the number of cases is used up; what was tried and what failed."""
     tried: Counter[str] = Counter()
     failed: dict[str, dict[str, object]] = {}
@@ -49,7 +51,7 @@ def fuzz(folder: Path, number: int, seconds: float, cases: int = 1 << 30) -> dic
         run = settings(
             max_examples=A_BATCH, database=None, deadline=None, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
-        )(given(st.sampled_from(choices()), mutations)(one))  # fmt: skip
+        )(given(st.sampled_from(choices(trained)), mutations)(one))  # fmt: skip
         seed(number * 1_000_003 + batch)(run)()
         batch += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -63,10 +65,14 @@ def command() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--cases", type=int, default=1 << 30)
+    parser.add_argument("--untrained", action="store_true", help="no files of trained networks")
     parser.add_argument("--to", type=Path)
     given_ = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        found = fuzz(make_workplace(Path(place) / "w"), given_.seed, given_.seconds)
+        plain = make_workplace(Path(place) / "w")
+        whole = plain if given_.untrained else make_searched(plain, Path(place) / "t")
+        found = fuzz(whole, given_.seed, given_.seconds, given_.cases, trained=not given_.untrained)
     text = json.dumps(found, indent=1)
     if given_.to:
         given_.to.write_text(text)

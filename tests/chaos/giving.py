@@ -16,6 +16,7 @@ from ensemble_kit.study import vocabulary
 LONGEST_SENTENCE = 400
 WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/")
 """A sentence may name these of a file in its place."""
+ENDED = (129, 130, 143)
 MOST_SECONDS = 20.0
 MOST_BYTES = 2 << 30
 
@@ -48,6 +49,8 @@ def give(folder: Path, words: Sequence[str]) -> Outcome:
             main()
         except SystemExit as left:
             code = left.code
+    if code in ENDED:  # it was this process that was asked to end
+        raise KeyboardInterrupt
     after = seen(folder)
     names = sorted({**before, **after})
     written = tuple(name for name in names if before.get(name) != after.get(name))

@@ -101,3 +101,31 @@ def test_a_terminal_without_the_letters(place: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done
     assert "m\\xe9lanome" in done.stdout
+
+
+@pytest.mark.parametrize("words", [
+    ["predict", "f", "--features", "features.npz", "--out", "loop/x.csv"],
+    ["evaluate", "--predictions", "loop", *QUICK],
+    ["report", "a", "--out", "loop/x.html"],
+    ["export", "f", "--to", "loop/x"],
+])  # fmt: skip
+def test_a_link_that_leads_to_itself(place: Path, words: list[str]) -> None:
+    (place / "loop").symlink_to("loop")
+    done = give(place, words)
+    assert done.code == 2, done
+    assert not faults(done, "loop")
+    assert not done.written
+
+
+def test_nobody_can_be_asked_where_the_input_is_closed(place: Path) -> None:
+    done = shell(place, "ENSEMBLE runs rm a <&-")
+    assert done.returncode == 2, done
+    assert "give --yes" in done.stderr
+    assert (place / "runs/a").is_dir()
+
+
+@pytest.mark.parametrize("words", [["tune", "--name", "../x"], ["cv", "--run", "../x"]])
+def test_names_are_checked_by_a_dry_run_too(place: Path, words: list[str]) -> None:
+    done = give(place, [*words, "--study", "study.toml", "--dry-run"])
+    assert done.code == 2, done
+    assert "'../x'" in done.error

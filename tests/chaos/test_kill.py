@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import kills
+from tests.chaos.kills import kill
+from tests.chaos.processes import GRACE, alive, start
 
 ROOT = Path(__file__).parents[2]
 CHILD = """
@@ -42,7 +43,7 @@ def test_a_process_ends_with_its_parent_also_where_that_went_first(wait: str) ->
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    gone = time.monotonic() + kills.GRACE + float(wait)
+    gone = time.monotonic() + GRACE + float(wait)
     while _lives(child) and time.monotonic() < gone:
         time.sleep(0.05)
     assert not _lives(child)
@@ -57,7 +58,7 @@ def _lives(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_with_a_sentence(place: Path, number: int) -> None:
-    started = kills.start(place, ["evaluate", "--predictions", "a.csv", "--replicates", "100000"])
+    started = start(place, ["evaluate", "--predictions", "a.csv", "--replicates", "100000"])
     time.sleep(0.2)
     while not Path(f"/proc/{started.process.pid}/status").exists():
         time.sleep(0.05)
@@ -67,7 +68,7 @@ def test_a_signal_ends_with_a_sentence(place: Path, number: int) -> None:
     assert started.process.returncode == (130 if number == signal.SIGINT else 128 + number)
     assert "what was finished is kept" in err.splitlines()[-1]
     assert "Traceback" not in err
-    assert not kills.alive(started.mark)
+    assert not alive(started.mark)
 
 
 def _until_it_listens(pid: int) -> None:
@@ -86,5 +87,5 @@ def _until_it_listens(pid: int) -> None:
 @pytest.mark.slow
 def test_killed_while_it_writes_and_given_again(made: Path, tmp_path: Path) -> None:
     """The new run takes the place of the old one whole, or not at all."""
-    found = kills.kill(7, seconds=60, times=4, names=["evaluate", "report"])
+    found = kill(7, seconds=60, times=4, names=["evaluate", "report"])
     assert not found["failed"], found["failed"]

@@ -2,17 +2,19 @@
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.giving import Outcome, faults, give
+from tests.chaos.giving import Outcome, faults, give, seen
 from tests.chaos.mutations import Mutation
 from tests.chaos.workplace import QUICK
 
 OUT = ["--runs-dir", "out", "--name", "x", *QUICK]
 REPORT = ["--out", "out/p.html"]
 FOLDS = ["--folds-file", "folds.csv"]
+JOURNAL = "search"
 
 READERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "a.csv": (("evaluate", "--predictions", "a.csv", *OUT),
@@ -41,6 +43,41 @@ READERS: dict[str, tuple[tuple[str, ...], ...]] = {
        for name in ("ensemble.json", "calibration.json", "conformal.json", "sets.csv",
                     "manifest.json")},
 }  # fmt: skip
+NEW = ("--features", "features.npz", "--out", "out/p.csv", "-q")
+READERS |= {
+    "features.npz": (("predict", "f", *NEW),
+                     ("validate", "f", "--data", "a.csv", "--features", "features.npz",
+                      "--allow-overlap", "--name", "x", *QUICK),
+                     ("cv", "--study", "study.toml", "--features", "features.npz", "--run", "x",
+                      "--runs-dir", "out", "-q")),
+    "features.csv": (("cv", "--study", "study.toml", "--features", "features.csv", "--run", "x",
+                      "--runs-dir", "out", "-q"),),
+    "features.parquet": (("predict", "f", "--features", "features.parquet", "--out", "out/p.csv"),),
+    **{f"runs/f/fold_0/{name}": (("predict", "f", *NEW), ("runs", "show", "f"),
+                                 ("report", "f", *REPORT),
+                                 ("cv", "--study", "study.toml", "--features", "features.npz",
+                                  "--run", "f", "-q"))
+       for name in ("done.json", "predictions.csv", "table_model.npz")},
+}  # fmt: skip
+TRAINED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "own.keras": (("cv", "--study", "study.toml", "--dry-run", "--backbone", "own.keras"),
+                  ("backbones", "own.keras")),
+    "own.weights.h5": (("cv", "--study", "study.toml", "--dry-run", "--weights",
+                        "own.weights.h5"),),
+    **{f"runs/t/fold_0/{name}": (("predict", "t", "data/images/I00.jpg", "--out", "out/p.csv"),
+                                 ("runs", "show", "t"), ("report", "t", *REPORT))
+       for name in ("model.keras", "done.json", "features.npy", "history.csv")},
+    **dict.fromkeys(
+        ("store/pixels", "store/activations", "store/speeds.json"),
+        (("store", "list"), ("store", "verify", "--no-progress"),
+         ("cv", "--study", "study.toml", "--dry-run")),
+    ),
+    "k/bundle.json": (("export", "t", "--to", "k"),),
+    "studies/store/s/trials.journal": ((JOURNAL, "s"),),
+    "studies/store/s/tuning.json": (("cv", "--study", "studies/s.best.toml", "--dry-run"),),
+    "studies/s.best.toml": (("cv", "--study", "studies/s.best.toml", "--dry-run"),),
+}  # fmt: skip
+"""Of a folder that :func:`make_trained` made. A folder of the store stands for any file in it."""
 PLACES = ("out", "store")
 """Folders in which the commands above may write."""
 
@@ -55,23 +92,80 @@ class Trial:
 
 
 def attempt(folder: Path, trial: Trial) -> tuple[Outcome, list[str]]:
-    """Damage the file, give the command, mend the file; the outcome and its faults."""
-    path = folder / trial.file
-    whole, times = path.read_bytes(), path.stat()
-    content = whole
+    """Damage the file, give the command, make all as it was; the outcome and its faults."""
+    path = _file(folder, trial)
+    _whole(folder)
+    content, before, times = path.read_bytes(), seen(folder), path.stat()
     for mutation in trial.damage:
         content = mutation.apply(content)
     path.write_bytes(content)
-    try:
-        outcome = give(folder, trial.words)
-    finally:
-        path.write_bytes(whole)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    found = faults(outcome, trial.file, PLACES)
-    for place in PLACES:
-        shutil.rmtree(folder / place, ignore_errors=True)
+    if trial.words[0] == JOURNAL:
+        outcome = _search_opened(folder / trial.file)
+    else:
+        outcome = give(folder, trial.words)
+    resumed = (
+        ("runs/f", "runs/.f.lock", "runs/x", "reports/x.html")
+        if trial.words[0] in ("cv", "validate")
+        else ()
+    )
+    named = "" if path.name != Path(trial.file).name else trial.file
+    found = faults(outcome, named, (*PLACES, *resumed))
+    _restore(folder, path, before)
     return outcome, found
 
 
-def choices() -> Sequence[tuple[str, tuple[str, ...]]]:
-    return [(file, words) for file, commands in READERS.items() for words in commands]
+def _file(folder: Path, trial: Trial) -> Path:
+    """The file of a trial; of a folder, one of its files, by the damage."""
+    path = folder / trial.file
+    if not path.is_dir():
+        return path
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p.stat().st_size)
+    return files[hash(str(trial.damage[0].place)) % len(files) if trial.damage else 0]
+
+
+def _whole(folder: Path) -> Path:
+    """A copy of the folder as it was made, beside it."""
+    kept = folder.with_name(f"{folder.name}.whole")
+    if not kept.is_dir():
+        shutil.copytree(folder, kept, symlinks=True)
+    return kept
+
+
+def _restore(folder: Path, damaged: Path, before: dict[str, tuple[int, int]]) -> None:
+    kept = _whole(folder)
+    shutil.copy2(kept / damaged.relative_to(folder), damaged)
+    after = seen(folder)
+    for name in {*before, *after}:
+        if name not in before:
+            (folder / name).unlink()
+        elif before[name] != after.get(name):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(kept / name, folder / name)
+    shutil.rmtree(folder / "out", ignore_errors=True)
+
+
+def _search_opened(journal: Path) -> Outcome:
+    """What `tune --resume` does before it starts anything."""
+    from ensemble_kit.core.errors import EnsembleKitError
+    from ensemble_kit.tuning.storage import StoragePlace, open_storage
+    from ensemble_kit.tuning.trials import read_trials
+
+    began, code, said = time.process_time(), 0, ""
+    try:
+        import optuna
+
+        storage = open_storage(StoragePlace(journal.parent))
+        for found in optuna.get_all_study_names(storage):
+            read_trials(optuna.load_study(study_name=found, storage=storage))
+    except EnsembleKitError as error:
+        code, said = 2, f"error: {error}"
+    except Exception as error:
+        code, said = 1, f"{type(error).__name__}: {error}"
+    return Outcome(code, "", said, time.process_time() - began, ())
+
+
+def choices(trained: bool = False) -> Sequence[tuple[str, tuple[str, ...]]]:
+    """Files and the commands that read them. trained : of :func:`make_trained`'s folder too."""
+    readers = READERS | TRAINED if trained else READERS
+    return [(file, words) for file, commands in readers.items() for words in commands]

@@ -1,13 +1,16 @@
 """A folder with one of every file that the program reads, made without training."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from tests.chaos.commands import TRAINING
 from tests.chaos.giving import give
+from tests.chaos.processes import well
 
 CLASSES = ("bkl", "mel", "nv")
 N_IMAGES = 24
@@ -31,7 +34,29 @@ def make_workplace(folder: Path) -> Path:
                             "--name", name, *QUICK]))  # fmt: skip
     _well(give(folder, ["ensemble", "a.csv", "b.csv", "--folds-file", "folds.csv", "--name", "e",
                         *QUICK]))  # fmt: skip
+    _well(give(folder, ["cv", "--study", "study.toml", "--features", "features.npz", "--run", "f",
+                        "-q"]))  # fmt: skip
     _well(give(folder, ["report", "a", "--out", "page.html", "--numbers", "numbers.json"]))
+    return folder
+
+
+def make_trained(workplace: Path, to: Path) -> Path:
+    """A copy with a run `t` of `cv`, its stores and features of the same images."""
+    folder = fresh_copy(workplace, to)
+    well(folder, ["cv", "--study", "study.toml", "--run", "t", *TRAINING])
+    return folder
+
+
+def make_searched(workplace: Path, to: Path) -> Path:
+    """As :func:`make_trained`, with a search, a bundle and files of weights."""
+    folder = make_trained(workplace, to)
+    well(folder, ["tune", "--study", "study.toml", "--name", "s", "--trials", "1", "--folds", "2",
+                  "-q", "--set", "training.fine_tune_epochs=1"])  # fmt: skip
+    well(folder, ["export", "t", "--to", "k", "-q"])
+    model = folder / "runs/t/fold_0/model.keras"
+    shutil.copy(model, folder / "own.keras")
+    with zipfile.ZipFile(model) as archive:
+        (folder / "own.weights.h5").write_bytes(archive.read("model.weights.h5"))
     return folder
 
 
@@ -65,6 +90,12 @@ def _tables(folder: Path) -> None:
     np.savez(folder / "a.npz", image=np.array(ids), label=np.array(labels),
                   probabilities=frames["a"][list(CLASSES)].to_numpy(),
              classes=np.array(CLASSES))  # fmt: skip
+    np.savez(folder / "features.npz", ids=np.array(ids),
+             x=(x := random.normal(size=(N_IMAGES, 6)).astype(np.float32)))  # fmt: skip
+    rows = pd.DataFrame(x, columns=[f"x{k}" for k in range(6)])
+    rows.insert(0, "image", ids)
+    rows.to_csv(folder / "features.csv", index=False)
+    rows.to_parquet(folder / "features.parquet", index=False)
     truth = frames["a"][["image", "lesion_id"]].assign(dx=labels)
     truth.to_csv(folder / "truth.csv", index=False)
     folds = pd.DataFrame({"image": ids, "fold": [(i // 6) % 3 for i in range(N_IMAGES)]})

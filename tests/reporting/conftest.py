@@ -19,6 +19,12 @@ HOSTILE = (
     "../../etc/passwd\u202e مرحبا",
     "x" * 200,
 )
+LONG = (
+    "atypical melanocytic proliferation",
+    "seborrhoeic_keratosis_pigmented",
+    "dermatofibrosarcomaprotuberans",
+    "pyogenic-granuloma-or-haemangioma",
+)
 MakeRun = Callable[..., Run]
 
 

@@ -43,6 +43,8 @@ def draw_sample(folder: Path) -> Path:
             raise DataError(
                 f"{target} is in the way: the built-in sample is drawn there; move it elsewhere"
             )
+        for left in folder.glob(".drawing-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(dir=folder, prefix=".drawing-"))
         try:
             with writing(target):
