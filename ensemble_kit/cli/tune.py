@@ -146,7 +146,6 @@ def tune(
     tune --study S.toml --data DIR --dry-run   which stores, how large, how long
     tune --study S.toml --data DIR --trials 20
     tune --study S.toml --data DIR --resume    goes on where it was interrupted
-    tune --data DIR --features FILE            the head of features made elsewhere
     """
     from ensemble_kit.cli.training_tables import print_not_decoded
     from ensemble_kit.cli.tune_tables import print_nested, print_search, print_search_plan
