@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ensemble_kit.cli.app import main
+from ensemble_kit.cli.training_tables import _place
+from ensemble_kit.study.cluster import ClusterSpec
 from tests.training.conftest import write_squares
 
 pytest.importorskip("keras")
@@ -205,13 +208,15 @@ def test_a_dry_run_prints_the_plan_and_writes_no_run(place):
     assert not (place / "runs/dry").exists()
 
 
-def test_a_dry_run_says_where_folds_would_run(place):
-    """The cluster is not asked: it need not be there yet."""
+def test_a_dry_run_looks_for_the_cluster_and_says_where_folds_would_run(place):
+    """Its package, or somebody at its address; workers are not asked."""
     done = give(place, "--run", "dry", "--dry-run", "--executor", "dask", "--address",
-                "tcp://nowhere:8786", "--gpus-per-fold", "1")  # fmt: skip
-    assert done.returncode == 0
-    said = " ".join(done.stdout.split())
-    assert "a dask cluster at tcp://nowhere:8786; each fold declares 1 GPU; its workers" in said
+                "tcp://127.0.0.1:9", "--gpus-per-fold", "1")  # fmt: skip
+    assert done.returncode == 2
+    missing = find_spec("distributed") is None
+    assert ("needs the package distributed" if missing else "nobody listens") in done.stderr
+    said = _place(ClusterSpec(executor="dask", address="tcp://host:8786", gpus=1))
+    assert "a dask cluster at tcp://host:8786; each fold declares 1 GPU; its workers" in said
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int]]:
