@@ -42,6 +42,7 @@ from ensemble_kit.splits import check_folds
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
+from ensemble_kit.training.executors import check_place
 from ensemble_kit.training.fold import check_whole, read_done
 from ensemble_kit.training.preparing import (
     Prepared,
@@ -130,6 +131,7 @@ def cross_validate(
         _cross_validate_table(found, place, overwrite, tell)
         return _finished(place, found.study, studies_dir)
     check_network(study)
+    check_place(study.cluster)
     if study.cluster.stage and resources.tensorboard:
         raise StudyError("--tensorboard needs a shared folder: with --stage its files are not sent")
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)

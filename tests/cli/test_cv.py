@@ -208,11 +208,14 @@ def test_a_dry_run_prints_the_plan_and_writes_no_run(place):
     assert not (place / "runs/dry").exists()
 
 
-def test_a_dry_run_looks_for_the_cluster_and_says_where_folds_would_run(place):
-    """Its package, or somebody at its address; workers are not asked."""
-    done = give(place, "--run", "dry", "--dry-run", "--executor", "dask", "--address",
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_the_cluster_is_looked_for_before_any_work(place, dry):
+    """Its package, or somebody at its address; a dry run asks no worker."""
+    done = give(place, "--run", "dry", *dry, "--executor", "dask", "--address",
                 "tcp://127.0.0.1:9", "--gpus-per-fold", "1")  # fmt: skip
     assert done.returncode == 2
+    assert not (place / "runs" / "dry").exists()
+    assert "pixels:" not in done.stderr
     missing = find_spec("distributed") is None
     assert ("needs the package distributed" if missing else "nobody listens") in done.stderr
     said = _place(ClusterSpec(executor="dask", address="tcp://host:8786", gpus=1))
