@@ -139,11 +139,11 @@ def _read(
     kind = path.suffix.lower()
     if kind not in (".npz", ".parquet", ".csv"):
         raise DataError(f"{source}: features are an .npz, .parquet or .csv file; give one of those")
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{source}: there is no such file; give a file of features")
+    check_regular(path, DataError)
     if kind == ".npz":
         return _of_arrays(open_npz(path), source)
-    check_regular(path, DataError)
     try:
         frame = pd.read_parquet(path) if kind == ".parquet" else _csv(path)
     except ImportError:

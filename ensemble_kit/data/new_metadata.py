@@ -11,6 +11,7 @@ import pandas as pd
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import ImageTable, Strings
+from ensemble_kit.core.regular import check_regular
 from ensemble_kit.data.binary_tables import as_text
 from ensemble_kit.data.columns import ALIASES, plain
 from ensemble_kit.data.images import id_of
@@ -79,8 +80,9 @@ def read_new_metadata(given: GivenMetadata) -> NewMetadata:
         frame = given if isinstance(given.index, pd.RangeIndex) else given.reset_index()
         frame = pd.DataFrame({str(name): as_text(frame[name]) for name in frame.columns})
     else:
-        if not Path(given).is_file():
+        if not Path(given).exists():
             raise DataError(f"{source}: there is no such file; give a table of metadata")
+        check_regular(Path(given), DataError)
         frame = read_rows(Path(given))
     ids = _id_column(frame, source, isinstance(given, pd.DataFrame))
     frame = frame.rename(columns={ids: "image_id"})

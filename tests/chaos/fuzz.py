@@ -3,9 +3,6 @@
 Prints each new kind of failure once, with the trial that makes it, and the counts at the end.
 """
 
-import argparse
-import json
-import random
 import re
 import resource
 import tempfile
@@ -17,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.chaos.mutations import Mutation, mutations
+from tests.chaos.reporting import options, tell
 from tests.chaos.trials import Trial, attempt, choices
 from tests.chaos.workplace import make_searched, make_workplace
 
@@ -62,21 +60,15 @@ def fuzz(
 
 
 def command() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser = options(__doc__)
     parser.add_argument("--cases", type=int, default=1 << 30)
     parser.add_argument("--untrained", action="store_true", help="no files of trained networks")
-    parser.add_argument("--to", type=Path)
     given_ = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         plain = make_workplace(Path(place) / "w")
         whole = plain if given_.untrained else make_searched(plain, Path(place) / "t")
         found = fuzz(whole, given_.seed, given_.seconds, given_.cases, trained=not given_.untrained)
-    text = json.dumps(found, indent=1)
-    if given_.to:
-        given_.to.write_text(text)
-    print(text)
+    tell(found, given_.to)
 
 
 if __name__ == "__main__":

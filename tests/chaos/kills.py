@@ -4,8 +4,6 @@ After each: no process of theirs lives 5 s later; the same command again ends we
 of one that nobody disturbed; no temporary file is left; stores verify.
 """
 
-import argparse
-import json
 import random
 import shutil
 import signal
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from tests.chaos.commands import COMMANDS, Made
 from tests.chaos.processes import disturb, leftovers, start, well
+from tests.chaos.reporting import options, tell
 from tests.chaos.workplace import make_trained, make_workplace
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -78,18 +77,12 @@ def kill(number: int, seconds: float, times: int, names: Sequence[str]) -> dict[
 
 
 def command() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser = options(__doc__)
     parser.add_argument("--times", type=int, default=1 << 30)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--commands", nargs="*", default=list(COMMANDS))
-    parser.add_argument("--to", type=Path)
     given = parser.parse_args()
     found = {"seed": given.seed} | kill(given.seed, given.seconds, given.times, given.commands)
-    text = json.dumps(found, indent=1)
-    if given.to:
-        given.to.write_text(text)
-    print(text)
+    tell(found, given.to)
 
 
 if __name__ == "__main__":

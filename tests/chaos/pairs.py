@@ -4,8 +4,6 @@ Rule: each ends with exit code 0, or with 2 and one sentence; then the first com
 where it was refused, makes what it makes alone; the run's files are those its manifest names.
 """
 
-import argparse
-import json
 import random
 import shutil
 import tempfile
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from tests.chaos.commands import COMMANDS, Made
 from tests.chaos.processes import leftovers, start, well
+from tests.chaos.reporting import options, tell
 from tests.chaos.workplace import make_trained, make_workplace
 
 REPORT = ("report", "k", "--out", "k.html")
@@ -144,18 +143,12 @@ OTHER_IN_THE_END = ("evaluate + other evaluate",)
 
 
 def command() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser = options(__doc__)
     parser.add_argument("--times", type=int, default=1 << 30)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--pairs", nargs="*", default=list(PAIRS))
-    parser.add_argument("--to", type=Path)
     given = parser.parse_args()
     found = {"seed": given.seed} | pair_up(given.seed, given.seconds, given.times, given.pairs)
-    text = json.dumps(found, indent=1)
-    if given.to:
-        given.to.write_text(text)
-    print(text)
+    tell(found, given.to)
 
 
 if __name__ == "__main__":

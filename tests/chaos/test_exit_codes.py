@@ -44,6 +44,7 @@ def test_a_pipe_is_not_waited_for(place: Path, words: tuple[str, ...], kind: str
     done = give(place, [word.format("odd") for word in words])
     assert done.code == 2, done
     assert not faults(done, f"odd{ending}", ("store",))
+    assert "there is no such file" not in done.error
 
 
 def test_a_pipe_among_the_images(place: Path) -> None:
