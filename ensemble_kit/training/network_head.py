@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.records import Floats, Ints
-from ensemble_kit.posthoc.convex.softmax_regression import Float32s
+from ensemble_kit.posthoc.convex.softmax_regression import Float32s, softmax_in_place
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.phases import cosine_share
 from ensemble_kit.training.probe import INNER_FOLDS, inner_folds, standardise
@@ -50,7 +50,9 @@ class NetworkHead:
     def probabilities(self, features: Float32s) -> Floats:
         """(m, C); each row sums to 1."""
         networks = zip(self.hidden, self.hidden_bias, self.kernel, self.bias, strict=True)
-        found = [_softmax(np.maximum(features @ h + hb, 0) @ k + b) for h, hb, k, b in networks]
+        found = [
+            softmax_in_place(np.maximum(features @ h + hb, 0) @ k + b) for h, hb, k, b in networks
+        ]
         p = np.mean(found, axis=0, dtype=np.float64)
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
@@ -166,7 +168,7 @@ def _train(
             kept = (generator.random(scores.shape, np.float32) < keep) & (scores > 0)
             mask = np.where(kept, np.float32(1 / keep), np.float32(0))
             active = np.asarray(scores * mask, np.float32)
-            residual = _softmax(active @ kernel + bias)
+            residual = softmax_in_place(active @ kernel + bias)
             residual -= np.float32(smooth / n_classes)
             residual[np.arange(len(batch)), labels[batch]] -= np.float32(1 - smooth)
             residual *= weights[batch, None] / np.float32(len(batch))
@@ -185,7 +187,7 @@ def _train(
         if not len(stopping):
             best = _Trained(own, epoch, np.nan)
             continue
-        p = _softmax(np.maximum(x[stopping] @ hidden + hidden_bias, 0) @ kernel + bias)
+        p = softmax_in_place(np.maximum(x[stopping] @ hidden + hidden_bias, 0) @ kernel + bias)
         right = np.maximum(p[np.arange(len(p)), labels[stopping]], 1e-30)
         loss = float(-np.average(np.log(right), weights=weights[stopping]))
         since += 1
@@ -196,10 +198,3 @@ def _train(
         if training.schedule == "plateau" and since and since % halve_after == 0:
             rate /= 2
     return best
-
-
-def _softmax(scores: Float32s) -> Float32s:
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return scores

@@ -56,7 +56,7 @@ class SoftmaxFit:
 
     def probabilities(self, x: Float32s) -> Float32s:
         """(m, C) of rows (m, R)."""
-        return _softmax(x @ self.kernel.astype(np.float32) + self.bias.astype(np.float32))
+        return softmax_in_place(x @ self.kernel.astype(np.float32) + self.bias.astype(np.float32))
 
 
 def principal_axes(parts: Sequence[Float32s]) -> Axes:
@@ -194,7 +194,8 @@ def mean_loss(blocks: Sequence[Block], fit: SoftmaxFit) -> float:
     return lost / total
 
 
-def _softmax(scores: Float32s) -> Float32s:
+def softmax_in_place(scores: Float32s) -> Float32s:
+    """Scores (…, C), which become probabilities."""
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
