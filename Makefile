@@ -72,9 +72,7 @@ test-backbones: .venv/tests-installed
 # Damaged files, kills and two commands at once, for so many seconds; what fails is printed with what
 # repeats it.
 chaos: .venv/tests-installed
-	$(BIN)/python -m tests.chaos.fuzz --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 2))
-	$(BIN)/python -m tests.chaos.kills --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 3))
-	$(BIN)/python -m tests.chaos.pairs --seed $(CHAOS_SEED) --seconds $$(($(CHAOS_SECONDS) / 6))
+	$(BIN)/python -m tests.chaos --seed $(CHAOS_SEED) --seconds $(CHAOS_SECONDS)
 
 # Memory over 50 folds and 200 trials, drawn for docs/reliability.md.
 chaos-memory: .venv/tests-installed

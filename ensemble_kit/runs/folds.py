@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import field_validator
+
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError, some
 from ensemble_kit.core.records import Predictions
@@ -41,6 +43,13 @@ class FoldDone(Record):
     device: dict[str, str]
     files: dict[str, str]
     format_version: int = 1
+
+    @field_validator("device")
+    @classmethod
+    def _says_threads(cls, device: dict[str, str]) -> dict[str, str]:
+        if "threads" not in device:
+            raise ValueError("lacks 'threads'")
+        return device
 
     def whole(self, folder: Path) -> bool:
         """Whether every file is there as it was written."""

@@ -1,6 +1,7 @@
 """Commands given in this process, as ``main`` would run them, and what a command may never do."""
 
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -9,6 +10,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
+
+import typer.main
 
 from ensemble_kit.cli.app import main
 from ensemble_kit.study import vocabulary
@@ -18,6 +22,8 @@ WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "datas
 """A sentence may name these of a file in its place."""
 ENDED = (129, 130, 143)
 MOST_SECONDS = 20.0
+made_once = functools.cache(typer.main.get_command)
+"""The command line of the program, which a process builds once."""
 MOST_BYTES = 2 << 30
 
 
@@ -101,7 +107,8 @@ def _in(folder: Path, words: Sequence[str]) -> Iterator[None]:
     os.chdir(folder)
     sys.argv = ["cli.py", *map(str, words)]
     try:
-        yield
+        with mock.patch.object(typer.main, "get_command", made_once):
+            yield
     finally:
         os.chdir(here)
         sys.argv = given

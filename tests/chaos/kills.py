@@ -64,8 +64,10 @@ def kill(number: int, seconds: float, times: int, names: Sequence[str]) -> dict[
             well(place, COMMANDS[name].words)
             calm[name], took[name] = COMMANDS[name].made(place), time.monotonic() - began
             shutil.rmtree(place)
+        turns: list[str] = []
         while time.monotonic() < end and sum(tried.values()) < times:
-            name, sent = stream.choice(list(names)), stream.choice(SIGNALS)
+            turns = turns or stream.sample(list(names), len(names))
+            name, sent = turns.pop(), stream.choice(SIGNALS)
             after = stream.uniform(0, FILLS if COMMANDS[name].waits else took[name] * 1.05)
             wrong = one(wholes[name], name, sent, after, calm[name])
             tried[f"{name} {sent.name}"] += 1

@@ -1,5 +1,6 @@
 """Small, repeatable ways to damage the bytes of a file."""
 
+import re
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -12,7 +13,9 @@ TOKENS = (
     b"\xe2\x80\xae", b"\xed\xa0\x80", b"mel", b"image", b"true", b"null", b"x" * 5000, b"9" * 30,
     b"0.3333333", b"PK\x03\x04", b"\x93NUMPY",
 )  # fmt: skip
-KINDS = ("flip", "cut", "insert", "replace", "number", "line", "swap", "whole", "repeat")
+VALUES = (b"null", b"[]", b"{}", b'""', b'"x"', b"-1", b"0", b"1e999", b"true", b"[[1]]", b"NaN")
+KINDS = ("flip", "cut", "insert", "replace", "number", "line", "swap", "whole", "repeat", "value",
+         "key")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Mutation:
             return content[:at] + self.token + content[at:]
         if self.kind == "replace":
             return content[:at] + self.token + content[at + max(1, len(self.token)) :]
+        if self.kind == "value":
+            return _other_value(content, at, VALUES[len(self.token) % len(VALUES)])
+        if self.kind == "key":
+            return _other_key(content, at)
         if self.kind == "number":
             return _other_number(content, at, self.token)
         if self.kind == "line":
@@ -56,6 +63,21 @@ def _other_number(content: bytes, at: int, token: bytes) -> bytes:
         stop += 1
     return content[:start] + token + content[stop:]
 
+
+def _other_value(content: bytes, at: int, value: bytes) -> bytes:
+    """The first value of JSON or TOML from a place on replaced, up to the end of its line."""
+    found = VALUE.search(content, at) or VALUE.search(content)
+    return content[: found.start(1)] + value + content[found.end(1) :] if found else content
+
+
+def _other_key(content: bytes, at: int) -> bytes:
+    """The first key from a place on spelled otherwise, so that it is missing."""
+    found = KEY.search(content, at) or KEY.search(content)
+    return content[: found.start(1)] + b"other" + content[found.end(1) :] if found else content
+
+
+VALUE = re.compile(rb"[:=] *(\[[^\n\[\]]*\]|\"[^\"\n]*\"|[^\s,{}\[\]]+)")
+KEY = re.compile(rb"([A-Za-z_0-9]+)\"?\s*[:=]")
 
 mutations = st.lists(
     st.builds(

@@ -1,7 +1,7 @@
 """Damage that once made more than a sentence: (file, command, mutations)."""
 
 from tests.chaos.mutations import Mutation
-from tests.chaos.trials import OUT
+from tests.chaos.trials import OUT, TABLE
 
 ONCE: list[tuple[str, tuple[str, ...], tuple[Mutation, ...]]] = [
     (
@@ -12,5 +12,10 @@ ONCE: list[tuple[str, tuple[str, ...], tuple[Mutation, ...]]] = [
             Mutation("number", 0.0, b"\xed\xa0\x80"),
             Mutation("number", 0.01, b""),
         ),
+    ),
+    (
+        "runs/f/fold_0/done.json",
+        (*TABLE, "--features", "features.npz", "--run", "f"),
+        (Mutation("line", 0.4542161783434818, b""), Mutation("line", 0.4542161783434818, b"")),
     ),
 ]

@@ -16,8 +16,9 @@ def options(about: str | None) -> argparse.ArgumentParser:
 
 
 def tell(found: Mapping[str, object], to: Path | None) -> None:
-    """Print the counts, and keep them in a file where one is named."""
+    """Keep the counts in a file where one is named, else print them."""
     text = json.dumps(found, indent=1)
     if to:
-        to.write_text(text)
-    print(text)
+        to.write_text(text, encoding="utf-8")
+    else:
+        print(text)

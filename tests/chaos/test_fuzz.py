@@ -15,7 +15,7 @@ CASES = 12
 @pytest.mark.slow
 def test_no_damaged_file_gets_more_than_a_sentence(workplace: Path) -> None:
     found = fuzz(workplace, number=20, seconds=40, cases=CASES)
-    assert not found["failed"], found["failed"]
+    assert not found.failed, found.failed
 
 
 @pytest.mark.parametrize(("file", "words", "damage"), ONCE)

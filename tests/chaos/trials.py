@@ -13,11 +13,13 @@ from tests.chaos.workplace import QUICK
 
 OUT = ["--runs-dir", "out", "--name", "x", *QUICK]
 REPORT = ["--out", "out/p.html"]
+TRUSTED = [*REPORT, "--trust-changed-files"]
 FOLDS = ["--folds-file", "folds.csv"]
 JOURNAL = "search"
 
 READERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "a.csv": (("evaluate", "--predictions", "a.csv", *OUT),
+              ("evaluate", "--predictions", "b.csv", "--truth", "a.csv", *OUT),
               ("ensemble", "a.csv", "b.csv", *FOLDS, *OUT)),
     "a.parquet": (("evaluate", "--predictions", "a.parquet", *OUT),),
     "a.npz": (("evaluate", "--predictions", "a.npz", *OUT),),
@@ -26,6 +28,9 @@ READERS: dict[str, tuple[tuple[str, ...], ...]] = {
                   ("cv", "--study", "study.toml", "--dry-run", *FOLDS)),
     "pairs.csv": (("check", "--folds", "3", "--data", "data", "--duplicates", "pairs.csv"),),
     "map.csv": (("check", "--folds", "3", "--data", "data", "--map-labels", "map.csv"),),
+    "costs.csv": (("evaluate", "--predictions", "b.csv", "--costs", "costs.csv", *OUT),),
+    "split.csv": (("check", "--folds", "3", "--data", "data", "--split", "split.csv"),),
+    "people.csv": (("predict", "m", "--metadata", "people.csv", "--out", "out/p.csv", "-q"),),
     "study.toml": (("cv", "--study", "study.toml", "--dry-run"),
                    ("tune", "--study", "study.toml", "--dry-run")),
     "words.toml": (("cv", "--study", "study.toml", "--dry-run"),),
@@ -36,35 +41,44 @@ READERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "data/images/I02.tif": (("check", "--folds", "3", "--data", "data"),),
     "data/images/I03.webp": (("check", "--folds", "3", "--data", "data"),),
     "numbers.json": (("report", "numbers.json", *REPORT),),
-    **{f"runs/a/{name}": (("report", "a", *REPORT), ("runs",), ("runs", "show", "a"))
+    **{f"runs/a/{name}": (("report", "a", *REPORT), ("report", "a", *TRUSTED), ("runs",),
+                          ("runs", "show", "a"),
+                          ("ensemble", "runs/a", "runs/b", *OUT), ("check", "--run", "a", "-q"))
        for name in ("manifest.json", "metrics.csv", "curves.json", "folds.csv", "images.csv",
                     "oof.csv", "study.toml")},
-    **{f"runs/e/{name}": (("report", "e", "--compare", "a", *REPORT), ("runs", "show", "e"))
+    **{f"runs/e/{name}": (("report", "e", "--compare", "a", *REPORT), ("report", "e", *TRUSTED),
+                          ("runs", "show", "e"))
        for name in ("ensemble.json", "calibration.json", "conformal.json", "sets.csv",
                     "manifest.json")},
 }  # fmt: skip
+TABLE = ("cv", "--study", "study.toml", "--set", "evaluation.replicates=20", "-q")
+NEW_RUN = ("--run", "x", "--runs-dir", "out")
 NEW = ("--features", "features.npz", "--out", "out/p.csv", "-q")
 READERS |= {
     "features.npz": (("predict", "f", *NEW),
                      ("validate", "f", "--data", "a.csv", "--features", "features.npz",
                       "--allow-overlap", "--name", "x", *QUICK),
-                     ("cv", "--study", "study.toml", "--features", "features.npz", "--run", "x",
-                      "--runs-dir", "out", "-q")),
-    "features.csv": (("cv", "--study", "study.toml", "--features", "features.csv", "--run", "x",
-                      "--runs-dir", "out", "-q"),),
+                     (*TABLE, "--features", "features.npz", *NEW_RUN)),
+    "features.csv": ((*TABLE, "--features", "features.csv", *NEW_RUN),),
     "features.parquet": (("predict", "f", "--features", "features.parquet", "--out", "out/p.csv"),),
     **{f"runs/f/fold_0/{name}": (("predict", "f", *NEW), ("runs", "show", "f"),
                                  ("report", "f", *REPORT),
-                                 ("cv", "--study", "study.toml", "--features", "features.npz",
-                                  "--run", "f", "-q"))
+                                 (*TABLE, "--features", "features.npz", "--run", "f"))
        for name in ("done.json", "predictions.csv", "table_model.npz")},
+    **{f"runs/m/fold_0/{name}": (("predict", "m", "--metadata", "people.csv", "--out", "out/p.csv"),
+                                 (*TABLE, "--metadata", "age,sex", "--metadata-only", "--run", "m"))
+       for name in ("done.json", "encoders.json", "table_model.npz", "predictions.csv")},
 }  # fmt: skip
 TRAINED: dict[str, tuple[tuple[str, ...], ...]] = {
+    **{f"data/images/{name}": (("predict", "t", f"data/images/{name}", "--out", "out/p.csv"),)
+       for name in ("I00.jpg", "I01.png", "I02.tif", "I03.webp")},
     "own.keras": (("cv", "--study", "study.toml", "--dry-run", "--backbone", "own.keras"),
                   ("backbones", "own.keras")),
     "own.weights.h5": (("cv", "--study", "study.toml", "--dry-run", "--weights",
                         "own.weights.h5"),),
     **{f"runs/t/fold_0/{name}": (("predict", "t", "data/images/I00.jpg", "--out", "out/p.csv"),
+                                 ("export", "t", "--to", "out/k", "-q"),
+                                 ("explain", "t", "--images", "2", "-q"),
                                  ("runs", "show", "t"), ("report", "t", *REPORT))
        for name in ("model.keras", "done.json", "features.npy", "history.csv")},
     **dict.fromkeys(
@@ -104,15 +118,20 @@ def attempt(folder: Path, trial: Trial) -> tuple[Outcome, list[str]]:
         outcome = _search_opened(folder / trial.file)
     else:
         outcome = give(folder, trial.words)
-    resumed = (
-        ("runs/f", "runs/.f.lock", "runs/x", "reports/x.html")
-        if trial.words[0] in ("cv", "validate")
-        else ()
-    )
     named = "" if path.name != Path(trial.file).name else trial.file
-    found = faults(outcome, named, (*PLACES, *resumed))
+    found = faults(outcome, named, (*PLACES, *_added_to(trial.words)))
     _restore(folder, path, before)
     return outcome, found
+
+
+def _added_to(words: Sequence[str]) -> tuple[str, ...]:
+    """Where else a command may write: the run it goes on with or adds a file to."""
+    if words[0] == "validate":
+        return ("runs/x", "reports/x.html")
+    run = next((word for word in words if word in ("a", "f", "m", "t")), "")
+    if not run or words[0] not in ("cv", "check", "explain"):
+        return ()
+    return (f"runs/{run}/", f"runs/.{run}.lock")
 
 
 def _file(folder: Path, trial: Trial) -> Path:
@@ -167,5 +186,7 @@ def _search_opened(journal: Path) -> Outcome:
 
 def choices(trained: bool = False) -> Sequence[tuple[str, tuple[str, ...]]]:
     """Files and the commands that read them. trained : of :func:`make_trained`'s folder too."""
-    readers = READERS | TRAINED if trained else READERS
-    return [(file, words) for file, commands in readers.items() for words in commands]
+    readers = (READERS, TRAINED) if trained else (READERS,)
+    return [
+        (file, words) for table in readers for file, commands in table.items() for words in commands
+    ]

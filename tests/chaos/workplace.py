@@ -34,8 +34,9 @@ def make_workplace(folder: Path) -> Path:
                             "--name", name, *QUICK]))  # fmt: skip
     _well(give(folder, ["ensemble", "a.csv", "b.csv", "--folds-file", "folds.csv", "--name", "e",
                         *QUICK]))  # fmt: skip
-    _well(give(folder, ["cv", "--study", "study.toml", "--features", "features.npz", "--run", "f",
-                        "-q"]))  # fmt: skip
+    table = ["cv", "--study", "study.toml", "--set", "evaluation.replicates=20", "-q"]
+    _well(give(folder, [*table, "--features", "features.npz", "--run", "f"]))
+    _well(give(folder, [*table, "--metadata", "age,sex", "--metadata-only", "--run", "m"]))
     _well(give(folder, ["report", "a", "--out", "page.html", "--numbers", "numbers.json"]))
     return folder
 
@@ -102,15 +103,20 @@ def _tables(folder: Path) -> None:
     folds.to_csv(folder / "folds.csv", index=False)
     (folder / "pairs.csv").write_text("image_1,image_2\nI00,I01\nI04,I05\n")
     (folder / "map.csv").write_text("from,to\nbkl,bkl\nmel,mel\nnv,nv\n")
+    (folder / "costs.csv").write_text("class,treat,leave\nbkl,1,0\nmel,0,10\nnv,1,0\n")
+    (folder / "people.csv").write_text("image,age,sex\nN0,40,male\nN1,,female\nN2,71,\n")
+    parts = [f"{name},{'train' if i < N_IMAGES // 2 else 'test'}" for i, name in enumerate(ids)]
+    (folder / "split.csv").write_text("\n".join(["image,split", *parts]) + "\n")
 
 
 def _pictures(folder: Path) -> None:
     random = np.random.default_rng(4)
     (folder / "images").mkdir(parents=True)
-    rows = ["image_id,lesion_id,dx"]
+    rows = ["image_id,lesion_id,dx,age,sex"]
     for i in range(N_IMAGES):
         kind = ("jpg", "png", "tif", "webp")[i % 4]
         pixels = random.integers(0, 255, (56, 56, 3)).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"I{i:02d}.{kind}")
-        rows.append(f"I{i:02d},L{i // 2},{CLASSES[(i // 2) % 3]}")
+        who = f"{30 + i // 2 * 3},{('male', 'female')[i // 2 % 2]}"
+        rows.append(f"I{i:02d},L{i // 2},{CLASSES[(i // 2) % 3]},{who}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n")

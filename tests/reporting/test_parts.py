@@ -238,7 +238,7 @@ def test_training_and_tuning_are_read_and_drawn(make_run: MakeRun) -> None:
         write_history(run.folder / f"fold_{fold}", HISTORY)
     FoldDone(
         digest="", repeat=0, fold=0, epochs={}, seconds={}, images_per_second={},
-        peak_memory=1_500_000_000, device={}, files={},
+        peak_memory=1_500_000_000, device={"threads": "1"}, files={},
     ).write(run.folder / "fold_0")  # fmt: skip
     trials = tuple(
         SearchTrial(

@@ -202,7 +202,7 @@ def fold(tmp_path):
     shas = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
     return folder, FoldDone(
         digest="d", repeat=0, fold=0, epochs={}, seconds={}, images_per_second={}, peak_memory=1,
-        device={}, files=shas,
+        device={"threads": "1"}, files=shas,
     )  # fmt: skip
 
 
