@@ -11,7 +11,7 @@ from ensemble_kit.cli.interruption import Interruption
 from ensemble_kit.cli.options import STUDY_DEFAULT
 from ensemble_kit.core.program import program
 
-INTERRUPTED = 130
+KEPT = "finished trials and folds are kept, the same command with --resume goes on from there"
 
 
 def tune(
@@ -202,9 +202,7 @@ def tune(
             tracked.finish_search(done)
         except KeyboardInterrupt:
             shown.close()
-            note("interrupted; finished trials and folds are kept, the same command with --resume "
-                 "goes on from there")  # fmt: skip
-            raise typer.Exit(INTERRUPTED) from None
+            raise KeyboardInterrupt(KEPT) from None
     print_search(done.result, done.search.search, done.study_file)
     if done.nested:
         print_nested(done.nested, done.search.search)

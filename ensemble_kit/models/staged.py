@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.backbone import Backbone, load_base_weights
+from ensemble_kit.models.changing_dropout import change_rate, dropout_layer
 from ensemble_kit.models.cuts import FEATURES_LAYER, leaves
 from ensemble_kit.models.draws import DROPOUT, FoldSeed, initial_head
 from ensemble_kit.study import ModelSpec
@@ -81,6 +82,10 @@ class StagedModel:
     def set_head(self, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
         """Give the head a kernel (features, classes) and a bias (classes,)."""
         self.head_layers[1].set_weights([kernel, bias])
+
+    def set_dropout(self, rate: float) -> bool:
+        """Give the head another dropout; whether what was compiled serves for it."""
+        return change_rate(self.head_layers[0], rate)
 
     def shift_scores(self, shift: NDArray[np.float64]) -> None:
         """Add ``shift`` (classes,) to the scores of every image."""
@@ -215,7 +220,7 @@ def _with_head(
 ) -> StagedModel:
     import keras
 
-    dropped = keras.layers.Dropout(spec.dropout, seed=0, name="head_dropout")(extractor.output)
+    dropped = dropout_layer(spec.dropout, "head_dropout")(extractor.output)
     dense = keras.layers.Dense(
         n_classes, activation="softmax", dtype="float32", name="head_probabilities"
     )

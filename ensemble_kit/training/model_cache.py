@@ -2,8 +2,8 @@
 
 Importing a framework, building and tracing a network cost more than training a head. A fold
 leaves nothing behind: weights, optimizer and random state are set anew for the next one. The
-base is kept by what it is built from; another dropout, depth, optimizer, loss or batch size
-rebuilds the head alone and compiles again.
+base is kept by what it is built from; another depth, optimizer, loss or batch size rebuilds the
+head alone and compiles again; another dropout does so only where it cannot be changed in place.
 """
 
 import gc
@@ -68,7 +68,7 @@ def open_model_cache(
     device = warm_up(threads)
     model, training = spec.model, spec.training
     base = (model.backbone, model.image_size, weights, spec.split.seed, training.precision)
-    head = (n_classes, model.dropout, model.unfreeze_depth, bool(model.metadata),
+    head = (n_classes, model.unfreeze_depth, bool(model.metadata),
             training.weight_decay, training.label_smoothing, training.batch_size)  # fmt: skip
     cache, _process.cache = _process.cache, None
     if cache is None or base != _process.base:
@@ -81,7 +81,7 @@ def open_model_cache(
         _clear_framework()
         device = use_precision(device, training.precision)
         cache = ModelCache(device, build_staged(model, weights, n_classes, spec.split.seed), spec)
-    elif head != _process.head:
+    elif head != _process.head or not cache.staged.set_dropout(model.dropout):
         cache = ModelCache(cache.device, rebuild_head(cache.staged, model, n_classes), spec)
         gc.collect()
     _process.base, _process.head, _process.cache = base, head, cache

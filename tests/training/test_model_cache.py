@@ -1,4 +1,4 @@
-"""Another dropout or depth rebuilds the head alone; what is replaced is let go."""
+"""Another depth rebuilds the head alone and lets go of what it replaces; another dropout is set."""
 
 import gc
 import weakref
@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
+from ensemble_kit.models.changing_dropout import change_rate, dropout_layer
 from ensemble_kit.models.draws import FoldSeed
 from ensemble_kit.training import model_cache
 from ensemble_kit.training.model_cache import open_model_cache
@@ -13,7 +14,7 @@ from ensemble_kit.training.model_cache import open_model_cache
 keras = pytest.importorskip("keras")
 
 
-@pytest.mark.parametrize(("setting", "value"), [("dropout", 0.55), ("unfreeze_depth", 1)])
+@pytest.mark.parametrize(("setting", "value"), [("dropout", 0.0), ("unfreeze_depth", 1)])
 def test_another_head_keeps_the_base_and_frees_the_old_network(spec, setting, value, monkeypatch):
     monkeypatch.setattr(model_cache._process, "cache", None)
     cache = open_model_cache(spec, None, 3, 0)
@@ -32,6 +33,49 @@ def test_another_head_keeps_the_base_and_frees_the_old_network(spec, setting, va
     assert cache.staged.head_layers[0].rate == other.model.dropout
     assert cache.staged.depth == other.model.unfreeze_depth
     assert open_model_cache(other, None, 3, 0) is cache
+
+
+def test_another_dropout_keeps_the_network_and_what_was_compiled(spec, monkeypatch):
+    monkeypatch.setattr(model_cache._process, "cache", None)
+    cache = open_model_cache(spec, None, 3, 0)
+    head = cache.compiled("head")
+    other = open_model_cache(spec.override({"model": {"dropout": 0.55}}), None, 3, 0)
+    if keras.backend.backend() == "jax":
+        assert other is not cache
+    else:
+        assert other.compiled("head") is head
+    assert other.staged.head_layers[0].rate == 0.55
+
+
+def test_a_network_of_a_changed_dropout_is_saved_as_a_plain_one(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_cache._process, "cache", None)
+    open_model_cache(spec, None, 3, 0)
+    cache = open_model_cache(spec.override({"model": {"dropout": 0.55}}), None, 3, 0)
+    cache.staged.whole.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    layer = loaded.get_layer("head_dropout")
+    assert type(layer) is keras.layers.Dropout
+    assert layer.rate == 0.55
+    assert len(layer.variables) == 1, "the state of its draws"
+    for kept, array in zip(cache.staged.whole.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, array)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.55, 0.9])
+def test_a_changed_dropout_draws_and_scales_as_the_framework_does(rate, dtype):
+    ours = dropout_layer(0.2, "ours")
+    x = keras.ops.cast(keras.random.uniform((64, 33), seed=3), dtype)
+    ours.dtype_policy = dtype
+    plain = keras.layers.Dropout(rate, seed=0, dtype=dtype)
+    if not change_rate(ours, rate):
+        pytest.skip("this backend makes the layer anew")
+    for _ in range(3):
+        dropped = (keras.ops.cast(layer(x, training=True), "float32") for layer in (ours, plain))
+        made, wanted = map(keras.ops.convert_to_numpy, dropped)
+        np.testing.assert_array_equal(made, wanted)
+        assert 0 < np.mean(made == 0) < 1
+    assert keras.ops.all(ours(x, training=False) == x)
 
 
 def test_a_rebuilt_head_gives_what_a_fresh_network_gives(spec):
