@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from ensemble_kit.cli.folders import folder_option
 from ensemble_kit.study import EvaluationSpec, StudySpec, read_study, with_settings
 from ensemble_kit.study.cluster import ClusterSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
@@ -152,11 +153,10 @@ StudyFile = Annotated[
         "default after 'or' holds.",
     ),
 ]
-RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", metavar="DIR", help="Folder of the run folders.")
-]
+
+RunsDir = Annotated[Path, folder_option("--runs-dir", "Folder of the run folders.")]
 StoreDir = Annotated[
-    Path, typer.Option("--store", help="Folder of decoded pixels and stored activations.")
+    Path, folder_option("--store", "Folder of decoded pixels and stored activations.")
 ]
 StoreLimit = Annotated[
     float,

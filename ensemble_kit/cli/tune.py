@@ -7,6 +7,7 @@ import typer
 
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
+from ensemble_kit.cli.folders import folder_option
 from ensemble_kit.cli.interruption import Interruption
 from ensemble_kit.cli.options import STUDY_DEFAULT
 from ensemble_kit.core.program import program
@@ -132,7 +133,7 @@ def tune(
     stage: options.StageFlag = False,
     stage_dir: Annotated[str | None, options.setting("cluster", "stage_dir")] = None,
     studies_dir: Annotated[
-        Path, typer.Option("--studies-dir", help="Folder for NAME.best.toml and store/NAME/.")
+        Path, folder_option("--studies-dir", "Folder for NAME.best.toml and store/NAME/.")
     ] = Path("studies"),
     store: options.StoreDir = Path("store"),
     store_limit: options.StoreLimit = 20.0,

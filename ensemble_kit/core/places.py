@@ -52,7 +52,12 @@ def check_output_folder(path: Path, option: str, *, away_from: Iterable[Path] = 
     """As :func:`check_output` for a folder that a command fills; what lies in it is the command's
     to judge."""
     _check_place(path, option, away_from)
-    found = _status(path)
+    check_folder(path, option)
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Raise OutputError where something other than a folder is there."""
+    found = _status(path, "a folder")
     if found is not None and not stat.S_ISDIR(found):
         raise OutputError(f"{path} is {kind_of(found)}: {option} names a folder")
 
@@ -101,17 +106,17 @@ def _resolved(path: Path) -> Path:
         raise OutputError(f"{path!s:.200} cannot be a place to write to: name another") from None
 
 
-def _status(path: Path) -> int | None:
+def _status(path: Path, wanted: str = "a file") -> int | None:
     """``st_mode`` of what is there, links followed; None where nothing is. A link that leads
     nowhere is refused."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:
         if path.is_symlink():
-            raise OutputError(f"{path} is a link that leads nowhere: name a file") from None
+            raise OutputError(f"{path} is a link that leads nowhere: name {wanted}") from None
         return None
     except NotADirectoryError:
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{path!s:.200}: {reason}; name another place") from None
+        raise OutputError(f"{path!s:.200}: {reason}; name {wanted}") from None

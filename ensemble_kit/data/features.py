@@ -16,6 +16,7 @@ from ensemble_kit.core.regular import check_regular
 from ensemble_kit.data.binary_tables import open_npz
 from ensemble_kit.data.columns import ALIASES, plain
 from ensemble_kit.data.images import id_of
+from ensemble_kit.data.tables import read_numbers
 
 IDS = ("ids", "image_ids", *ALIASES["image_id"])
 MATRICES = ("x", "features", "embeddings")
@@ -145,21 +146,22 @@ def _read(
     if kind == ".npz":
         return _of_arrays(open_npz(path), source)
     try:
-        frame = pd.read_parquet(path) if kind == ".parquet" else _csv(path)
+        frame = pd.read_parquet(path) if kind == ".parquet" else read_numbers(path, _id_column)
     except ImportError:
         raise DataError(
             f"{source}: reading parquet needs pyarrow: pip install 'ensemble-kit[parquet]', or "
             "give an npz"
         ) from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{source}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise DataError(
+            f"{source}: cannot be read ({str(error).splitlines()[0]}); make it again"
+        ) from None
     return _of_frame(frame, source)
 
 
-def _csv(path: Path) -> pd.DataFrame:
-    head = [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    column = next((name for name in head if plain(name) in IDS), head[0] if head else "")
-    return pd.read_csv(path, dtype={column: str})
+def _id_column(names: list[str]) -> str:
+    """The column of ids by its name, else the first."""
+    return next((name for name in names if plain(name) in IDS), names[0] if names else "")
 
 
 def _of_arrays(

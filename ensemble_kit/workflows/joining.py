@@ -14,7 +14,8 @@ TABLES = (".csv", ".tsv", ".tab", ".parquet", ".pq", ".npz")
 
 
 def expand(paths: Sequence[Path]) -> list[Path]:
-    """A folder stands for the tables in it, in the order of their names."""
+    """A folder stands for the tables in it, in the order of their names. Raises PredictionsError
+    for one without tables, and for a file that is given twice."""
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
@@ -24,7 +25,19 @@ def expand(paths: Sequence[Path]) -> list[Path]:
         if not tables:
             raise PredictionsError(f"{path} has no table of predictions ({some(TABLES)})")
         found += tables
+    check_once(found, "file")
     return found
+
+
+def check_once(paths: Sequence[Path], what: str) -> None:
+    """PredictionsError where one place is named twice, however its path is spelled. what : file or
+    run."""
+    seen = set[Path]()
+    for path in paths:
+        place = path.resolve()
+        if place in seen:
+            raise PredictionsError(f"{path} is given twice; name every {what} once")
+        seen.add(place)
 
 
 def join_folds(

@@ -17,6 +17,7 @@ from ensemble_kit.runs.paths import PROBE, oof_of_repeat
 from ensemble_kit.runs.tables import find_oof_of_repeat, read_folds
 from ensemble_kit.splits import check_folds, make_folds
 from ensemble_kit.study import DataSpec
+from ensemble_kit.workflows.joining import check_once
 from ensemble_kit.workflows.matching import (
     Given,
     inherited_warning,
@@ -91,6 +92,8 @@ def gather(
     folds are accepted only where every member's respect the groups: new outer folds are then drawn
     with ``seed``. Raises PredictionsError or SplitError naming what differs.
     """
+    check_once(runs, "run")
+    check_once(probes, "probe")
     sources = [source for folder in runs for source in _from_run(folder)]
     sources += [_from_probe(folder) for folder in probes]
     given = read_given(predictions, truth, asked, data) if predictions else Given((), ())
@@ -114,6 +117,7 @@ def gather(
     )
     origins = tuple(source.origin for source in sources)
     inherited = list(dict.fromkeys(text for s in sources for text in s.warnings))
+    inherited += _same_members(members)
     return Gathered(
         table,
         folds,
@@ -123,6 +127,17 @@ def gather(
         tuple(inherited + warnings),
         tuple(s.name for s in sources if any("optimistic" in text for text in s.warnings)),
     )
+
+
+def _same_members(members: Members) -> list[str]:
+    """A warning for each member whose probabilities are another's."""
+    stack, names = members.probabilities, members.names
+    return [
+        f"{names[k]} gives the probabilities of {names[first]} for every image: it is one model, "
+        "which an average counts twice"
+        for k in range(len(names))
+        for first in [j for j in range(k) if np.array_equal(stack[j], stack[k])][:1]
+    ]
 
 
 def _from_run(folder: Path) -> list[Member]:

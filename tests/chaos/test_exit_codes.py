@@ -118,6 +118,35 @@ def test_a_link_that_leads_to_itself(place: Path, words: list[str]) -> None:
     assert not done.written
 
 
+FOLDERS = [
+    ["runs", "--runs-dir", "odd"], ["runs", "rm", "x", "--yes", "--runs-dir", "odd"],
+    ["report", "--runs-dir", "odd"], ["store", "list", "--store", "odd"],
+    ["store", "prune", "--all", "--store", "odd"],
+    ["cv", "--study", "study.toml", "--dry-run", "--runs-dir", "odd"],
+    ["cv", "--study", "study.toml", "--dry-run", "--store", "odd"],
+    ["tune", "--study", "study.toml", "--dry-run", "--studies-dir", "odd"],
+    ["doctor", "--store", "odd"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", FOLDERS, ids=" ".join)
+@pytest.mark.parametrize("kind", ["file", "nowhere", "itself", "pipe"])
+def test_what_is_no_folder_is_refused_before_any_work(
+    place: Path, words: list[str], kind: str
+) -> None:
+    odd = place / "odd"
+    if kind == "file":
+        odd.touch()
+    elif kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("odd" if kind == "itself" else "nothing")
+    done = give(place, words)
+    assert done.code == 2, done
+    assert not faults(done, "odd")
+    assert not done.written
+
+
 def test_nobody_can_be_asked_where_the_input_is_closed(place: Path) -> None:
     done = shell(place, "ENSEMBLE runs rm a <&-")
     assert done.returncode == 2, done

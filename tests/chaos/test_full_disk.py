@@ -3,16 +3,16 @@
 import errno
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.commands import TRAINING
+from tests.chaos.commands import TRAINING, Made, run_files, searched
 from tests.chaos.faults import failing
 from tests.chaos.giving import faults, give, seen
 from tests.chaos.processes import start
-from tests.chaos.workplace import QUICK
+from tests.chaos.workplace import QUICK, make_trained
 
 EVALUATE = ("evaluate", "--predictions", "a.csv", "--runs-dir", "out", "--name", "x", *QUICK)
 COMMANDS: dict[str, Sequence[str]] = {
@@ -27,7 +27,15 @@ COMMANDS: dict[str, Sequence[str]] = {
 }  # fmt: skip
 RESUMED = ("predict", "parquet")
 """What they began is kept, hidden, for the same command."""
-CV = ("cv", "--study", "study.toml", "--features", "features.npz", "--run", "x", "-q")
+CV = ("cv", "--study", "study.toml", "--features", "features.npz", "--run", "k", "-q", "--set",
+      "evaluation.replicates=20")  # fmt: skip
+TUNE = ("tune", "--data", "data", "--features", "features.npz", "--name", "k", "--trials", "2",
+        "--folds", "3", "--resume", "-q")  # fmt: skip
+RESUMING: dict[str, tuple[Sequence[str], Callable[[Path], Made], Sequence[str]]] = {
+    "cv": (CV, run_files("k"), ("runs/k", "runs/.k.lock")),
+    "tune": (TUNE, searched, ("studies",)),
+}
+"""Words, what they make, and where."""
 NETWORK = ("cv", "--study", "study.toml", "--run", "x", "--runs-dir", "small/runs", "--store",
            "small/store", *TRAINING)  # fmt: skip
 MOST = 60
@@ -59,27 +67,67 @@ def test_every_write_may_fail(place: Path, name: str) -> None:
     assert n > 2, "it writes something"
 
 
-def test_every_write_of_a_run_may_fail_and_is_made_by_the_same_command(place: Path) -> None:
-    assert give(place, CV).code == 0
-    oof, metrics = (place / "runs/x" / name for name in ("oof.csv", "metrics.csv"))
-    whole = oof.read_bytes(), metrics.read_bytes()
-    shutil.rmtree(place / "runs/x")
+@pytest.mark.parametrize("name", list(RESUMING))
+def test_every_write_may_fail_and_the_same_command_goes_on(place: Path, name: str) -> None:
+    words, made, allowed = RESUMING[name]
+    assert give(place, words).code == 0
+    whole = made(place)
+    _remove(place, allowed)
     for n in range(1, MOST):
         with failing(n) as disk:
-            outcome = give(place, CV)
+            outcome = give(place, words)
         if len(disk.written) < n:
             break
         assert outcome.code == 2, (n, outcome)
         assert "disk is full" in outcome.error, outcome.error
-        assert not faults(outcome, allowed=("runs/x", "runs/.x.lock")), outcome
-        assert not [p for p in (place / "runs").rglob(".*") if p.suffix != ".lock"]
+        assert not faults(outcome, allowed=allowed), outcome
+        assert not _begun(place), n
         if n % 5 == 0:
-            assert give(place, CV).code == 0
-            assert (oof.read_bytes(), metrics.read_bytes()) == whole
-        shutil.rmtree(place / "runs/x", ignore_errors=True)
+            again = give(place, words)
+            assert again.code == 0, again
+            assert made(place) == whole
+        _remove(place, allowed)
     else:
         raise AssertionError("it writes without end")
     assert n > 10
+
+
+def _remove(place: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if (place / name).is_dir():
+            shutil.rmtree(place / name)
+        else:
+            (place / name).unlink(missing_ok=True)
+
+
+def _begun(place: Path) -> list[Path]:
+    """What was begun and not finished, locks aside."""
+    return [p for p in place.rglob(".*") if p.suffix != ".lock" and p.name != ".in-use"]
+
+
+@pytest.fixture(scope="module")
+def trained(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_trained(made, tmp_path_factory.mktemp("trained") / "t")
+
+
+@pytest.mark.slow
+def test_every_write_of_a_bundle_may_fail(trained: Path) -> None:
+    before = seen(trained)
+    for n in range(1, MOST):
+        with failing(n) as disk:
+            outcome = give(trained, ("export", "t", "--to", "out/k", "-q"))
+        if len(disk.written) < n:
+            assert outcome.code == 0, outcome
+            break
+        assert outcome.code == 2, (n, outcome)
+        assert "disk is full" in outcome.error, outcome.error
+        assert not faults(outcome), outcome
+        assert not [p for p in (trained / "out").rglob("*") if p.is_file()], n
+        assert {k: v for k, v in seen(trained).items() if not k.startswith("out")} == before
+        shutil.rmtree(trained / "out", ignore_errors=True)
+    else:
+        raise AssertionError("it writes without end")
+    assert n > 2
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,9 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(place):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.splitlines()[-1].startswith("error: interrupted; finished trials and folds are kept")
+    assert said.splitlines()[-1].startswith(
+        "error: interrupted; finished trials and folds are kept"
+    )
     assert "the same command with --resume" in said
     assert "Traceback" not in said
     kept = {path: path.stat().st_mtime_ns for path in folds.glob("*/fold_*/done.json")}

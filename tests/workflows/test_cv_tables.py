@@ -254,3 +254,22 @@ def test_an_old_image_study_keeps_its_digest():
              if n not in ("inputs", "metadata", "metadata_anyway", "hidden_units")}  # fmt: skip
     assert spec._model_as_ever() == model
     assert study(metadata=("age",)).digest != study().digest
+
+
+def test_features_as_spreadsheets_save_them(tmp_path):
+    numbers = {"x0": [0.5, 1.25, -2.0], "x1": [1.0, 2.0, 3.0]}
+    plain = pd.DataFrame({"image": ["007", "8", "9"]} | numbers)
+    plain.to_csv(tmp_path / "plain.csv", index=False)
+    plain.to_csv(tmp_path / "wide.csv", index=False, encoding="utf-16")
+    plain.to_csv(tmp_path / "points.csv", index=False, sep=";", decimal=",")
+    plain.to_csv(tmp_path / "tabs.csv", index=False, sep="\t")
+    wanted = read_features(tmp_path / "plain.csv")
+    assert wanted.image_ids.tolist() == ["007", "8", "9"]
+    for name in ("wide.csv", "points.csv", "tabs.csv"):
+        read = read_features(tmp_path / name)
+        np.testing.assert_array_equal(read.x, wanted.x)
+        assert read.image_ids.tolist() == wanted.image_ids.tolist()
+        assert read.names == wanted.names
+    (tmp_path / "old.csv").write_bytes("image,größe\nä,1\n".encode("cp1252"))
+    with pytest.raises(DataError, match="save the table as UTF-8"):
+        read_features(tmp_path / "old.csv")

@@ -100,3 +100,18 @@ def test_a_class_that_is_never_true_but_has_probability_is_a_warning(tmp_path: P
     table.to_csv(tmp_path / "a.csv", index=False)
     matched = read_matched([tmp_path / "a.csv"])
     assert any("no image is unk" in line and "--normalise" in line for line in matched.warnings)
+
+
+def test_a_member_given_twice_is_refused_and_an_equal_one_is_named(tmp_path: Path) -> None:
+    frame(softmax(scores(0)), **KNOWN).to_csv(tmp_path / "a.csv", index=False)
+    frame(softmax(scores(0))).to_csv(tmp_path / "copy.csv", index=False)
+    frame(softmax(scores(1))).to_csv(tmp_path / "b.csv", index=False)
+    (tmp_path / "link.csv").symlink_to("a.csv")
+    for twice in ("a.csv", "link.csv", "../" + tmp_path.name + "/a.csv"):
+        with pytest.raises(PredictionsError, match="is given twice; name every file once"):
+            gather([], [tmp_path / "a.csv", tmp_path / twice])
+        with pytest.raises(PredictionsError, match="is given twice"):
+            read_matched([tmp_path / "a.csv", tmp_path / twice])
+    found = gather([], [tmp_path / name for name in ("a.csv", "b.csv", "copy.csv")])
+    assert len([text for text in found.warnings if "probabilities of a for every" in text]) == 1
+    assert not [text for text in found.warnings if text.startswith("b ")]
