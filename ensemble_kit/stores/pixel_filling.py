@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble_kit.core import disk
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.disk import FULL, free_bytes, make_folder, observer, sentence
+from ensemble_kit.core.disk import FULL, free_bytes, make_folder, sentence
 from ensemble_kit.core.errors import DataError, OutputError, StoreError, some
 from ensemble_kit.core.records import Bools, ImageTable, Ints
 from ensemble_kit.data.decode import MEND_ALL, Aspect, Pixels, decode_bytes
@@ -92,7 +93,7 @@ def _begin(filling: Filling) -> None:
         shutil.rmtree(folder)
     make_folder(folder)
     for name, n_bytes in sizes.items():
-        observer.begin(folder / name)
+        disk.observer.begin(folder / name)
         with (folder / name).open("wb") as file:
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, n_bytes)

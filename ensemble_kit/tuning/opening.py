@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState
 
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import SearchError, count, some
@@ -19,6 +20,8 @@ from ensemble_kit.tuning.trials import complete_trials
 
 IDENTITY = "identity"
 WAIT_SECONDS = 0.5
+PATIENCE = 10
+"""Times that a study whose creation stands still is looked at."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,12 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
         study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=request.name, storage=storage)
-        _check_same(study, request, identity)
-        _top_up(study, search.trials)
-        return study
-    study.enqueue_trial(own_params(request.spec), user_attrs={SLOT: 0})
-    _top_up(study, search.trials)
+        known = _recorded_identity(study)
+        if known is not None:
+            _check_same(known, study, request, identity)
+            _top_up(study, request.spec)
+            return study
+    _top_up(study, request.spec)
     study.set_user_attr(IDENTITY, identity)
     return study
 
@@ -73,8 +77,12 @@ def _identity(request: SearchRequest, table: ImageTable, folds: Folds) -> Mappin
     }
 
 
-def _check_same(study: optuna.Study, request: SearchRequest, identity: Mapping[str, str]) -> None:
-    known: Mapping[str, str] = _recorded_identity(study)
+def _check_same(
+    known: Mapping[str, str],
+    study: optuna.Study,
+    request: SearchRequest,
+    identity: Mapping[str, str],
+) -> None:
     differing = [name for name, value in identity.items() if known.get(name) != value]
     if differing:
         raise SearchError(
@@ -91,19 +99,27 @@ def _check_same(study: optuna.Study, request: SearchRequest, identity: Mapping[s
         )
 
 
-def _recorded_identity(study: optuna.Study) -> Mapping[str, str]:
-    """Waits a moment for the worker that is just creating the study."""
-    for _ in range(20):
+def _recorded_identity(study: optuna.Study) -> Mapping[str, str] | None:
+    """Waits for a worker that is just creating the study, as long as it adds trials; None where
+    none does: it was ended before any trial could begin."""
+    waited, queued = 0, 0
+    while waited < PATIENCE:
         found: Mapping[str, str] | None = study.user_attrs.get(IDENTITY)
         if found is not None:
             return found
+        trials = study.get_trials(deepcopy=False)
+        if any(trial.state != TrialState.WAITING for trial in trials):
+            return {}
+        waited = waited + 1 if len(trials) == queued else 0
+        queued = len(trials)
         time.sleep(WAIT_SECONDS)
-    return {}
+    return None
 
 
-def _top_up(study: optuna.Study, wanted: int) -> None:
-    """Queue empty trials, whose parameters are drawn when they begin, up to the number wanted."""
+def _top_up(study: optuna.Study, spec: StudySpec) -> None:
+    """Queue trials up to the number wanted: the study's own values first, then empty ones, whose
+    parameters are drawn when they begin."""
     trials = study.get_trials(deepcopy=False)
     slots = [int(t.user_attrs[SLOT]) for t in trials if t.user_attrs.get(SLOT) is not None]
-    for slot in range(max(slots, default=-1) + 1, wanted):
-        study.enqueue_trial({}, user_attrs={SLOT: slot})
+    for slot in range(max(slots, default=-1) + 1, spec.search.trials):
+        study.enqueue_trial({} if slot else own_params(spec), user_attrs={SLOT: slot})

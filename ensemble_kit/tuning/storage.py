@@ -13,7 +13,7 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from ensemble_kit.core.disk import make_folder, room_for
+from ensemble_kit.core.disk import make_folder, room_for, writing
 from ensemble_kit.core.errors import SearchError
 from ensemble_kit.core.regular import check_regular
 
@@ -54,15 +54,25 @@ def open_storage(place: StoragePlace) -> Any:
         if journal.exists():
             check_regular(journal, SearchError)
         try:
-            turn = JournalTurn(journal)
-            backend = optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=turn)
-            return optuna.storages.JournalStorage(backend)
+            return optuna.storages.JournalStorage(JournalFile(journal))
         except DAMAGE as error:
             raise SearchError(
                 f"{journal} is damaged ({_first_line(error)}); restore it, or start again with "
                 "another --name"
             ) from None
     return _open_database(place)
+
+
+class JournalFile(optuna.storages.journal.JournalFileBackend):  # type: ignore[misc]
+    """Optuna's journal, written as every file of ours: a full disk is an OutputError."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal), lock_obj=JournalTurn(journal))
+        self._journal = journal
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        with writing(self._journal):
+            super().append_logs(logs)
 
 
 class JournalTurn:

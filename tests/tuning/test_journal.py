@@ -1,15 +1,23 @@
 """The journal of a search outlives kills and full disks."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
+from ensemble_kit.core.errors import OutputError
+from ensemble_kit.splits import make_folds
+from ensemble_kit.tuning import opening
+from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.storage import JOURNAL, JournalTurn, StoragePlace, open_storage
+from tests.chaos.faults import failing
+from tests.tuning.bench import small_study, small_table
 
 HOLDER = """
 import sys, time
@@ -72,3 +80,26 @@ def test_nobody_waits_for_a_dead_holder(study: optuna.Study, tmp_path: Path) -> 
     study.enqueue_trial({"x": 3})
     assert time.monotonic() - began < 10
     assert numbers(tmp_path) == [0, 1, 2]
+
+
+def test_a_search_ended_while_it_was_created_is_created_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every write of the creation, as a kill or a full disk ends it."""
+    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.001)
+    table = small_table(20)
+    spec = small_study().override({"search": {"trials": 3}})
+    folds = make_folds(table, 4, 0)[0]
+    for n in range(1, 20):
+        place = StoragePlace(tmp_path / str(n))
+        request = SearchRequest("s", spec, place)
+        with failing(n) as disk, contextlib.suppress(OutputError):
+            open_study(request, table, folds)
+        study = open_study(replace(request, resume=True), table, folds)
+        trials = study.get_trials(deepcopy=False)
+        assert [t.user_attrs["slot"] for t in trials] == [0, 1, 2], n
+        assert trials[0].system_attrs["fixed_params"], "the study's own values come first"
+        assert not trials[1].system_attrs["fixed_params"]
+        if len(disk.written) < n:
+            break
+    assert n == 6, "the study, three trials, its identity"
