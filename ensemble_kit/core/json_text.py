@@ -5,6 +5,9 @@ import math
 from typing import Any, Never
 
 
+MOST_DIGITS = 20
+
+
 def parse_json(text: str | bytes) -> Any:
     """The value of a JSON text.
 
@@ -26,9 +29,9 @@ def _finite(digits: str) -> float:
 
 
 def _countable(digits: str) -> int | float:
-    """A whole number; one beyond what a float holds is refused like a fraction beyond it."""
-    if len(digits) > 300:
-        _finite(digits)
+    """A whole number, of at most as many digits as any count, size or time has."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"{digits[:12]}… of {len(digits)} digits is beyond what a number can be")
     return int(digits)
 
 

@@ -15,14 +15,14 @@ def value_words(
     """``0.895``; ``none`` without a value. sign : "+" for differences."""
     if estimate is None or estimate.value is None:
         return none
-    return _number(estimate.value, digits, sign)
+    return number_text(estimate.value, digits, sign)
 
 
 def interval_words(estimate: "Estimate | None", digits: int = 3, *, sign: str = "") -> str:
     """``[0.872 0.914]``; empty without an interval."""
     if estimate is None or None in (estimate.value, estimate.low, estimate.high):
         return ""
-    low, high = (_number(bound or 0.0, digits, sign) for bound in (estimate.low, estimate.high))
+    low, high = (number_text(bound or 0.0, digits, sign) for bound in (estimate.low, estimate.high))
     return f"[{low} {high}]"
 
 
@@ -33,10 +33,11 @@ def in_words(estimate: "Estimate", digits: int = 3, *, sign: str = "", none: str
     return f"{value} {interval}" if interval else value
 
 
-def _number(value: float, digits: int, sign: str) -> str:
-    """Zero has no sign, as on the page."""
-    kind = "e" if abs(value) >= MOST_WRITTEN_OUT else "f"
-    text = f"{value:{sign}z.{digits}{kind}}"
+def number_text(value: float, digits: int = 3, sign: str = "") -> str:
+    """``0.895``; ``1.00e+300`` from MOST_WRITTEN_OUT on. Zero has no sign."""
+    if abs(value) >= MOST_WRITTEN_OUT:
+        return f"{value:{sign}.2e}"
+    text = f"{value:{sign}z.{digits}f}"
     return text if float(text) else text.removeprefix("+")
 
 

@@ -18,7 +18,8 @@ from ensemble_kit.cli.app import main
 from ensemble_kit.study import vocabulary
 
 LONGEST_SENTENCE = 400
-WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/")
+WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/",
+                 "data.vocabulary")  # fmt: skip
 """A sentence may name these of a file in its place."""
 ENDED = (129, 130, 143)
 MOST_SECONDS = 20.0

@@ -128,9 +128,12 @@ def pair_up(number: int, seconds: float, times: int, names: Sequence[str]) -> di
                     took[pair.first] = time.monotonic() - began
                 offset = stream.uniform(-0.5, took[pair.first])
                 wrong = together(place, pair, offset)
-                other = not wrong and command.made(place) != calm[pair.first]
-                if other and name not in OTHER_IN_THE_END:
-                    wrong.append("it made other bytes than alone")
+                if not wrong and name not in OTHER_IN_THE_END:
+                    made = command.made(place)
+                    other = {k: (v, made.get(k)) for k, v in calm[pair.first].items()
+                             if made.get(k) != v}  # fmt: skip
+                    if other:
+                        wrong.append(f"it made other bytes than alone: {str(other)[:1500]}")
             tried[name] += 1
             if wrong:
                 failed.append({"pair": name, "offset": offset, "wrong": wrong})

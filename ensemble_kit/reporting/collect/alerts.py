@@ -6,6 +6,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.program import program
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.collect.data import crossing_groups
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Alert
@@ -116,7 +117,7 @@ def _validated(source: ReportedRun, external: ReportedRun | None) -> list[Alert]
     pair = [run.rows.number(metric, "").value for run in (external, source)]
     told = ""
     if pair[0] is not None and pair[1] is not None:
-        told = f" Macro AUC is {pair[0]:.3f} there and {pair[1]:.3f} here."
+        told = f" Macro AUC is {number_text(pair[0])} there and {number_text(pair[1])} here."
     table = external.run.table
     return [
         Alert(
@@ -191,8 +192,9 @@ def _miscalibrated(source: ReportedRun) -> list[Alert]:
         Alert(
             severity="warning",
             title="Miscalibrated",
-            text=f"Stated confidence and observed accuracy differ by {100 * error.value:.1f} "
-            "percentage points on average. Calibrate before using the probabilities: "
+            text="Stated confidence and observed accuracy differ by "
+            f"{number_text(100 * error.value, 1)} percentage points on average. Calibrate "
+            "before using the probabilities: "
             f"`{program()} ensemble {source.run.name}`.",
             section="calibration",
         )

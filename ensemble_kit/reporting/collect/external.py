@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.comparison import ExternalPart
 from ensemble_kit.runs.external import ExternalRecord
@@ -80,10 +81,10 @@ def _drift(found: ExternalRecord) -> ExternalPart:
     rows = []
     if found.drift:
         d = found.drift
-        rows.append(("images (pooled features)", "AUC of telling the sets apart",
-                     f"{d['auc']:.3f}", _p(d["p_value"]), d["n_here"], d["n_there"]))  # fmt: skip
+        figures = (number_text(d["auc"]), _p(d["p_value"]), d["n_here"], d["n_there"])
+        rows.append(("images (pooled features)", "AUC of telling the sets apart", *figures))
     rows += [
-        (row["column"], row["measure"], f"{row['distance']:.3f}", _p(row["p_value"]),
+        (row["column"], row["measure"], number_text(row["distance"]), _p(row["p_value"]),
          row["n_here"], row["n_there"])
         for row in found.metadata
     ]  # fmt: skip
@@ -101,15 +102,16 @@ def _drift(found: ExternalRecord) -> ExternalPart:
 def _words(estimate: Json | None) -> str:
     if estimate is None or estimate["value"] is None:
         return "not estimable"
-    text = f"{estimate['value']:.3f}"
+    text = number_text(estimate["value"])
     if estimate["low"] is None or estimate["high"] is None:
         return text.replace("-", "−")
-    return f"{text} ({estimate['low']:.3f} to {estimate['high']:.3f})".replace("-", "−")
+    low, high = (number_text(estimate[bound]) for bound in ("low", "high"))
+    return f"{text} ({low} to {high})".replace("-", "−")
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
+    return "–" if value is None else number_text(100 * value, 1)
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}"
+    return number_text(value)

@@ -1,6 +1,7 @@
 """Tables that a run may have beside the usual parts: costs, plans, learning curve, leak audit."""
 
 from ensemble_kit.core.records import Estimate
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.metrics.planning import plan_by_class
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.reporting.collect.source import ReportedRun
@@ -118,8 +119,9 @@ def _corrected(source: ReportedRun) -> Supplement | None:
 def _words(number: Estimate, sign: str = "") -> str:
     if number.value is None:
         return "not estimable"
-    words = f"{number.value:{sign}.3f}"
+    words = number_text(number.value, sign=sign)
     if number.low is not None and number.high is not None:
         within = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"  # a line ends before it, not in it
-        words += f" ({number.low:{sign}.3f}{within}{number.high:{sign}.3f})"
+        low, high = (number_text(bound, sign=sign) for bound in (number.low, number.high))
+        words += f" ({low}{within}{high})"
     return words.replace("-", "−")

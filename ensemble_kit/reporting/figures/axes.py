@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ensemble_kit.core.wording import MOST_WRITTEN_OUT
 from ensemble_kit.reporting.figures.svg import Points, area, element, line, text
 
 Axis = Sequence[tuple[float, str]]
@@ -40,6 +41,8 @@ def _short_number(value: float) -> str:
 
 
 def _label(value: float, decimals: int) -> str:
+    if abs(value) >= MOST_WRITTEN_OUT:
+        return _short_number(value).replace("-", "−")
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 

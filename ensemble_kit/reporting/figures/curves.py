@@ -1,5 +1,6 @@
 """ROC, precision–recall and decision curves."""
 
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.figures.axes import Plot, nice_ticks, unit_ticks
 from ensemble_kit.reporting.figures.svg import drawing, text
 from ensemble_kit.reporting.view.base import Number
@@ -10,10 +11,10 @@ def interval_words(number: Number, digits: int = 3) -> str:
     """``0.912 (0.901 to 0.922)``, or why there is no number."""
     if number.value is None:
         return f"not estimable{': ' + number.note if number.note else ''}"
-    words = f"{number.value:.{digits}f}"
+    words = number_text(number.value, digits)
     if number.low is None or number.high is None:
         return words
-    return f"{words} ({number.low:.{digits}f} to {number.high:.{digits}f})"
+    return f"{words} ({number_text(number.low, digits)} to {number_text(number.high, digits)})"
 
 
 def roc_panel(curve: RankingCurve, colour: str) -> str:

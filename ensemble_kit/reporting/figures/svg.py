@@ -25,9 +25,13 @@ def short(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+FARTHEST = 1e5
+"""Pixels; what lies beyond is drawn there, far outside of any picture."""
+
+
 def num(value: float) -> str:
     """A coordinate, to a tenth of a pixel, in the fewest characters."""
-    text = f"{value:.1f}"
+    text = f"{min(max(value, -FARTHEST), FARTHEST):.1f}"
     text = text[:-2] if text.endswith(".0") else text
     return "0" if text == "-0" else text
 

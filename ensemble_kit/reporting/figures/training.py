@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.figures.axes import Plot, log_ticks, nice_ticks
 from ensemble_kit.reporting.figures.svg import drawing, line, short, text
 from ensemble_kit.reporting.view.training import FoldHistory, Trial, Tuning
@@ -100,7 +101,7 @@ def importance_bars(study: Tuning) -> str:
         y = plot.top + 22 * row + 11
         parts.append(line([(plot.x(0), y), (plot.x(max(value, 0.0)), y)], "thick ink"))
         parts.append(text(plot.left - 8, y + 4, short(name, 22), "tick", "end"))
-        parts.append(text(plot.x(max(value, 0.0)) + 8, y + 4, f"{value:.2f}", "tick"))
+        parts.append(text(plot.x(max(value, 0.0)) + 8, y + 4, number_text(value, 2), "tick"))
     return drawing(460, plot.height + 8, "Importance of the parameters", parts, "wide")
 
 

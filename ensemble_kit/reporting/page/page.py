@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ensemble_kit.core.program import program
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page import tables, words
@@ -187,7 +188,7 @@ def _top(picture: Picture, names: list[str], colours: dict[str, str]) -> list[tu
 def _p_words(p: float | None) -> str:
     if p is None:
         return "–"
-    return "<\u00a00.001" if p < 0.001 else f"{p:.3f}"
+    return "<\u00a00.001" if p < 0.001 else number_text(p)
 
 
 def _embedded(report: Report) -> str:

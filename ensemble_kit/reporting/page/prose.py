@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ensemble_kit.core.errors import count
+from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.page.words import fixed, listed
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.performance import Scores
@@ -143,5 +144,5 @@ def _of_100(number: Number, complement: bool = False) -> str:
     shares = [None if v is None else 100 * (1 - v if complement else v) for v in values]
     if complement:
         shares = [shares[0], shares[2], shares[1]]
-    value, low, high = ("" if s is None else f"{s:.0f}" for s in shares)
+    value, low, high = ("" if s is None else number_text(s, 0) for s in shares)
     return f"{value} ({low} to {high})" if low and high and low != high else value

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+from ensemble_kit.core.wording import MOST_WRITTEN_OUT
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page.definitions import definition_of
 from ensemble_kit.reporting.view.base import Cell, Number
 
 NAME_LIMIT = 60
-MOST_WRITTEN_OUT = 1e9
-"""Numbers from here on are written with an exponent."""
 
 
 def name(content: str, css: str = "") -> Markup:
