@@ -4,7 +4,6 @@ import json
 import math
 from typing import Any, Never
 
-
 MOST_DIGITS = 20
 
 

@@ -25,11 +25,11 @@ WARM = 0.2
 
 
 def folds_done(place: Path) -> int:
-    return len(list(place.glob("runs/m/**/done.json")))
+    return len(list(place.glob("runs/long/**/done.json")))
 
 
 def trials_done(place: Path) -> int:
-    return len(list(place.glob("studies/store/m/folds/*")))
+    return len(list(place.glob("studies/store/long/folds/*")))
 
 
 def watch(place: Path, words: Sequence[str], done: Callable[[Path], int], seconds: float) -> Curve:
@@ -96,7 +96,7 @@ def studies(folds: int, trials: int) -> dict[str, tuple[list[str], Callable[[Pat
         "--study",
         "study.toml",
         "--run",
-        "m",
+        "long",
         "--fine-tune-epochs",
         "1",
         "-q",
@@ -107,10 +107,10 @@ def studies(folds: int, trials: int) -> dict[str, tuple[list[str], Callable[[Pat
         "--repeats",
         str(-(-folds // 3)),
     ]
-    tune = ["tune", "--study", "study.toml", "--name", "m", "--trials", str(trials), "-q",
+    tune = ["tune", "--study", "study.toml", "--name", "long", "--trials", str(trials), "-q",
             "--folds", "2", "--pruner", "none", "--set", "training.fine_tune_epochs=1", "--set",
             "training.batch_size=8"]  # fmt: skip
-    tables = ["cv", "--study", "study.toml", "--features", "features.npz", "--run", "m", "-q",
+    tables = ["cv", "--study", "study.toml", "--features", "features.npz", "--run", "long", "-q",
               "--repeats", str(-(-folds // 3))]  # fmt: skip
     return {
         "folds of cv": (cv, folds_done), "folds of cv of features": (tables, folds_done),

@@ -141,8 +141,9 @@ def pair_up(number: int, seconds: float, times: int, names: Sequence[str]) -> di
     return {"tried": sum(tried.values()), "by": dict(tried), "failed": failed}
 
 
-OTHER_IN_THE_END = ("evaluate + other evaluate",)
-"""Whoever was first has the name; the other is refused."""
+OTHER_IN_THE_END = ("evaluate + other evaluate", "tune + tune")
+"""Whoever was first has the name, and the other is refused; trials that two workers draw side by
+side are not those of one alone."""
 
 
 def command() -> None:
