@@ -1,6 +1,6 @@
 """The values every part of the view is made of."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Cell = str | int | float | bool | None
 
@@ -20,7 +20,7 @@ class Number(Value):
     value: float | None
     low: float | None = None
     high: float | None = None
-    level: float = 0.95
+    level: float = Field(default=0.95, ge=0, le=1)
     method: str = ""
     unit: str = "group"
     n_groups: int = 0

@@ -66,7 +66,7 @@ class Conformal(Value):
     """``sizes``: (labels in the set, images with a set of that size)."""
 
     method: str
-    level: float
+    level: float = Field(ge=0, le=1)
     description: str = ""
     rows: tuple[SetRow, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
