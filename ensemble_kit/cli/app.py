@@ -31,7 +31,6 @@ from ensemble_kit.core.disk import full, is_full, sentence
 from ensemble_kit.core.errors import EnsembleKitError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
-KEPT = "what was finished is kept, the same command resumes it"
 
 app = typer.Typer(
     cls=PanelledGroup,
@@ -59,8 +58,8 @@ def main() -> Never:
         app()
     except SystemExit as left:
         _finish(left, termination)
-    except KeyboardInterrupt as asked:
-        _interrupted(termination, asked)
+    except KeyboardInterrupt:
+        _interrupted(termination)
     except Exception as error:
         if termination.came:
             _interrupted(termination)
@@ -92,7 +91,7 @@ def _finish(left: SystemExit, termination: Termination) -> Never:
     while cause is not None and not isinstance(cause, (KeyboardInterrupt, OSError)):
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     if isinstance(cause, KeyboardInterrupt):
-        _interrupted(termination, cause)
+        _interrupted(termination)
     if isinstance(cause, OSError) and cause.errno == errno.EPIPE:
         _closed_pipe()
     try:
@@ -106,15 +105,13 @@ def _finish(left: SystemExit, termination: Termination) -> Never:
     raise left
 
 
-def _interrupted(termination: Termination, asked: KeyboardInterrupt | None = None) -> Never:
-    """asked : may say what is kept and how to go on."""
+def _interrupted(termination: Termination) -> Never:
     # Ctrl-C inside compiled text (a dataclass being made, say) leaves CPython's note that nobody
     # handled it, which would end the process by SIGINT after all; compiled text takes it back.
     exec("")
-    kept = str(asked.args[0]) if asked is not None and asked.args else KEPT
     if termination.number is None:
-        _leave(f"interrupted; {kept}", INTERRUPTED)
-    _leave(f"ended by a signal; {kept}", 128 + termination.number)
+        _leave(f"interrupted; {termination.kept}", INTERRUPTED)
+    _leave(f"ended by a signal; {termination.kept}", 128 + termination.number)
 
 
 def _closed_pipe() -> Never:

@@ -37,6 +37,14 @@ class Interruption:
         raise KeyboardInterrupt
 
 
+_said = {"kept": ""}
+
+
+def say_kept(sentence: str) -> None:
+    """What a command that is ended says of its work, in place of the usual sentence."""
+    _said["kept"] = sentence
+
+
 class Termination:
     """From ``listen`` on, SIGTERM and a closed terminal (SIGHUP) are Ctrl-C: workers are ended and
     what was finished is kept. The handlers stay, since the process is about to end.
@@ -50,6 +58,12 @@ class Termination:
     def __init__(self) -> None:
         self.number: int | None = None
         self.pressed = False
+        say_kept("what was finished is kept, the same command resumes it")
+
+    @property
+    def kept(self) -> str:
+        """What is said of the work of a command that was ended."""
+        return _said["kept"]
 
     @property
     def came(self) -> bool:

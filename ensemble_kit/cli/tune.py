@@ -8,7 +8,7 @@ import typer
 from ensemble_kit.cli import options
 from ensemble_kit.cli.console import note
 from ensemble_kit.cli.folders import folder_option
-from ensemble_kit.cli.interruption import Interruption
+from ensemble_kit.cli.interruption import Interruption, say_kept
 from ensemble_kit.cli.options import STUDY_DEFAULT
 from ensemble_kit.core.program import program
 
@@ -181,6 +181,7 @@ def tune(
         print_search_plan(plan)
         print_not_decoded()
         return
+    say_kept(KEPT)
     with (
         open_tracking(track, note) as tracked,
         Interruption() as interruption,
@@ -203,7 +204,7 @@ def tune(
             tracked.finish_search(done)
         except KeyboardInterrupt:
             shown.close()
-            raise KeyboardInterrupt(KEPT) from None
+            raise
     print_search(done.result, done.search.search, done.study_file)
     if done.nested:
         print_nested(done.nested, done.search.search)

@@ -56,7 +56,12 @@ def check_output_folder(path: Path, option: str, *, away_from: Iterable[Path] = 
 
 
 def check_folder(path: Path, option: str) -> None:
-    """Raise OutputError where something other than a folder is there."""
+    """Raise OutputError where something other than a folder is there, or on the way there."""
+    for parent in path.parents:
+        if _status(parent, "a folder") is not None and not parent.is_dir():
+            raise OutputError(
+                f"{path}: {parent} is {kind_of(parent.stat().st_mode)}: {option} names a folder"
+            )
     found = _status(path, "a folder")
     if found is not None and not stat.S_ISDIR(found):
         raise OutputError(f"{path} is {kind_of(found)}: {option} names a folder")

@@ -7,7 +7,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
 BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 DECIMAL = r"[-+]?\d*(?:,\d+)?(?:[eE][-+]?\d+)?"
+OLD = "Windows-1252"
 LOOK = 50
 """Lines by which the separator is told."""
 
@@ -89,17 +90,26 @@ def read_table(path: Path, known: Collection[str] = ()) -> TableRead:
 def read_numbers(path: Path, id_column: Callable[[list[str]], str]) -> pd.DataFrame:
     """A text table of numbers and one column of ids, in UTF-8, or UTF-16 with its mark.
 
-    id_column : names of columns -> the one of ids. Faster than :func:`read_table`, which keeps
-    every cell as text. Raises DataError, or ValueError where the parser gives up.
+    id_column : names of columns -> the one of ids. Numbers are parsed as such, which is faster
+    than :func:`read_table`'s cells of text. Raises DataError, or ValueError where the parser gives
+    up.
     """
     text, notes = _text(path)
-    if any("1252" in note for note in notes):
+    if any(note.endswith(OLD) for note in notes):
         raise DataError(f"{path}: is not UTF-8 text; save the table as UTF-8")
-    separator = _separator(text)
-    head = pd.read_csv(StringIO(text), sep=separator, nrows=0).columns
-    kinds = {id_column([str(name) for name in head]): str}
-    decimal = "," if separator == ";" and "," in text else "."
-    return pd.read_csv(StringIO(text), sep=separator, decimal=decimal, dtype=kinds)
+    text, said, _ = _without_preamble(path, text)
+    separator = said or _separator(text)
+    content = text.encode("utf-8")
+    del text
+    head = pd.read_csv(BytesIO(content), sep=separator, nrows=0).columns
+    ids = id_column([str(name) for name in head])
+
+    def parsed(decimal: str) -> pd.DataFrame:
+        return pd.read_csv(BytesIO(content), sep=separator, decimal=decimal, dtype={ids: str})
+
+    frame = parsed(".")
+    texts = [name for name in frame.columns if name != ids and frame[name].dtype.kind not in "fiub"]
+    return parsed(",") if separator == ";" and texts else frame
 
 
 def _without_preamble(path: Path, text: str) -> tuple[str, str, list[str]]:
@@ -164,7 +174,7 @@ def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
     try:
-        said = f"{path.name}: line {line} is not UTF-8; the file was read as Windows-1252"
+        said = f"{path.name}: line {line} is not UTF-8; the file was read as {OLD}"
         return content.decode("cp1252"), [said]
     except UnicodeDecodeError:
         raise DataError(f"{path}: line {line} is not UTF-8 text; save the table as UTF-8") from None

@@ -2,10 +2,12 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import optuna
+from filelock import FileLock
 from optuna.trial import TrialState
 
 from ensemble_kit.core.digests import digest_of
@@ -20,8 +22,8 @@ from ensemble_kit.tuning.trials import complete_trials
 
 IDENTITY = "identity"
 WAIT_SECONDS = 0.5
-PATIENCE = 10
-"""Times that a study whose creation stands still is looked at."""
+PATIENCE = 4
+"""Times that a study to which nothing is added is looked at."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,32 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
     search = request.spec.search
     directions = [direction(search.metric), *(["minimize"] if search.cost else [])]
     identity = _identity(request, table, folds)
-    try:
-        study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
-    except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(study_name=request.name, storage=storage)
-        known = _recorded_identity(study)
-        if known is not None:
+    with _alone(request.place):
+        try:
+            study = optuna.create_study(
+                study_name=request.name, storage=storage, directions=directions
+            )
+            known = None
+        except optuna.exceptions.DuplicatedStudyError:
+            study = optuna.load_study(study_name=request.name, storage=storage)
+            known = _recorded_identity(study, request.place)
+        if known is None:
+            study.set_user_attr(IDENTITY, identity)
+        else:
             _check_same(known, study, request, identity)
-            _top_up(study, request.spec)
-            return study
-    _top_up(study, request.spec)
-    study.set_user_attr(IDENTITY, identity)
+        _top_up(study, request.spec)
     return study
+
+
+@contextmanager
+def _alone(place: StoragePlace) -> Iterator[None]:
+    """One process of this machine at a time creates a search or joins it; in a database
+    :func:`_recorded_identity` waits for a creator elsewhere."""
+    if place.url:
+        yield
+        return
+    with FileLock(place.folder / "opening.lock"):
+        yield
 
 
 def _identity(request: SearchRequest, table: ImageTable, folds: Folds) -> Mapping[str, str]:
@@ -99,21 +115,22 @@ def _check_same(
         )
 
 
-def _recorded_identity(study: optuna.Study) -> Mapping[str, str] | None:
-    """Waits for a worker that is just creating the study, as long as it adds trials; None where
-    none does: it was ended before any trial could begin."""
-    waited, queued = 0, 0
-    while waited < PATIENCE:
-        found: Mapping[str, str] | None = study.user_attrs.get(IDENTITY)
-        if found is not None:
-            return found
+def _recorded_identity(study: optuna.Study, place: StoragePlace) -> Mapping[str, str] | None:
+    """What the study was made from; None where its creator was ended before it said so.
+
+    In a database, waits for a worker elsewhere that is just creating it, as long as it queues
+    trials.
+    """
+    waited, queued = 0, -1
+    while place.url and waited < PATIENCE:
         trials = study.get_trials(deepcopy=False)
         if any(trial.state != TrialState.WAITING for trial in trials):
-            return {}
+            break
         waited = waited + 1 if len(trials) == queued else 0
         queued = len(trials)
         time.sleep(WAIT_SECONDS)
-    return None
+    found: Mapping[str, str] | None = study.user_attrs.get(IDENTITY)
+    return found
 
 
 def _top_up(study: optuna.Study, spec: StudySpec) -> None:

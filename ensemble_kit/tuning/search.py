@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from ensemble_kit.core.errors import StoreError, WeightsError
+from ensemble_kit.core.errors import OutputError, StoreError, WeightsError
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import Folds
 from ensemble_kit.models import find_backbone
@@ -40,7 +40,7 @@ from ensemble_kit.tuning.trials import (
     read_trials,
 )
 
-STOPPED = (KeyboardInterrupt, StoreError, WeightsError)
+STOPPED = (KeyboardInterrupt, OutputError, StoreError, WeightsError)
 
 
 class _OutOfTimeError(Exception):
@@ -117,8 +117,8 @@ class _Attempt:
         if trial.user_attrs.get(SLOT) is None:
             trial.set_user_attr(SURPLUS, True)
             raise _SurplusError
-        trial.set_user_attr(WORKER, self._worker)
         try:
+            trial.set_user_attr(WORKER, self._worker)
             return self._judge(trial)
         except optuna.TrialPruned:
             raise

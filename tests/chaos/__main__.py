@@ -54,7 +54,7 @@ def lines(found: Mapping[str, Mapping[str, object]]) -> list[str]:
         failed = counted["failed"]
         assert isinstance(failed, (list, dict))
         rows.append(f"| {name} | {counted['seed']} | {counted['tried']} | {len(failed)} |")
-        tried = counted.get("by_file") or counted.get("by")
+        tried = counted.get("by_file", counted.get("by"))
         assert isinstance(tried, dict)
         notes.append(f"{name}: " + ", ".join(f"{k} {n}" for k, n in sorted(tried.items())))
         if "peak_bytes" in counted:
@@ -71,7 +71,9 @@ def command() -> None:
     if asked.to:
         asked.to.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print("\n".join(lines(found)))
-    whole = len(found) == len(PARTS) and not any(one["failed"] for one in found.values())
+    whole = len(found) == len(PARTS) and all(
+        one["tried"] and not one["failed"] for one in found.values()
+    )
     sys.exit(0 if whole else 1)
 
 

@@ -12,21 +12,24 @@ from ensemble_kit.core import disk
 @dataclass
 class FailingDisk(disk.Observer):
     """fails : the number of the write that fails, from 1 on; all after it fail too, as on a disk
-    that stays full. number : of the error. written : places heard of."""
+    that stays full, unless it is full ``once``. number : of the error. written : places heard of.
+    """
 
     fails: int
     number: int = errno.ENOSPC
+    once: bool = False
     written: list[Path] = field(default_factory=list)
 
     def begin(self, path: Path) -> None:
         self.written.append(path)
-        if len(self.written) >= self.fails:
+        number = len(self.written)
+        if number == self.fails or (number > self.fails and not self.once):
             raise OSError(self.number, "No space left on device")
 
 
 @contextlib.contextmanager
-def failing(fails: int, number: int = errno.ENOSPC) -> Iterator[FailingDisk]:
-    before, broken = disk.observer, FailingDisk(fails, number)
+def failing(fails: int, number: int = errno.ENOSPC, *, once: bool = False) -> Iterator[FailingDisk]:
+    before, broken = disk.observer, FailingDisk(fails, number, once)
     disk.observer = broken
     try:
         yield broken

@@ -22,10 +22,12 @@ from tests.chaos.giving import MOST_BYTES
 from tests.chaos.mutations import Mutation, mutations
 from tests.chaos.processes import ROOT
 from tests.chaos.reporting import options, tell
-from tests.chaos.trials import Trial, attempt, choices
+from tests.chaos.trials import Trial, attempt, choices, make_whole
 from tests.chaos.workplace import make_searched, make_workplace
 
 A_BATCH = 50
+LONGEST = 300.0
+"""Seconds after its time that a process may still take to load and end."""
 A_PROCESS = 600
 """Cases that one process tries: frameworks keep memory, and a library in C may end the process."""
 
@@ -107,18 +109,27 @@ def fuzz_in_processes(
         words = ["--within", folder, "--seed", number * 10_007 + part, "--seconds", left, "--to",
                  to, "--cases", min(A_PROCESS, cases - found.tried),
                  *([] if trained else ["--untrained"])]  # fmt: skip
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.fuzz", *map(str, words)], cwd=ROOT, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, errors="replace",
-        )  # fmt: skip
+        code, said = _ended([sys.executable, "-m", "tests.chaos.fuzz", *map(str, words)], left)
         if to.is_file():
             found.add(json.loads(to.read_text(encoding="utf-8")))
-        else:
-            code = ended.returncode
-            fault = f"a process ended with {code}: {ended.stderr[-1000:]}"
+        if code:
+            fault = f"a process ended with {code}: {said[-1000:]}"
             found.fail(f"process {code}", fault, " ".join(map(str, words)))
+            make_whole(folder)
         part += 1
     return found
+
+
+def _ended(words: list[str], seconds: float) -> tuple[int, str]:
+    """The exit code of a process and what it said; one that waits for ever is a failure."""
+    try:
+        ended = subprocess.run(
+            words, cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            check=False, errors="replace", timeout=seconds + LONGEST,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return -1, "it waits for ever"
+    return ended.returncode, ended.stderr
 
 
 def command() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -18,9 +19,9 @@ from ensemble_kit.cli.app import main
 from ensemble_kit.study import vocabulary
 
 LONGEST_SENTENCE = 400
-WHAT_IT_HOLDS = ("class ", "group", "lesion", "--data", "image", "label", "dataset/",
-                 "data.vocabulary")  # fmt: skip
-"""A sentence may name these of a file in its place."""
+WHAT_IT_HOLDS = ("class", "group", "groups", "lesion", "image", "images", "label", "labels",
+                 "dataset", "data.vocabulary")  # fmt: skip
+"""A sentence may name these of a table or data set in its place."""
 ENDED = (129, 130, 143)
 MOST_SECONDS = 20.0
 made_once = functools.cache(typer.main.get_command)
@@ -89,8 +90,7 @@ def faults(outcome: Outcome, file: str = "", allowed: Sequence[str] = ("out",)) 
             found.append(f"exit code 2 without a sentence: {outcome.err[-200:]}")
         if len(outcome.error) > LONGEST_SENTENCE:
             found.append(f"a sentence of {len(outcome.error)} characters: {outcome.error[:120]}…")
-        names = (Path(file).stem, Path(file).parent.name or Path(file).stem, *WHAT_IT_HOLDS)
-        if file and not any(name in outcome.error for name in names):
+        if file and not names(outcome.error, file):
             found.append(f"the sentence does not name {file}: {outcome.error[:200]}")
     outside = [name for name in outcome.written if not name.startswith(tuple(allowed))]
     if outside:
@@ -98,6 +98,19 @@ def faults(outcome: Outcome, file: str = "", allowed: Sequence[str] = ("out",)) 
     if outcome.seconds > MOST_SECONDS:
         found.append(f"{outcome.seconds:.0f} s of processor time")
     return found
+
+
+def names(sentence: str, file: str) -> bool:
+    """Whether a sentence names a file, the run or bundle it belongs to, or what in a data set is
+    wrong."""
+    path = Path(file)
+    words = [path.name, str(path.parent)] if path.parent.name else [path.name]
+    if len(path.parts) > 2 and path.parts[0] == "runs":
+        words += [f"runs/{path.parts[1]}", f"'{path.parts[1]}'"]
+    if len(path.parts) == 1 or path.parts[0] == "data":
+        words += [path.stem] if len(path.stem) > 1 else []
+        words += WHAT_IT_HOLDS
+    return any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", sentence) for word in words)
 
 
 @contextlib.contextmanager

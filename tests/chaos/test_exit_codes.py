@@ -130,12 +130,16 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize("words", FOLDERS, ids=" ".join)
-@pytest.mark.parametrize("kind", ["file", "nowhere", "itself", "pipe"])
+@pytest.mark.parametrize(
+    "kind", ["file", "below a file", "below nowhere", "nowhere", "itself", "pipe"]
+)
 def test_what_is_no_folder_is_refused_before_any_work(
     place: Path, words: list[str], kind: str
 ) -> None:
     odd = place / "odd"
-    if kind == "file":
+    if kind.startswith("below"):
+        words = ["odd/sub" if word == "odd" else word for word in words]
+    if kind in ("file", "below a file"):
         odd.touch()
     elif kind == "pipe":
         os.mkfifo(odd)

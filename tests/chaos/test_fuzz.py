@@ -9,7 +9,7 @@ from tests.chaos.mutations import Mutation
 from tests.chaos.regressions import ONCE
 from tests.chaos.trials import Trial, attempt, choices
 
-CASES = 12
+CASES = 60
 
 
 @pytest.mark.slow

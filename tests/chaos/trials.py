@@ -140,7 +140,9 @@ def _file(folder: Path, trial: Trial) -> Path:
     if not path.is_dir():
         return path
     files = sorted(p for p in path.rglob("*") if p.is_file() and p.stat().st_size)
-    return files[hash(str(trial.damage[0].place)) % len(files) if trial.damage else 0]
+    return files[
+        min(int(trial.damage[0].place * len(files)), len(files) - 1) if trial.damage else 0
+    ]
 
 
 def _whole(folder: Path) -> Path:
@@ -149,6 +151,13 @@ def _whole(folder: Path) -> Path:
     if not kept.is_dir():
         shutil.copytree(folder, kept, symlinks=True)
     return kept
+
+
+def make_whole(folder: Path) -> None:
+    """The folder as it was made, after a process that ended amid a trial."""
+    kept = _whole(folder)
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder, symlinks=True)
 
 
 def _restore(folder: Path, damaged: Path, before: dict[str, tuple[int, int]]) -> None:

@@ -1,6 +1,7 @@
 """The journal of a search outlives kills and full disks."""
 
 import contextlib
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -11,13 +12,14 @@ from pathlib import Path
 import optuna
 import pytest
 
-from ensemble_kit.core.errors import OutputError
+from ensemble_kit.core.errors import OutputError, SearchError
+from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.splits import make_folds
-from ensemble_kit.tuning import opening
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.storage import JOURNAL, JournalTurn, StoragePlace, open_storage
+from ensemble_kit.tuning.trials import read_trials
 from tests.chaos.faults import failing
-from tests.tuning.bench import small_study, small_table
+from tests.tuning.bench import search, small_study, small_table
 
 HOLDER = """
 import sys, time
@@ -82,11 +84,8 @@ def test_nobody_waits_for_a_dead_holder(study: optuna.Study, tmp_path: Path) -> 
     assert numbers(tmp_path) == [0, 1, 2]
 
 
-def test_a_search_ended_while_it_was_created_is_created_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_ended_while_it_was_created_is_created_by_the_next(tmp_path: Path) -> None:
     """At every write of the creation, as a kill or a full disk ends it."""
-    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.001)
     table = small_table(20)
     spec = small_study().override({"search": {"trials": 3}})
     folds = make_folds(table, 4, 0)[0]
@@ -103,3 +102,44 @@ def test_a_search_ended_while_it_was_created_is_created_by_the_next(
         if len(disk.written) < n:
             break
     assert n == 6, "the study, three trials, its identity"
+
+
+@pytest.mark.parametrize("n", [11, 12, 13, 14, 15, 16, 17, 20, 31])
+def test_a_disk_that_is_full_once_ends_the_search_and_spoils_no_trial(
+    tmp_path: Path, n: int
+) -> None:
+    spec = small_study().override({"search": {"pruner": "none"}})
+    with failing(n, once=True), pytest.raises(OutputError, match="disk is full"):
+        search(tmp_path, spec)
+    study, _ = search(tmp_path, spec, resume=True)
+    trials = read_trials(study)
+    assert [trial.state for trial in trials] == ["COMPLETE"] * 8
+    assert any(trial.params["dropout"] == 0.2 and trial.params["head_lr"] == 1e-3
+               for trial in trials), "the study's own values"  # fmt: skip
+
+
+def test_several_commands_create_one_search_together(tmp_path: Path) -> None:
+    """One was ended in the middle of it; of the next two, one of another study is refused."""
+    table = small_table(20)
+    spec = small_study().override({"search": {"trials": 12}})
+    folds = make_folds(table, 4, 0)[0]
+    request = SearchRequest("s", spec, StoragePlace(tmp_path), resume=True)
+    with failing(4), contextlib.suppress(OutputError):
+        open_study(request, table, folds)
+    other = replace(request, spec=spec.override({"split": {"seed": 99}}))
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(3) as pool:
+        asked = [(one, table, folds) for one in (request, other, request)]
+        said = pool.starmap(_opened, asked)
+    assert sorted(said) == ["", "", "another settings"]
+    study = optuna.load_study(study_name="s", storage=open_storage(StoragePlace(tmp_path)))
+    slots = [trial.user_attrs["slot"] for trial in study.get_trials(deepcopy=False)]
+    assert sorted(slots) == list(range(12))
+
+
+def _opened(request: SearchRequest, table: ImageTable, folds: Folds) -> str:
+    try:
+        open_study(request, table, folds)
+    except SearchError as error:
+        return "another settings" if "another settings" in str(error) else str(error)
+    return ""

@@ -263,9 +263,13 @@ def test_features_as_spreadsheets_save_them(tmp_path):
     plain.to_csv(tmp_path / "wide.csv", index=False, encoding="utf-16")
     plain.to_csv(tmp_path / "points.csv", index=False, sep=";", decimal=",")
     plain.to_csv(tmp_path / "tabs.csv", index=False, sep="\t")
+    plain.to_csv(tmp_path / "f1252.csv", index=False, encoding="utf-16")
+    text = plain.to_csv(index=False, sep=";")
+    (tmp_path / "excel.csv").write_text("sep=;\n" + text, encoding="utf-8")
+    (tmp_path / "comment.csv").write_text("# made, by hand\n" + text, encoding="utf-8")
     wanted = read_features(tmp_path / "plain.csv")
     assert wanted.image_ids.tolist() == ["007", "8", "9"]
-    for name in ("wide.csv", "points.csv", "tabs.csv"):
+    for name in ("wide.csv", "points.csv", "tabs.csv", "f1252.csv", "excel.csv", "comment.csv"):
         read = read_features(tmp_path / name)
         np.testing.assert_array_equal(read.x, wanted.x)
         assert read.image_ids.tolist() == wanted.image_ids.tolist()

@@ -42,7 +42,8 @@ def _short_number(value: float) -> str:
 
 def _label(value: float, decimals: int) -> str:
     if abs(value) >= MOST_WRITTEN_OUT:
-        return _short_number(value).replace("-", "−")
+        digits, _, exponent = f"{value:.2e}".partition("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", "−")
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
