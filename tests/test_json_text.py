@@ -12,8 +12,8 @@ from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.runs.manifest import read_manifest
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
+    st.none() | st.booleans() | st.integers(-(10**19) + 1, 10**20 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )  # fmt: skip
@@ -30,7 +30,9 @@ def test_any_text_is_a_value_or_a_value_error(text):
         parse_json(text)
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": 1e400}', "NaN", "-Infinity", "", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a": 1e400}', "NaN", "-Infinity", "", "\x00", "1" * 21]
+)
 def test_what_json_does_not_know_is_refused(text, tmp_path):
     with pytest.raises(ValueError, match=r".+"):
         parse_json(text)

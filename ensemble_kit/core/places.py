@@ -124,4 +124,4 @@ def _status(path: Path, wanted: str = "a file") -> int | None:
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{path!s:.200}: {reason}; name {wanted}") from None
+        raise OutputError(f"{path!s:.200}: {reason}; name another place") from None

@@ -27,6 +27,7 @@ from ensemble_kit.workflows.ensemble_files import check_free, ensemble_digest, w
 from ensemble_kit.workflows.ensembling import EnsembleStudy, study_ensemble
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR, STORE_DIR
+from ensemble_kit.workflows.matching import check_reading
 from ensemble_kit.workflows.members import gather
 from ensemble_kit.workflows.nested_members import audit_nested, check_one_split, nested_sentence
 from ensemble_kit.workflows.refitting import Refit, prepare_refits
@@ -102,6 +103,7 @@ def ensemble(
     before anything is written. tell : hears "matched" and "working".
     """
     settings = settings or EnsembleSettings()
+    check_reading(reading or DataSpec(), truth)
     chain = chain_spec(settings, seed)
     probes = [m for m in members if isinstance(m, str) and m.endswith(PROBE_OF)]
     folders, files = _apart([m for m in members if m not in probes], runs_dir)

@@ -65,6 +65,17 @@ def read_matched(
     return match(read_given(paths, truth, asked, data), folds_file, align=align)
 
 
+def check_reading(data: DataSpec, truth: Path | None) -> None:
+    """PredictionsError where labels are to be read in a way that only a truth allows."""
+    asked = [("--map-labels", data.map_labels), ("--label-level", data.label_level)]
+    given = [option for option, value in asked if value]
+    if truth is None and given:
+        raise PredictionsError(
+            f"{some(given)}: says how labels are read from --truth, which is not given; give the "
+            "table of labels there, or rename the labels in the file of predictions"
+        )
+
+
 def read_given(
     paths: Sequence[Path],
     truth: Path | None = None,
@@ -78,6 +89,7 @@ def read_given(
     DataError.
     """
     asked, data = asked or Asked(), data or DataSpec()
+    check_reading(data, truth)
     if truth is None:
         asked = replace(asked, columns=asked.columns or data.columns)
     paths = expand(paths)

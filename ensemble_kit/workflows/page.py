@@ -76,6 +76,8 @@ def report(
     if folder is not None and (root := read_manifest(folder).data_root):
         away.append(Path(root))
     check_output(page, "--out", ours=is_page, away_from=away)
+    if numbers_to is not None and to is not None and numbers_to.resolve() == to.resolve():
+        raise RunError(f"--out and --numbers are both {to}; give the numbers another name")
     if numbers_to is not None:
         check_output(numbers_to, "--numbers", ours=holds_numbers, away_from=away)
     if printed is not None:

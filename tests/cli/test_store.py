@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.atomic import write_json
-from ensemble_kit.core.errors import StoreError
+from ensemble_kit.core.errors import OutputError, StoreError
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.stores.activation_filling import _ViewFill
 from ensemble_kit.stores.activations import ActivationKey, ActivationStore, key_in, open_store
@@ -95,7 +95,7 @@ def test_no_store_yet(tmp_path: Path) -> None:
     assert store("list", "--store", str(tmp_path / "none"))["stores"] == []
     assert not (tmp_path / "none").exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="is no folder"):
+    with pytest.raises(OutputError, match="is a file: --store names a folder"):
         store("list", "--store", str(tmp_path / "file"))
 
 

@@ -11,6 +11,7 @@ from ensemble_kit.core.records import Floats
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.isic import with_isic_rows
 from ensemble_kit.study import DataSpec, EvaluationSpec
+from ensemble_kit.workflows.ensemble import ensemble
 from ensemble_kit.workflows.evaluation import evaluate
 from ensemble_kit.workflows.matching import read_matched
 from ensemble_kit.workflows.members import gather
@@ -115,3 +116,12 @@ def test_a_member_given_twice_is_refused_and_an_equal_one_is_named(tmp_path: Pat
     found = gather([], [tmp_path / name for name in ("a.csv", "b.csv", "copy.csv")])
     assert len([text for text in found.warnings if "probabilities of a for every" in text]) == 1
     assert not [text for text in found.warnings if text.startswith("b ")]
+
+
+def test_a_way_to_read_labels_is_not_ignored_without_a_truth(tmp_path: Path) -> None:
+    frame(softmax(scores(0)), **KNOWN).to_csv(tmp_path / "a.csv", index=False)
+    for reading in (DataSpec(label_level=2), DataSpec(map_labels="map.csv")):
+        with pytest.raises(PredictionsError, match="--truth, which is not given"):
+            read_matched([tmp_path / "a.csv"], data=reading)
+        with pytest.raises(PredictionsError, match="--truth, which is not given"):
+            ensemble([tmp_path / "a.csv"], reading=reading, runs_dir=tmp_path / "runs")
