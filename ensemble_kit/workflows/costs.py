@@ -34,6 +34,8 @@ AS_GIVEN = (
 OF_CHAIN = "The probabilities are the cross-fitted ensemble's; the costs were given, not fitted."
 MOST_CONSTANT = 12
 
+MOST_COST = 1e12
+
 
 def read_costs(path: Path, class_names: tuple[str, ...]) -> CostTable:
     """A table of costs: its first column names every class once, each other column is an action.
@@ -64,11 +66,12 @@ def read_costs(path: Path, class_names: tuple[str, ...]) -> CostTable:
         lambda column: pd.to_numeric(column.str.replace(",", ".", regex=False), errors="coerce")
     )
     costs = numbers.to_numpy(dtype=np.float64)
-    if not np.isfinite(costs).all():
-        row, column = (int(k[0]) for k in np.nonzero(~np.isfinite(costs)))
+    fit = np.abs(costs) <= MOST_COST
+    if not fit.all():
+        row, column = (int(k[0]) for k in np.nonzero(~fit))
         raise DataError(
-            f"{path}: the cost of {actions[column]} for {class_names[row]} is no number; give one "
-            "for every class and action"
+            f"{path}: the cost of {actions[column]} for {class_names[row]} is no number, or beyond "
+            f"{MOST_COST:g}; give one for every class and action"
         )
     return CostTable(tuple(class_names), actions, costs)
 
