@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from ensemble_kit.core.numbers import number_text
+
 if TYPE_CHECKING:  # the help of a command loads no numpy
     from ensemble_kit.core.records import Estimate
-
-MOST_WRITTEN_OUT = 1e9
-"""Numbers from here on are written with an exponent."""
 
 
 def value_words(
@@ -31,14 +30,6 @@ def in_words(estimate: "Estimate", digits: int = 3, *, sign: str = "", none: str
     value = value_words(estimate, digits, sign=sign, none=none)
     interval = interval_words(estimate, digits, sign=sign)
     return f"{value} {interval}" if interval else value
-
-
-def number_text(value: float, digits: int = 3, sign: str = "") -> str:
-    """``0.895``; ``1.00e+300`` from MOST_WRITTEN_OUT on. Zero has no sign."""
-    if abs(value) >= MOST_WRITTEN_OUT:
-        return f"{value:{sign}.2e}"
-    text = f"{value:{sign}z.{digits}f}"
-    return text if float(text) else text.removeprefix("+")
 
 
 def rate_text(per_second: float) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ensemble_kit.core.errors import count, some
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.core.program import program
-from ensemble_kit.core.wording import number_text
 from ensemble_kit.reporting.collect.data import crossing_groups
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Alert

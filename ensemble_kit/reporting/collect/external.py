@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.core.wording import number_text
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.reporting.view.base import Table
 from ensemble_kit.reporting.view.comparison import ExternalPart
 from ensemble_kit.runs.external import ExternalRecord

@@ -1,7 +1,7 @@
 """Tables that a run may have beside the usual parts: costs, plans, learning curve, leak audit."""
 
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.core.wording import number_text
 from ensemble_kit.metrics.planning import plan_by_class
 from ensemble_kit.metrics.registry import label_of
 from ensemble_kit.reporting.collect.source import ReportedRun

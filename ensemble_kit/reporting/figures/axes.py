@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ensemble_kit.core.wording import MOST_WRITTEN_OUT
+from ensemble_kit.core.numbers import MOST_WRITTEN_OUT
 from ensemble_kit.reporting.figures.svg import Points, area, element, line, text
 
 Axis = Sequence[tuple[float, str]]

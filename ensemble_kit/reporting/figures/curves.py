@@ -1,6 +1,6 @@
 """ROC, precision–recall and decision curves."""
 
-from ensemble_kit.core.wording import number_text
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.reporting.figures.axes import Plot, nice_ticks, unit_ticks
 from ensemble_kit.reporting.figures.svg import drawing, text
 from ensemble_kit.reporting.view.base import Number

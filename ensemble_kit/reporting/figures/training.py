@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from ensemble_kit.core.wording import number_text
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.reporting.figures.axes import Plot, log_ticks, nice_ticks
 from ensemble_kit.reporting.figures.svg import drawing, line, short, text
 from ensemble_kit.reporting.view.training import FoldHistory, Trial, Tuning

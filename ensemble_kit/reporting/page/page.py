@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.core.program import program
-from ensemble_kit.core.wording import number_text
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page import tables, words

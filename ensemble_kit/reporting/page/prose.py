@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ensemble_kit.core.errors import count
-from ensemble_kit.core.wording import number_text
+from ensemble_kit.core.numbers import number_text
 from ensemble_kit.reporting.page.words import fixed, listed
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.performance import Scores

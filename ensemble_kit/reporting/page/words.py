@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from ensemble_kit.core.wording import MOST_WRITTEN_OUT
+from ensemble_kit.core.numbers import MOST_WRITTEN_OUT
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page.definitions import definition_of
 from ensemble_kit.reporting.view.base import Cell, Number

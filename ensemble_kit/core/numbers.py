@@ -1,0 +1,12 @@
+"""Numbers as text, for the terminal and the page."""
+
+MOST_WRITTEN_OUT = 1e9
+"""Numbers from here on are written with an exponent."""
+
+
+def number_text(value: float, digits: int = 3, sign: str = "") -> str:
+    """``0.895``; ``1.00e+300`` from MOST_WRITTEN_OUT on. Zero has no sign."""
+    if abs(value) >= MOST_WRITTEN_OUT:
+        return f"{value:{sign}.2e}"
+    text = f"{value:{sign}z.{digits}f}"
+    return text if float(text) else text.removeprefix("+")
