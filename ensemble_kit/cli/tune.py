@@ -195,16 +195,12 @@ def tune(
             shown.tell(kind, **facts)
             tracked.tell(kind, **facts)
 
-        try:
-            done = search(
-                None, spec, name=name, studies_dir=studies_dir, storage=storage or "",
-                heartbeat=heartbeat, minutes=timeout, resume=resume, nested=nested, plots=plots,
-                resources=resources, command=_command(), tell=tell,
-            )  # fmt: skip
-            tracked.finish_search(done)
-        except KeyboardInterrupt:
-            shown.close()
-            raise
+        done = search(
+            None, spec, name=name, studies_dir=studies_dir, storage=storage or "",
+            heartbeat=heartbeat, minutes=timeout, resume=resume, nested=nested, plots=plots,
+            resources=resources, command=_command(), tell=tell,
+        )  # fmt: skip
+        tracked.finish_search(done)
     print_search(done.result, done.search.search, done.study_file)
     if done.nested:
         print_nested(done.nested, done.search.search)
