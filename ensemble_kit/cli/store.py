@@ -41,15 +41,15 @@ def verify(
     from ensemble_kit.stores.maintenance import list_stores, verify_stores
 
     stores = list_stores(store)
-    if not (stores or as_json):
-        print_no_stores(store)
-        return
     total = sum(stored.n_bytes for stored in stores if stored.state != "foreign")
     with bar("reading stores", total, unit="B", show=not no_progress) as advance:
         found = verify_stores(store, stores, advance)
+    if not (stores or found.damaged or as_json):
+        print_no_stores(store)
+        return
     print_verified(found, as_json=as_json)
     if found.damaged:
-        named = [f"{stored.folder} ({what})" for stored, what in found.damaged]
+        named = [f"{store / path} ({what})" for path, what in found.damaged]
         raise StoreError(
             f"damaged and now forgotten: {some(named)}; the next run that needs them makes them "
             "again"

@@ -42,15 +42,15 @@ def print_no_stores(place: Path) -> None:
 
 def print_verified(found: Verified, *, as_json: bool) -> None:
     if as_json:
-        damaged = [{"store": _name(stored), "what": what} for stored, what in found.damaged]
+        damaged = [{"store": str(path), "what": what} for path, what in found.damaged]
         sound, busy = ([_name(s) for s in group] for group in (found.sound, found.busy))
         print_json({"sound": sound, "damaged": damaged, "busy": busy})
         return
     for stored in found.sound:
         ending = " (what is unfinished is checked when it is continued)"
         say(f"{_name(stored)}: sound{ending if stored.state == 'partial' else ''}")
-    for stored, what in found.damaged:
-        say(f"{_name(stored)}: damaged: {what}")
+    for path, what in found.damaged:
+        say(f"{path}: damaged: {what}")
     for stored in found.busy:
         say(f"{_name(stored)}: in use by another process, not read")
 

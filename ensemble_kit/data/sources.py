@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_bytes
-from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.digests import digest_of, seal_holds, sealed
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.records import ImageTable
@@ -16,6 +16,7 @@ from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.references import identity, read_image
 
 FORMAT = 2
+INDEXES = Path("pixels", "sources")
 SETTLED = 2_000_000_000
 """Nanoseconds a file must have been left alone before its times are trusted."""
 
@@ -47,8 +48,8 @@ def source_contents(
     Raises DataError where a file is not there.
     """
     root = Path(table.root)
-    index_path = store_dir / "pixels" / "sources" / f"{digest_of(str(root.resolve()))[:16]}.json"
-    known = _read(index_path)
+    index_path = store_dir / INDEXES / f"{digest_of(str(root.resolve()))[:16]}.json"
+    known = _read(index_path) or {}
     stats = [identity(root, path) for path in table.paths.tolist()]
     gone = [name for name, s in zip(table.image_ids.tolist(), stats, strict=True) if not s]
     if gone:
@@ -74,20 +75,27 @@ def _digest(root: Path, reference: str) -> tuple[str, int]:
         raise DataError(f"{root / reference}: cannot be read ({error.strerror})") from None
 
 
-def _read(path: Path) -> dict[str, Entry]:
-    """The index, or nothing where there is none or it is damaged: it can always be made again."""
+def damaged_indexes(store_dir: Path) -> list[Path]:
+    """Indexes of image files that are not what was written; the next run reads the files again."""
+    return [path for path in sorted((store_dir / INDEXES).glob("*.json")) if _read(path) is None]
+
+
+def _read(path: Path) -> dict[str, Entry] | None:
+    """The index; None where there is none or it is damaged: it can always be made again."""
     try:
         values = parse_json(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            return {}
+        if values["format"] != FORMAT or not seal_holds(values):
+            return None
         return {
             name: (tuple(entry[0]), str(entry[1]), int(entry[2]))
             for name, entry in values["files"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return {}
+        return None
 
 
 def _write(path: Path, files: dict[str, Entry]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, json.dumps({"format": FORMAT, "files": files}).encode())
+    listed = {name: [list(held), digest, bits] for name, (held, digest, bits) in files.items()}
+    values = {"format": FORMAT, "files": listed}
+    write_bytes(path, json.dumps(sealed(values)).encode())

@@ -11,9 +11,11 @@ from pathlib import Path
 from ensemble_kit.core.errors import StoreError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.stores.activations import FORMAT, ActivationKey, ActivationStore, key_in
+from ensemble_kit.stores.formats import of_another_version
 from ensemble_kit.stores.locks import LOCK
 
 META = "meta.json"
+_NAMED = re.compile("[0-9a-f]{16}")
 _VIEW = re.compile(r"view_([0-7])\.(?:(?:high|low)\.float(?:16|32)|json|journal)")
 
 
@@ -41,14 +43,8 @@ def inspect_activations(folder: Path) -> StoredActivations | None:
     files = list(folder.iterdir())
     if not all(_ours(path) for path in files):
         return None
-    try:
-        key = key_in(folder)
-        said = parse_json((folder / META).read_text(encoding="utf-8"))
-        if said["format"] != FORMAT or said["digest"] != key.digest:
-            return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if folder.name != key.digest[:16]:
+    key = _described(folder)
+    if key is None or folder.name != key.digest[:16]:
         return None
     store = ActivationStore(folder, key)
     sizes = {path: path.stat().st_size for path in files}
@@ -60,6 +56,24 @@ def inspect_activations(folder: Path) -> StoredActivations | None:
         folder, key, complete, partial, sum(sizes.values()), sum(sizes[path] for path in begun),
         max(path.stat().st_mtime for path in files if path.name != LOCK),
     )  # fmt: skip
+
+
+def damaged_store(folder: Path) -> bool:
+    """Whether a folder is named like a store and holds a store's files and nothing else, but its
+    record does not say what the store is of."""
+    if folder.is_symlink() or not _NAMED.fullmatch(folder.name):
+        return False
+    files = list(folder.iterdir())
+    data = any(path.name == META or _VIEW.fullmatch(path.name) for path in files)
+    ours = all(_ours(path) for path in files) and not of_another_version(folder / META, FORMAT)
+    return data and ours and _described(folder) is None
+
+
+def remove_damaged(folder: Path) -> None:
+    """Remove a store that does not say what it is of; the next fill computes it again."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == META):
+        path.unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def damaged_views(stored: StoredActivations) -> list[int]:
@@ -79,9 +93,18 @@ def forget_views(stored: StoredActivations, views: tuple[int, ...]) -> None:
 def remove_activations(stored: StoredActivations) -> None:
     """Remove a store: its views first, then what says that it is one."""
     forget_views(stored, tuple(range(8)))
-    for path in sorted(stored.folder.iterdir(), key=lambda path: path.name == META):
-        path.unlink(missing_ok=True)
-    stored.folder.rmdir()
+    remove_damaged(stored.folder)
+
+
+def _described(folder: Path) -> ActivationKey | None:
+    """The key that a store's record gives; None where there is none, or it is damaged."""
+    try:
+        key = key_in(folder)
+        said = parse_json((folder / META).read_text(encoding="utf-8"))
+        whole = said["format"] == FORMAT and said["digest"] == key.digest
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return key if whole else None
 
 
 def _ours(path: Path) -> bool:

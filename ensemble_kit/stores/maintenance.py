@@ -14,24 +14,29 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from ensemble_kit.core.errors import StoreError, count
+from ensemble_kit.data.sources import damaged_indexes
 from ensemble_kit.stores.activation_maintenance import (
+    META,
     StoredActivations,
+    damaged_store,
     damaged_views,
     forget_views,
     inspect_activations,
     remove_activations,
+    remove_damaged,
 )
 from ensemble_kit.stores.activations import FOLDER
 from ensemble_kit.stores.locks import LOCK
 from ensemble_kit.stores.pixel_maintenance import (
     StoredPixels,
+    forget_records,
     is_pixel_store,
     list_pixels,
     prune_pixels,
     verify_pixels,
 )
 
-State = Literal["complete", "partial", "foreign"]
+State = Literal["complete", "partial", "damaged", "foreign"]
 Choice = Literal["all", "partial"]
 
 
@@ -40,7 +45,8 @@ class Stored:
     """One folder under ``pixels/`` or ``activations/``.
 
     what : its contents in words; facts : the same as plain values. state : "partial" has
-    something begun and not finished, "foreign" is no store and left alone. n_bytes : disk space;
+    something begun and not finished, "damaged" a record that is not what was written, "foreign" is
+    no store and left alone. n_bytes : disk space;
     partial_bytes : of what is unfinished. used : POSIX time of its last use. busy : locked.
     """
 
@@ -63,10 +69,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Verified:
-    """sound, busy (left alone) : stores. damaged : store -> what was damaged, now forgotten."""
+    """sound, busy (left alone) : stores. damaged : paths below the stores' folder, with what was
+    damaged and is now forgotten."""
 
     sound: tuple[Stored, ...]
-    damaged: tuple[tuple[Stored, str], ...]
+    damaged: tuple[tuple[Path, str], ...]
     busy: tuple[Stored, ...]
 
 
@@ -101,7 +108,11 @@ def verify_stores(
 
     The next run that needs them makes them again. tell : receives the bytes just read.
     """
-    sound, damaged, busy = [], [], []
+    sound, busy = [], []
+    damaged = []
+    for index in damaged_indexes(store_dir):
+        index.unlink(missing_ok=True)
+        damaged.append((index.relative_to(store_dir), "what it says of image files"))
     for stored in stores:
         if stored.state == "foreign":
             continue
@@ -109,7 +120,7 @@ def verify_stores(
             if not alone:
                 busy.append(stored)
             elif complaint := _verify(store_dir, stored):
-                damaged.append((stored, complaint))
+                damaged.append((Path(stored.kind, stored.name), complaint))
             else:
                 sound.append(stored)
         if tell is not None:
@@ -136,7 +147,7 @@ def prune_stores(
         if not isinstance(choice, str) and left <= choice:
             break
         n_bytes = stored.partial_bytes if choice == "partial" else stored.n_bytes
-        if choice == "partial" and stored.state != "partial":
+        if choice == "partial" and stored.state == "complete":
             continue
         if stored.busy or not (dry_run or _remove(store_dir, stored, choice)):
             busy.append(stored)
@@ -148,6 +159,12 @@ def prune_stores(
 
 def _verify(store_dir: Path, stored: Stored) -> str:
     """What is damaged, "" where nothing is. Damaged parts are forgotten."""
+    if stored.state == "damaged":
+        if stored.kind == "pixels":
+            forget_records(stored.folder)
+        else:
+            remove_damaged(stored.folder)
+        return stored.what
     if stored.kind == "pixels":
         if stored.state == "partial":
             return ""
@@ -166,6 +183,9 @@ def _remove(store_dir: Path, stored: Stored, choice: Choice | float) -> bool:
         return bool(prune_pixels(store_dir, [stored.name]))
     with _held(stored) as alone:
         found = inspect_activations(stored.folder) if alone else None
+        if alone and found is None and damaged_store(stored.folder):
+            remove_damaged(stored.folder)
+            return True
         if found is None:
             return False
         if choice == "partial" and found.complete:
@@ -204,7 +224,11 @@ def _busy(lock: Path) -> bool:
 
 def _pixels(stored: StoredPixels) -> Stored:
     ours = is_pixel_store(stored.folder)
-    state: State = "foreign" if not ours else "complete" if stored.complete else "partial"
+    state: State = "foreign"
+    if ours:
+        state = "damaged" if stored.damaged else "complete" if stored.complete else "partial"
+    words = {"damaged": f"its record {stored.damaged}", "partial": "pixels being decoded",
+             "foreign": "not a store"}  # fmt: skip
     what = f"{count(stored.n_images, 'image')}, {stored.size} px, {stored.aspect}"
     facts = {"images": stored.n_images, "size": stored.size, "aspect": stored.aspect,
              "data": stored.root}  # fmt: skip
@@ -212,10 +236,10 @@ def _pixels(stored: StoredPixels) -> Stored:
         kind="pixels",
         name=stored.key,
         folder=stored.folder,
-        what=what if state == "complete" else "pixels being decoded" if ours else "not a store",
+        what=words.get(state, what),
         state=state,
         n_bytes=stored.n_bytes,
-        partial_bytes=stored.n_bytes if state == "partial" else 0,
+        partial_bytes=stored.n_bytes if state in ("partial", "damaged") else 0,
         used=stored.used,
         busy=_busy(stored.folder.with_suffix(".lock")),
         facts=facts if state == "complete" else {},
@@ -227,8 +251,10 @@ def _activations(folder: Path, found: StoredActivations | None) -> Stored:
         files = [path.stat() for path in folder.iterdir() if path.is_file()]
         used = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
         size = sum(file.st_size for file in files)
-        return Stored("activations", folder.name, folder, "not a store", "foreign", size, 0, used,
-                      False)  # fmt: skip
+        state: State = "damaged" if damaged_store(folder) else "foreign"
+        what, partial = ("not a store", 0) if state == "foreign" else (f"its record {META}", size)
+        return Stored("activations", folder.name, folder, what, state, size, partial, used,
+                      _busy(folder / LOCK))  # fmt: skip
     key = found.key
     part = "pooled features" if key.depth == 0 else f"before the last {count(key.depth, 'block')}"
     shape = "×".join(map(str, key.shape))

@@ -1,5 +1,6 @@
 """Looking after pixel stores: what there is, whether it is sound, giving the space back."""
 
+import re
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,8 +10,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ensemble_kit.core.errors import StoreError, some
+from ensemble_kit.stores.formats import of_another_version
 from ensemble_kit.stores.pixel_filling import BEGUN, PIXELS, ROWS, good_rows
-from ensemble_kit.stores.pixels import META, read_meta
+from ensemble_kit.stores.pixels import FORMAT, META, read_meta
+
+NAMED, KEY = re.compile("[0-9a-f]{16}"), re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class StoredPixels:
     """One store as found on disk.
 
     key : name of its folder. n_images, size (px), aspect, root : 0 or "" unless complete.
-    n_bytes : disk space. used : POSIX time of its last use (or of its last change).
+    damaged : a record of it that is not what was written, "" where none is. n_bytes : disk space.
+    used : POSIX time of its last use (or of its last change).
     """
 
     key: str
@@ -28,6 +33,7 @@ class StoredPixels:
     size: int
     aspect: str
     root: str
+    damaged: str
     n_bytes: int
     used: float
 
@@ -57,20 +63,43 @@ def verify_pixels(store_dir: Path, key: str) -> list[int]:
 
 
 def is_pixel_store(folder: Path) -> bool:
-    """Whether a folder holds a store's files and nothing else, and its key is the folder's name."""
+    """Whether a folder is named like a store and holds a store's files and nothing else.
+
+    A store whose records were damaged is one too; one that another key belongs to is not.
+    """
     known = {PIXELS, ROWS, BEGUN, META}
-    if folder.is_symlink():
-        return False
-    for path in folder.iterdir():
+    files = list(folder.iterdir()) if not folder.is_symlink() else []
+    for path in files:
         temporary = any(path.name.startswith(f".{name}.") for name in known)
         if path.is_symlink() or not path.is_file() or not (path.name in known or temporary):
             return False
-    try:
-        meta = read_meta(folder)
-        key = meta["key"] if meta else (folder / BEGUN).read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError):
+    if of_another_version(folder / META, FORMAT):
         return False
-    return str(key)[:16] == folder.name
+    meta = read_meta(folder)
+    named = meta is None or str(meta.get("key"))[:16] == folder.name
+    return bool(files) and named and NAMED.fullmatch(folder.name) is not None
+
+
+def damaged_record(folder: Path) -> str:
+    """The file in which a store says what it is and how far it came, where that is not what was
+    written; "" where nothing is amiss."""
+    meta = read_meta(folder)
+    if (folder / META).is_file() and meta is None:
+        return META
+    try:
+        begun = (folder / BEGUN).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return BEGUN
+    if meta is not None:
+        return "" if begun == meta["key"] else BEGUN
+    return "" if KEY.fullmatch(begun) and begun.startswith(folder.name) else BEGUN
+
+
+def forget_records(folder: Path) -> None:
+    """Have the next fill look at every row again, or begin anew where it cannot."""
+    (folder / META).unlink(missing_ok=True)
+    if damaged_record(folder):
+        shutil.rmtree(folder)
 
 
 def prune_pixels(store_dir: Path, keys: Collection[str] | None = None) -> list[StoredPixels]:
@@ -109,6 +138,7 @@ def _found(folder: Path) -> StoredPixels:
         size=int(values.get("size", 0)),
         aspect=str(values.get("aspect", "")),
         root=str(values.get("root", "")),
+        damaged=damaged_record(folder),
         n_bytes=sum(file.st_size for file in files),
         used=max((file.st_mtime for file in files), default=folder.stat().st_mtime),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from ensemble_kit.core.atomic import write_json
-from ensemble_kit.core.digests import digest_of
+from ensemble_kit.core.digests import digest_of, seal_holds, sealed
 from ensemble_kit.core.disk import make_folder
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.json_text import parse_json
@@ -148,7 +148,8 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
         n, size = int(meta["n_images"]), int(meta["size"])
         whole = (folder / PIXELS).stat().st_size == n * size * size * 3
         whole = whole and (folder / ROWS).stat().st_size == n * 16
-        return dict(meta) if whole and meta["format"] == FORMAT else None
+        whole = whole and meta["format"] == FORMAT and seal_holds(meta, "mtime_ns")
+        return dict(meta) if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -207,5 +208,5 @@ def _finish(filling: Filling) -> str:
         "root": str(Path(table.root).resolve()),
         "mtime_ns": (folder / PIXELS).stat().st_mtime_ns,
     }
-    write_json(folder / META, meta)
+    write_json(folder / META, sealed(meta, "mtime_ns"))
     return digest

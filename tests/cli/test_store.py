@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.errors import OutputError, StoreError
+from ensemble_kit.data import sources
 from ensemble_kit.data.dataset import load_table
 from ensemble_kit.stores.activation_filling import _ViewFill
 from ensemble_kit.stores.activations import ActivationKey, ActivationStore, key_in, open_store
@@ -222,19 +223,25 @@ def test_prune_wants_one_choice(place: Path, words: tuple[str, ...]) -> None:
         store("prune", *words)
 
 
-@pytest.mark.parametrize("meta", ["", "[]", "{}", '{"format": 1, "digest": 3}'])
-def test_a_meta_that_says_nothing_is_foreign(place: Path, meta: str) -> None:
-    cut = folder_of(place, "activations2")
-    (cut / "meta.json").write_text(meta)
-    assert len(named(store("list"), "foreign")) == 3
-    store("prune", "--all")
-    assert (cut / "view_0.json").is_file()
-
-
-def test_a_store_of_another_format_is_foreign(place: Path) -> None:
-    meta = folder_of(place, "activations2") / "meta.json"
+@pytest.mark.parametrize("kind", ["activations2", "pixels"])
+def test_a_store_of_another_format_is_left_alone(place: Path, kind: str) -> None:
+    meta = folder_of(place, kind) / "meta.json"
     write_json(meta, json.loads(meta.read_text()) | {"format": 99})
-    assert named(store("list")) == ["activations0", "pixels"]
+    assert len(named(store("list"), "foreign")) == 3
+    assert store("verify")["damaged"] == []
+    store("prune", "--all")
+    assert meta.is_file()
+
+
+@pytest.mark.parametrize("kind", ["activations2", "pixels"])
+def test_a_damaged_store_beside_files_of_others_is_left_alone(place: Path, kind: str) -> None:
+    folder = folder_of(place, kind)
+    (folder / "meta.json").write_text("[]")
+    (folder / "thesis.txt").write_text("years of work")
+    assert len(named(store("list"), "foreign")) == 3
+    assert store("verify")["damaged"] == []
+    store("prune", "--all")
+    assert (folder / "thesis.txt").is_file()
 
 
 @pytest.mark.parametrize("made", [False, True])
@@ -251,3 +258,56 @@ def test_where_there_is_no_store_it_says_so_and_how_one_is_made(
     assert Path("empty").exists() == made, "looking makes nothing"
     shown = store(word, "--store", "empty")
     assert shown.get("stores", []) == shown.get("sound", []) == []
+
+
+RECORDS = {
+    "pixels/meta.json": "its record meta.json", "pixels/filling.key": "its record filling.key",
+    "activations0/meta.json": "its record meta.json", "activations2/meta.json": "its record",
+    "activations2/view_1.json": "view 1", "sources": "what it says of image files",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "", "null", '"x"', "[" * 2000, None, "changed"])
+@pytest.mark.parametrize("record", list(RECORDS))
+def test_a_damaged_record_is_named_and_made_again(
+    place: Path, record: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = load_table(place.parent / "data")
+    if record == "sources":
+        monkeypatch.setattr(sources, "SETTLED", -(10**12))  # files just made are not remembered
+        sources.source_contents(table, place, 1)
+        path = next((place / "pixels/sources").glob("*.json"))
+        assert store("verify")["damaged"] == []
+        name = str(path.relative_to(place.parent))
+    else:
+        kind, file = record.split("/")
+        path = folder_of(place, kind) / file
+        name = str(path.parent.relative_to(place.parent))
+    before = path.read_text()
+    if text == "changed":
+        # of a view the size of a batch: stamps that differ only have the files read
+        digits = [i for i, letter in enumerate(before) if letter.isdigit()]
+        digit = digits[0 if "view" in record else -1]
+        text = before[:digit] + str(9 - int(before[digit])) + before[digit + 1 :]
+    path.write_text(before[: len(before) // 2] if text is None else text)
+    with pytest.raises(StoreError, match="damaged and now forgotten") as caught:
+        store("verify")
+    assert f"{name} ({RECORDS[record]}" in str(caught.value)
+    assert store("verify")["damaged"] == []
+    fill_pixels(table, 24, "crop", place, jobs=1)
+    assert pixels_ready(table, 24, "crop", place)
+    activations(place, 0)
+    activations(place, 2)
+    assert store("verify")["damaged"] == []
+    assert named(store("list"), "damaged") == []
+    assert (place / "activations/mine/thesis.txt").is_file()
+
+
+def test_a_damaged_store_is_listed_and_pruned(place: Path) -> None:
+    for kind in ("activations0", "pixels"):
+        (folder_of(place, kind) / "meta.json").write_text("[]")
+    listed = [s["kind"] for s in store("list")["stores"] if s["state"] == "damaged"]
+    assert sorted(listed) == ["activations", "pixels"]
+    assert len(store("prune", "--partial")["removed"]) == 2
+    assert named(store("list"), "damaged") == []
+    assert (place / "pixels/mine/thesis.txt").is_file()
