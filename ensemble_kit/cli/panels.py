@@ -5,8 +5,9 @@ No word is broken at any width; where columns would be narrow, a text stands und
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -14,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from ensemble_kit.core.errors import UsageError
+from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.program import program
 from ensemble_kit.progress.console import columns_of, results, wrapped
 
@@ -55,6 +57,13 @@ PANELS = {
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""
 
+MAY_BE_EMPTY = ("--malignant",)
+"""Options of which an empty value says something."""
+DATA = ("data", "truth")
+OUTPUTS = {"runs_dir": "--runs-dir", "store": "--store", "store_dir": "--store",
+           "studies_dir": "--studies-dir", "to": "--to"}  # fmt: skip
+"""Parameters that name folders of input, and those that name folders to write to -> option."""
+
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 LONG = 14
 """Options from which a command's help is parted."""
@@ -78,6 +87,14 @@ TYPES = {
 
 class PanelledCommand(TyperCommand):
     """A command whose long list of options is parted by what they are about."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_empty(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        _refuse_outputs_in_data(ctx.params)
+        return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _print([*_head(self, ctx), *_options(self, ctx)])
@@ -117,6 +134,27 @@ def _mistakes_in_one_sentence() -> Iterator[None]:
         raise UsageError(
             f"{message[0].lower()}{message[1:]}{joint}`{asked}` lists what is known"
         ) from None
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """A word without letters, such as an unset variable leaves, would mean the working directory
+    as a path."""
+    for place, word in enumerate(words):
+        option, _, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if value.strip() or (option and "=" not in word):
+            continue
+        before = words[place - 1] if place and words[place - 1].startswith("-") else ""
+        if (option or before) not in MAY_BE_EMPTY:
+            what = f"the value of {option or before}" if option or before else "an argument"
+            raise UsageError(f"{what} is empty: give one, or leave it out")
+
+
+def _refuse_outputs_in_data(given: Mapping[str, Any]) -> None:
+    for name in DATA:
+        if given.get(name):
+            for output, option in OUTPUTS.items():
+                if given.get(output):
+                    check_apart(Path(given[output]), option, Path(given[name]))
 
 
 def _print(lines: Sequence[Text]) -> None:

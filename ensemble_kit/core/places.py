@@ -67,6 +67,18 @@ def check_folder(path: Path, option: str) -> None:
         raise OutputError(f"{path} is {kind_of(found)}: {option} names a folder")
 
 
+def check_apart(path: Path, option: str, given: Path) -> None:
+    """Raise OutputError where a place to write to is an input or lies in its folder (unless the
+    working directory lies in it too)."""
+    place, source, here = _resolved(path), _resolved(given), Path.cwd()
+    inside = source in place.parents and source not in (here, *here.parents)
+    if place == source or (inside and source.is_dir()):
+        raise OutputError(
+            f"{path} would be written into the input {given}, which stays as it is: give "
+            f"{option} another place"
+        )
+
+
 def kind_of(mode: int) -> str:
     """``a pipe``, ``a device`` … of a ``st_mode``."""
     kinds = (
@@ -77,7 +89,7 @@ def kind_of(mode: int) -> str:
 
 
 def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
-    place, here = _resolved(path), Path.cwd()
+    place = _resolved(path)
     for folder in place.parents:
         for name, whose in KEPT.items():
             if (folder / name).is_file():
@@ -95,13 +107,7 @@ def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
                 f"{path}: {folder} is a file where a folder is needed: give {option} another place"
             )
     for given in away_from:
-        source = _resolved(given)
-        inside = source in place.parents and source not in (here, *here.parents)
-        if place == source or (inside and source.is_dir()):
-            raise OutputError(
-                f"{path} would be written into the input {given}, which stays as it is: give "
-                f"{option} another place"
-            )
+        check_apart(path, option, given)
 
 
 def _resolved(path: Path) -> Path:

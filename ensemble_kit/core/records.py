@@ -1,5 +1,6 @@
 """Frozen value types that cross the borders between rooms. Arrays are read-only."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import PredictionsError, SplitError, some
+from ensemble_kit.core.errors import DataError, PredictionsError, SplitError, some
+from ensemble_kit.core.names import check_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +60,8 @@ class ImageTable:
     def __post_init__(self) -> None:
         for name in ("image_ids", "groups", "labels", "lesions", "patients", "paths"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
+        check_shown(self.class_names, "class", DataError)
+        check_shown(self.image_ids.tolist(), "image id", DataError)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -272,6 +276,15 @@ def _check_probabilities(predictions: Predictions) -> None:
         raise PredictionsError(
             f"{p.shape[0]}×{p.shape[1] if p.ndim == 2 else 0} probabilities for {len(ids)} images "
             f"and {len(predictions.class_names)} classes: one row an image, one column a class"
+        )
+    check_shown(predictions.class_names, "class", PredictionsError)
+    check_shown(ids.tolist(), "image id", PredictionsError)
+    spelled = Counter(name.casefold() for name in predictions.class_names)
+    alike = [name for name in predictions.class_names if spelled[name.casefold()] > 1]
+    if alike:
+        raise PredictionsError(
+            f"classes {some(alike)} differ by upper and lower case alone: one column a class; "
+            "rename or join them"
         )
     finite = np.isfinite(p).all(axis=1)
     if not finite.all():

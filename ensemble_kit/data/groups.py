@@ -1,11 +1,11 @@
 """Groups: images that tell of the same patient, the same lesion or the same moment."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import regex
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -15,6 +15,7 @@ from ensemble_kit.core.records import Ints, Strings
 from ensemble_kit.data.images import case_note, id_of
 from ensemble_kit.data.tables import read_table
 
+LONGEST_SEARCH = 2.0
 PAIR_COLUMNS = (("from_img", "to_img"), ("image_1", "image_2"), ("image_a", "image_b"))
 
 
@@ -114,14 +115,23 @@ def read_pairs(path: Path, image_ids: Strings) -> tuple[Ints, list[str], list[st
 
 def pattern_groups(pattern: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
     """What a regular expression captures in each file's name (its whole match without a capture),
-    ``""`` where it does not fit. Raises DataError where it fits none or is not valid."""
+    ``""`` where it does not fit. Raises DataError where it fits none, is not valid, or takes more
+    than ``LONGEST_SEARCH`` seconds for a name, as nested repeats may."""
     try:
-        compiled = re.compile(pattern)
-    except re.error as error:
+        compiled = regex.compile(pattern)
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
         raise DataError(f"--group-pattern {pattern!r} is no regular expression: {error}") from None
     found = []
     for name in names:
-        match = compiled.search(name.rpartition("/")[2]) or compiled.search(name)
+        try:
+            match = compiled.search(
+                name.rpartition("/")[2], timeout=LONGEST_SEARCH
+            ) or compiled.search(name, timeout=LONGEST_SEARCH)
+        except TimeoutError:
+            raise DataError(
+                f"--group-pattern {pattern!r} tries too many ways to fit {name!r}: repeats within "
+                "repeats, such as (a+)+, take ever longer; give each part one repeat"
+            ) from None
         captured = [part for part in match.groups() if part] if match else []
         found.append("-".join(captured) if captured else match.group(0) if match else "")
     fits = sum(1 for name in found if name)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import pandas as pd
 
@@ -23,11 +24,13 @@ ENDING = rf"(?i)\.(?:{'|'.join(end[1:] for end in EXTENSIONS)})$"
 
 def stems(cells: "pd.Series[str]") -> "pd.Series[str]":
     """:func:`strip_extension` of every cell."""
-    return cells.str.replace(ENDING, "", regex=True)
+    return cells.str.normalize("NFC").str.replace(ENDING, "", regex=True)
 
 
 def strip_extension(name: str) -> str:
-    """``ISIC_0024306`` for ``ISIC_0024306.JPG``; other names as they are."""
+    """``ISIC_0024306`` for ``ISIC_0024306.JPG``; other names as they are. A letter and its accent
+    are one (NFC): systems differ in how they write file names."""
+    name = normalize("NFC", name)
     stem, dot, extension = name.rpartition(".")
     return stem if dot and f".{extension.lower()}" in EXTENSIONS else name
 

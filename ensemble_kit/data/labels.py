@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.names import check_shown
 from ensemble_kit.core.records import Bools, Strings
 from ensemble_kit.data.columns import plain
 from ensemble_kit.data.tables import read_table
@@ -56,12 +57,14 @@ def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list
         raise DataError(
             f"{path}: needs columns from and to (or drop); it has {some(frame.columns)}"
         )
-    old = frame[names["from"]].str.lower().tolist()
+    old = frame[names["from"]].str.normalize("NFC").str.lower().tolist()
     twice = sorted({name for name in old if old.count(name) > 1})
     if twice:
         raise DataError(f"{path}: {some(twice)} mapped more than once; one row a label")
     blank = [""] * len(frame)
-    new = frame[names["to"]].str.lower().tolist() if "to" in names else list(old)
+    new = (
+        frame[names["to"]].str.normalize("NFC").str.lower().tolist() if "to" in names else list(old)
+    )
     dropped = frame[names["drop"]].str.lower().tolist() if "drop" in names else blank
     table = {
         a: "" if d in ("1", "true", "yes", "drop", "x") or b in DROP else b
@@ -115,6 +118,7 @@ def check_names(ids: "pd.Series[str]", dx: "pd.Series[str]", source: str, root: 
             "drop the rows, or name another column: --columns label=…"
         )
     present = set(dx.unique())
+    check_shown(sorted(present), f"{source}: class", DataError)
     if "image" in present:
         raise DataError(
             f"{source}: dx 'image' ({some(ids[dx == 'image'])}) cannot name a class: tables of "

@@ -32,7 +32,11 @@ def without_missing(values: "pd.Series[str]", numbers: bool = False) -> "pd.Seri
 
 
 def without_blanks(values: "pd.Series[str]") -> "pd.Series[str]":
-    """Class names with empty cells of any program as ``""``; "unknown" and "none" stay."""
+    """Class names with empty cells of any program as ``""``; "unknown" and "none" stay.
+
+    A letter and its accent are one (NFC), as two systems write one name in two ways.
+    """
+    values = values.str.normalize("NFC")
     return values.mask(values.str.lower().isin(BLANK), "")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -284,6 +285,7 @@ def _finished(path: Path, frame: pd.DataFrame, notes: list[str], headed: bool = 
         if not filled.all():
             notes.append(f"{path.name}: {count(int((~filled).sum()), 'blank row')} left out")
             frame = frame[filled].reset_index(drop=True)
+    frame.columns = pd.Index([normalize("NFC", str(name)) for name in frame.columns])
     nameless = [place for place, name in enumerate(frame.columns) if not str(name)]
     blank = [place for place in nameless if frame.iloc[:, place].eq("").all()]
     index = [p for p in nameless if p not in blank and p == 0 and _is_index(frame.iloc[:, 0])]

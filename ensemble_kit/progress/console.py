@@ -9,6 +9,8 @@ from textwrap import wrap
 
 from rich.console import Console
 
+from ensemble_kit.core.names import escaped
+
 results = Console(highlight=False, soft_wrap=True)
 progress = Console(stderr=True, highlight=False)
 
@@ -39,6 +41,7 @@ def columns_of(console: Console) -> int:
 
 
 def _print(console: Console, text: str) -> None:
+    text = "\n".join(map(escaped, text.split("\n")))
     if console.is_terminal:
         text = wrapped(text, columns_of(console))
     console.print(text, markup=False, soft_wrap=True)

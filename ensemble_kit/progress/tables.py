@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from ensemble_kit.core.names import escaped
 from ensemble_kit.progress.console import columns_of, results, wrapped
 
 GAP = 2
@@ -123,9 +124,9 @@ class _Column:
 
 
 def _column(drawn: Table, place: int) -> _Column:
-    cells = tuple(tuple(str(row[place]).split("\n")) for row in drawn.rows)
+    cells = tuple(tuple(map(escaped, str(row[place]).split("\n"))) for row in drawn.rows)
     right = bool(place) and drawn.numbers and place not in (*drawn.left, *drawn.prose)
-    return _Column((drawn.heads[place],), cells, right, place in drawn.prose)
+    return _Column((escaped(drawn.heads[place]),), cells, right, place in drawn.prose)
 
 
 def _whole(columns: Sequence[_Column]) -> int:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ensemble_kit.core.atomic import sha256_of_file, write_text
 from ensemble_kit.core.errors import RunError
@@ -36,7 +36,7 @@ class Manifest(Record):
 
     format_version: int = 1
     kind: Literal["cv", "evaluate", "ensemble", "external"]
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     status: Literal["running", "complete"] = "running"
     created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     finished: str = ""
@@ -54,6 +54,13 @@ class Manifest(Record):
     notes: tuple[str, ...] = ()
     facts: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("created", "finished")
+    @classmethod
+    def _a_time(cls, text: str) -> str:
+        if text:
+            datetime.fromisoformat(text)
+        return text
 
     def with_(self, **changes: Any) -> "Manifest":
         """A checked copy with some fields replaced."""

@@ -37,14 +37,17 @@ REGISTRY: dict[str, Callable[[Place], Layout | None]] = {
 """Layouts in the order they are asked; the first that recognises a folder reads it."""
 
 
-def find_layout(path: Path) -> Layout:
-    """Recognise a data folder, a data set named by its table, or a glob. Raises DataError."""
+def find_layout(path: Path, *, images: bool = True) -> Layout:
+    """Recognise a data folder, a data set named by its table, or a glob. Raises DataError.
+
+    images : False where the labels alone are wanted.
+    """
     if set(str(path)) & set("*?[") and not path.exists():
         return class_folders.of_glob(str(path))
     if path.is_file():
         if path.suffix.lower() not in TABLES:
             raise DataError(f"{path} is not a folder or a CSV file: {HOW}")
-        place = Place(path.parent, path)
+        place = Place(path.parent, path, images)
     elif path.is_dir():
         place = Place(path)
     elif path.exists():

@@ -57,10 +57,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder to be recognised; named : the table the user named in it, if any."""
+    """A folder to be recognised; named : the table the user named in it, if any. images : whether
+    they are wanted too, so that files beside a named table are looked at."""
 
     root: Path
     named: Path | None = None
+    images: bool = True
 
     @cached_property
     def tables(self) -> list[Path]:

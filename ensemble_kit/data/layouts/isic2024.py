@@ -14,8 +14,8 @@ ENDINGS = (".h5", ".hdf5")
 def recognise(place: Place) -> Layout | None:
     """A table beside exactly one HDF5 file of a like name (train-metadata, train-image), or the
     only one of each."""
-    files = [p for p in sorted(place.root.iterdir()) if p.suffix.lower() in ENDINGS and p.is_file()]
-    if not files:
+    files = [p for p in sorted(place.root.iterdir()) if _holds_images(p)]
+    if not files or (place.named and not place.images):
         return None
     tables = [place.named] if place.named else list(place.tables)
     pairs = [
@@ -38,6 +38,12 @@ def recognise(place: Place) -> Layout | None:
         pairs = [(main.table, files[0])]
     table, file = pairs[0]
     return Layout("ISIC 2024: a table and one HDF5 file", place.root, table, read, (file,))
+
+
+def _holds_images(path: Path) -> bool:
+    """An HDF5 file, but not Keras' weights."""
+    name = path.name.lower()
+    return name.endswith(ENDINGS) and not name.endswith(".weights.h5") and path.is_file()
 
 
 def read(layout: Layout, how: How) -> LayoutRows:
