@@ -31,7 +31,17 @@ def test_any_text_is_a_value_or_a_value_error(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 100_000, '{"a": 1e400}', "NaN", "-Infinity", "", "\x00", "1" * 21]
+    "text",
+    [
+        '{"a": 1, "b": 2, "a": 1}',
+        "[" * 100_000,
+        '{"a": 1e400}',
+        "NaN",
+        "-Infinity",
+        "",
+        "\x00",
+        "1" * 21,
+    ],
 )
 def test_what_json_does_not_know_is_refused(text, tmp_path):
     with pytest.raises(ValueError, match=r".+"):

@@ -88,10 +88,6 @@ TYPES = {
 class PanelledCommand(TyperCommand):
     """A command whose long list of options is parted by what they are about."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _refuse_empty(args)
-        return super().parse_args(ctx, args)
-
     def invoke(self, ctx: Any) -> Any:
         _refuse_outputs_in_data(ctx.params)
         return super().invoke(ctx)
@@ -102,6 +98,10 @@ class PanelledCommand(TyperCommand):
 
 class PanelledGroup(TyperGroup):
     """The same for a command of commands."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _refuse_empty(args)
+        return super().parse_args(ctx, args)
 
     def make_context(self, *given: Any, **more: Any) -> Any:
         with _mistakes_in_one_sentence():

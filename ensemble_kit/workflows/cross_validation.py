@@ -66,6 +66,7 @@ from ensemble_kit.workflows.inputs import (
     RUNS_DIR,
     Images,
     check_network,
+    check_outputs,
     default_run_name,
     draws_of,
     read_images,
@@ -120,6 +121,7 @@ def cross_validate(
     """
     study, resources = study or StudySpec(), resources or Resources()
     refuse_members(study.members, "a single run")
+    check_outputs(images, study, {"--runs-dir": runs_dir, "--store": resources.store_dir})
     if features is not None:
         study = study.override({"model": {"inputs": "features"}})
     if study.model.inputs != "images":

@@ -1,12 +1,12 @@
 """What every workflow begins with: the images, their folds, the name of the run folder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
-from ensemble_kit.core.places import check_output_folder
+from ensemble_kit.core.places import check_apart, check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
 from ensemble_kit.models import Backbone, check_model_spec
@@ -69,6 +69,15 @@ def read_images(
     found = load_dataset(images or study.data.path or None, study.data, sample_dir=sample_dir)
     tell("read", told=found.told, notes=found.notes, warnings=found.warnings)
     return found.table, found.interpretation()
+
+
+def check_outputs(images: Images, study: StudySpec, outputs: Mapping[str, Path]) -> None:
+    """OutputError where a folder to write to lies in the folder of the images. outputs : by the
+    option that names each."""
+    source = images if isinstance(images, (str, Path)) else study.data.path
+    if source and Path(source).is_dir():
+        for option, place in outputs.items():
+            check_apart(Path(place), option, Path(source))
 
 
 def images_of(

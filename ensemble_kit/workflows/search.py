@@ -35,7 +35,7 @@ from ensemble_kit.tuning.storage import StoragePlace, reachable
 from ensemble_kit.tuning.summary import SearchResult, summarise, write_best, write_tuning
 from ensemble_kit.tuning.table_evaluating import TableEvaluator
 from ensemble_kit.workflows.cv_tables import Frame, read_table_run
-from ensemble_kit.workflows.inputs import Images, draws_of, images_of
+from ensemble_kit.workflows.inputs import Images, check_outputs, draws_of, images_of
 
 STUDIES_DIR = Path("studies")
 
@@ -115,6 +115,7 @@ def plan_search(
             "metadata alone leaves nothing to search: `cv --metadata-only` chooses its penalty "
             "itself"
         )
+    check_outputs(images, study, {"--store": resources.store_dir})
     check_stopping(study)
     check_space(study)
     check_pruner(study)

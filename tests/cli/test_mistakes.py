@@ -1,10 +1,12 @@
 """Words that the command line does not know: one sentence with the next step, exit code 2."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from ensemble_kit.cli.app import main
+from tests.data.folders import write_folder
 
 
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
@@ -45,3 +47,56 @@ def test_no_command_prints_the_help(
 ) -> None:
     assert said(capsys, monkeypatch) == ""
     assert said(capsys, monkeypatch, "store") == ""
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "*"], ["predict", "*", "images"], ["predict", "run", "*"], ["runs", "rm", "*"],
+        ["evaluate", "--predictions", "*"], ["cv", "--data", "*"], ["cv", "--study", "*"],
+        ["runs", "--runs-dir", "*"], ["store", "list", "--store", "*"],
+        ["store", "verify", "--store=*"], ["export", "run", "--to", "*"], ["cv", "--data=*"],
+        ["validate", "run", "--data", "*"], ["ensemble", "a.csv", "*"], ["fetch", "--to", "*"],
+        ["evaluate", "--predictions", "a.csv", "--truth", "*"], ["tune", "--studies-dir", "*"],
+        ["report", "run", "--out", "*"], ["cv", "--run", "*"], ["explain", "run", "--data", "*"],
+    ],
+)  # fmt: skip
+def test_an_empty_word_is_no_place(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    empty: str,
+) -> None:
+    told = said(capsys, monkeypatch, *(word.replace("*", empty) for word in words))
+    assert "is empty: give one, or leave it out" in told
+    before = [*words, "*"][words.index("*") - 1] if "*" in words else words[-1].removesuffix("=*")
+    option = before if before.startswith("--") else ""
+    assert (f"the value of {option} " if option else "an argument ") in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cv", "--runs-dir", "data/runs"], ["cv", "--store", "data"],
+        ["cv", "--runs-dir", "data/."],
+        ["tune", "--studies-dir", "data/s"], ["check", "--store", "data/images"],
+        ["tune", "--store", "data/store"],
+    ],
+)  # fmt: skip
+def test_nothing_is_written_into_the_data(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    words: list[str],
+) -> None:  # fmt: skip
+    write_folder(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    Path("study.toml").write_text('[data]\npath = "data"\n')
+    before.append(tmp_path / "study.toml")
+    given = [["--data", "data"]]
+    if words[0] == "cv":
+        given.append(["--study", "study.toml"])
+    for more in given:
+        told = said(capsys, monkeypatch, *words, *more)
+        assert "would be written into the input data, which stays as it is: give --" in told
+    assert sorted(tmp_path.rglob("*")) == before
