@@ -28,7 +28,7 @@ from ensemble_kit.cli.store import store
 from ensemble_kit.cli.tune import tune
 from ensemble_kit.cli.validate import validate
 from ensemble_kit.core.disk import full, is_full, sentence
-from ensemble_kit.core.errors import EnsembleKitError
+from ensemble_kit.core.errors import EnsembleKitError, UsageError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
 
@@ -55,6 +55,7 @@ def main() -> Never:
     termination = Termination()
     try:
         termination.listen()
+        _check_working_directory()
         app()
     except SystemExit as left:
         _finish(left, termination)
@@ -65,6 +66,15 @@ def main() -> Never:
             _interrupted(termination)
         _failed(error)
     sys.exit(0)
+
+
+def _check_working_directory() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the working directory was removed: change to a folder that is there"
+        ) from None
 
 
 def _failed(error: Exception) -> Never:

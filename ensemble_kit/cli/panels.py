@@ -14,7 +14,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from ensemble_kit.core.errors import UsageError
+from ensemble_kit.core.errors import StudyError, UsageError
 from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.program import program
 from ensemble_kit.progress.console import columns_of, results, wrapped
@@ -57,8 +57,12 @@ PANELS = {
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""
 
+GIVEN = re.compile("^the (?:options given|study): ")
+"""How a sentence on settings that no file gave begins."""
 MAY_BE_EMPTY = ("--malignant",)
 """Options of which an empty value says something."""
+WRITTEN = ("--out", "--numbers")
+"""Options that name a file to write."""
 DATA = ("data", "truth")
 OUTPUTS = {"runs_dir": "--runs-dir", "store": "--store", "store_dir": "--store",
            "studies_dir": "--studies-dir", "to": "--to"}  # fmt: skip
@@ -90,7 +94,10 @@ class PanelledCommand(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         _refuse_outputs_in_data(ctx.params)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except StudyError as error:
+            raise StudyError(_by_options(str(error), ctx.params)) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _print([*_head(self, ctx), *_options(self, ctx)])
@@ -141,12 +148,28 @@ def _refuse_empty(words: Sequence[str]) -> None:
     as a path."""
     for place, word in enumerate(words):
         option, _, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        before = words[place - 1] if place and words[place - 1].startswith("-") else ""
+        if (option or before) in WRITTEN and value.endswith("/"):
+            raise UsageError(f"{value}: {option or before} names a file to write, not a folder")
         if value.strip() or (option and "=" not in word):
             continue
-        before = words[place - 1] if place and words[place - 1].startswith("-") else ""
         if (option or before) not in MAY_BE_EMPTY:
             what = f"the value of {option or before}" if option or before else "an argument"
             raise UsageError(f"{what} is empty: give one, or leave it out")
+
+
+def _by_options(message: str, given: Mapping[str, Any]) -> str:
+    """What is wrong with a setting, by the option that gave it."""
+    if not GIVEN.match(message):
+        return message
+
+    def named(setting: "re.Match[str]") -> str:
+        known = given.get(setting[1]) is not None
+        return f"--{setting[1].replace('_', '-')}" if known else setting[0]
+
+    without = GIVEN.sub("", message)
+    told = re.sub(r"(?<![\w.])(?:[a-z]+\.)?([a-z_]+)(?= (?:must|is not valid))", named, without)
+    return message if told == without else told
 
 
 def _refuse_outputs_in_data(given: Mapping[str, Any]) -> None:

@@ -207,7 +207,8 @@ def _of_frame(
             f"{source}: column {some(text)} holds text: features are numbers; drop it, or give it "
             "as metadata"
         )
-    x = frame.to_numpy(dtype=np.float32, na_value=np.nan)
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused as infinite
+        x = frame.to_numpy(dtype=np.float32, na_value=np.nan)
     ids = ids.where(ids.notna(), "")
     return _ids(ids.to_numpy()), _float32(x), tuple(map(str, frame.columns))
 

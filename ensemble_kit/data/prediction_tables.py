@@ -79,6 +79,7 @@ def read_prediction_table(
     known, more = _known_columns(frame, key, asked, path.name)
     notes += more
     labels = _labels_text(frame, known)
+    _refuse_scores(labels, known, path)
     truth = list(classes) or _names_of(labels)
     taken = {key, *known.values()}
     candidates = [str(c) for c in frame.columns if c not in taken and str(c)]
@@ -276,6 +277,18 @@ def _labels_text(frame: pd.DataFrame, known: dict[str, str]) -> "pd.Series[str] 
         return None
     column = without_blanks(frame[known["dx"]])
     return column.str.replace(r"^(\d+)\.0$", r"\1", regex=True)
+
+
+def _refuse_scores(labels: "pd.Series[str] | None", known: dict[str, str], path: Path) -> None:
+    """A column of labels that holds numbers with fractions is one of scores."""
+    if labels is None:
+        return
+    broken = [name for name in _names_of(labels) if "." in name and _is_number(name)]
+    if 2 * len(broken) > len(_names_of(labels)):
+        raise PredictionsError(
+            f"{path}: column {known['dx']!r}, taken for the labels, holds scores "
+            f"({some(broken, 3)}), not classes: name the labels' column, --columns label=COLUMN"
+        )
 
 
 def _names_of(labels: "pd.Series[str] | None") -> list[str]:

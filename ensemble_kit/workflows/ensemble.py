@@ -18,7 +18,7 @@ from ensemble_kit.posthoc.selection.choice import OBJECTIVES
 from ensemble_kit.posthoc.selection.fitting import ChainSpec
 from ensemble_kit.runs.costs import CostsRecord
 from ensemble_kit.runs.folder import find_run
-from ensemble_kit.runs.manifest import record_files
+from ensemble_kit.runs.manifest import is_run, record_files
 from ensemble_kit.runs.nested_members import NestedMembersRecord
 from ensemble_kit.study import DataSpec, EvaluationSpec, Study
 from ensemble_kit.study.space import OLD_METRICS
@@ -226,6 +226,12 @@ def _apart(members: Sequence[Member], runs_dir: Path) -> tuple[list[Path], list[
         if isinstance(member, FinishedRun):
             folders.append(member.folder)
         elif Path(member).is_file():
+            run = runs_dir / member
+            if len(Path(member).parts) == 1 and run != Path(member) and is_run(run):
+                raise StudyError(
+                    f"{member} is a file here and the name of a run: give {run} for the run, or "
+                    "the file another name"
+                )
             files.append(Path(member))
         else:
             folders.append(find_run(str(member), runs_dir))

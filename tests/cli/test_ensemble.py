@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from ensemble_kit.cli.app import app
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.posthoc.conformal.cross import CrossSets
 from ensemble_kit.posthoc.crossfit import Members
 from ensemble_kit.runs.ensembles import ConformalRecord
@@ -346,3 +349,17 @@ def test_cross_conformal_sets_are_written_read_and_named(
     inside = bundle.sets.sets(by_fold, bundle.chain.apply(p))
     assert inside.shape == p.shape[1:]
     assert inside[np.arange(len(inside)), ROWS.labels].mean() > 0.8
+
+
+def test_a_word_that_is_a_file_and_a_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs/e"
+    run.mkdir(parents=True)
+    (run / "manifest.json").write_text("{}")
+    (tmp_path / "e").write_text("")
+    (tmp_path / "p.csv").write_text("image,mel,nv,label\na,0.5,0.5,nv\nb,0.1,0.9,mel\n")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["ensemble", "e", "p.csv"])
+    assert isinstance(done.exception, StudyError)
+    assert "e is a file here and the name of a run: give runs/e for the run" in str(done.exception)

@@ -100,3 +100,35 @@ def test_nothing_is_written_into_the_data(
         told = said(capsys, monkeypatch, *words, *more)
         assert "would be written into the input data, which stays as it is: give --" in told
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["cv", "--seed", "-4"], "error: --seed must be at least 0 (given -4)"),
+        (["cv", "--repeats", "1000"], "error: --repeats must be at most 100 (given 1000)"),
+        (["evaluate", "--predictions", "p.csv", "--level", "7"], "error: --level must be less"),
+        (["evaluate", "--predictions", "p.csv", "--name", "../x"], "error: --name must match"),
+        (["report", "a", "--out", "new/"], "new/: --out names a file to write, not a folder"),
+        (["cv", "--set", "split.seed=-1"], "--set: split.seed must be at least 0"),
+    ],
+)  # fmt: skip
+def test_a_setting_is_named_as_it_was_given(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    words: list[str], sentence: str,
+) -> None:  # fmt: skip
+    (tmp_path / "p.csv").write_text("image,mel,nv,label\na,0.5,0.5,nv\nb,0.1,0.9,mel\n")
+    monkeypatch.chdir(tmp_path)
+    assert sentence in said(capsys, monkeypatch, *words)
+    assert not Path("new").exists()
+
+
+def test_a_working_directory_that_was_removed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    told = said(capsys, monkeypatch, "check", "--data", "sample")
+    assert told == "error: the working directory was removed: change to a folder that is there\n"

@@ -1,6 +1,10 @@
 """Tables in shapes that people have: each is read, and what was supposed is said."""
 
+import bz2
+import gzip
+import lzma
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ensemble_kit.core.errors import DataError
+from ensemble_kit.core.errors import DataError, PredictionsError
 from ensemble_kit.data.dataset import DataSet, load_data
 from ensemble_kit.data.decode import decode, whole_picture
+from ensemble_kit.data.features import read_features
+from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.data.prediction_tables import read_prediction_table
 from ensemble_kit.data.references import as_png, read_image
 from ensemble_kit.data.survey import look_at_pixels
@@ -178,3 +184,39 @@ def test_dark_and_constant_pixels_are_named() -> None:
     pixels[299] = np.random.default_rng(1).integers(0, 4, (4, 4, 3))
     said = look_at_pixels(np.array([f"i{k}" for k in range(300)]), pixels)
     assert said == ["1 image is of one colour: i7", "1 image is almost black: i299"]
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (gzip.compress, "compressed by gzip; unpack it"),
+        (bz2.compress, "compressed by bzip2; unpack it"),
+        (lzma.compress, "compressed by xz; unpack it"),
+        (lambda text: b"PK\x03\x04" + text, "a zip archive, perhaps a spreadsheet; save the sheet"),
+        (lambda text: b"PAR1" + text, "parquet; let its name end in .parquet"),
+        (lambda text: b"\x89PNG\r\n" + text, "a picture; give the table"),
+    ],
+)
+def test_what_is_no_text_is_named(
+    make: Callable[[bytes], bytes], told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(make(b"image,mel,nv\na,0.5,0.5\n"))
+    with pytest.raises(DataError) as caught:
+        read_table(path)
+    assert f"{path} is no text table: it is {told}" in str(caught.value)
+
+
+def test_scores_named_as_labels_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("image,mel,nv,label\na,0.4,0.6,nv\nb,0.25,0.75,mel\n")
+    with pytest.raises(PredictionsError, match="column 'nv', taken for the labels, holds scores"):
+        read_prediction_table(path, Asked(columns={"label": "nv"}))
+
+
+@pytest.mark.filterwarnings("error")
+def test_features_beyond_float32_are_refused_without_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("image,x,y\na,1e308,0.5\nb,2,0.75\n")
+    with pytest.raises(DataError, match="infinite values in the rows of a"):
+        read_features(path)
