@@ -173,11 +173,11 @@ def _by_options(message: str, given: Mapping[str, Any]) -> str:
 
 
 def _refuse_outputs_in_data(given: Mapping[str, Any]) -> None:
-    for name in DATA:
-        if given.get(name):
-            for output, option in OUTPUTS.items():
-                if given.get(output):
-                    check_apart(Path(given[output]), option, Path(given[name]))
+    named = [given[name] for name in DATA if given.get(name)]
+    sources = [one for each in named for one in (each if isinstance(each, list) else [each])]
+    for name, option in OUTPUTS.items():
+        for source in sources if given.get(name) else ():
+            check_apart(Path(given[name]), option, Path(source))
 
 
 def _print(lines: Sequence[Text]) -> None:

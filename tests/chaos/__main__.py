@@ -22,10 +22,10 @@ KILLING = 2 / 3
 
 def begin(part: str, seed: int, seconds: float, to: Path) -> "subprocess.Popen[bytes]":
     words = ["--seed", str(seed), "--seconds", str(int(seconds)), "--to", str(to)]
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tests.chaos.{part}", *words], cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with to.with_suffix(".err").open("w") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"tests.chaos.{part}", *words], cwd=ROOT, stderr=errors
+        )
 
 
 def everything(seed: int, seconds: float, folder: Path) -> dict[str, dict[str, object]]:
@@ -35,6 +35,10 @@ def everything(seed: int, seconds: float, folder: Path) -> dict[str, dict[str, o
     for part, share in (("kills", KILLING), ("pairs", 1 - KILLING)):
         begin(part, seed, seconds * share, counts[part]).wait()
     damaged.wait()
+    for part, file in counts.items():
+        if not file.is_file():
+            told = file.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
+            print(f"FAILED {part} ended before its time:", told[-1000:], flush=True)
     return {
         part: json.loads(file.read_text(encoding="utf-8"))
         for part, file in counts.items()

@@ -162,6 +162,7 @@ def make_whole(folder: Path) -> None:
 
 def _restore(folder: Path, damaged: Path, before: dict[str, tuple[int, int]]) -> None:
     kept = _whole(folder)
+    damaged.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(kept / damaged.relative_to(folder), damaged)
     after = seen(folder)
     for name in {*before, *after}:

@@ -132,3 +132,12 @@ def test_a_working_directory_that_was_removed(
     gone.rmdir()
     told = said(capsys, monkeypatch, "check", "--data", "sample")
     assert told == "error: the working directory was removed: change to a folder that is there\n"
+
+
+def test_images_of_a_prediction_are_no_place_for_runs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_folder(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    words = ["predict", "r", "--data", "a.jpg", "--data", "data", "--runs-dir", "data/runs"]
+    assert "data/runs would be written into the input data" in said(capsys, monkeypatch, *words)
