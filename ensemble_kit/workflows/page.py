@@ -16,6 +16,7 @@ from ensemble_kit.runs.manifest import read_manifest
 from ensemble_kit.runs.paths import REPORT
 from ensemble_kit.workflows.finished import FinishedRun
 from ensemble_kit.workflows.inputs import RUNS_DIR
+from ensemble_kit.workflows.joining import check_once
 
 RunName = FinishedRun | Path | str | None
 
@@ -126,7 +127,6 @@ def _folder(run: RunName, runs_dir: Path) -> Path:
 
 def _check_distinct(folder: Path, others: list[Path], away: Path | None) -> None:
     """Refuse a run set beside itself, or named twice, however its path is spelled."""
-    seen = {folder.resolve()}
     named = [("--compare", path) for path in others] + ([("--external", away)] if away else [])
     for option, path in named:
         if path.resolve() == folder.resolve():
@@ -134,9 +134,7 @@ def _check_distinct(folder: Path, others: list[Path], away: Path | None) -> None
                 f"{option} {path}: that is the run reported itself, and nothing differs from "
                 "itself; name another run"
             )
-        if path.resolve() in seen:
-            raise RunError(f"{option} {path}: that run is named already; name every run once")
-        seen.add(path.resolve())
+    check_once([path for _, path in named], "run")
 
 
 def _stem(path: Path) -> str:

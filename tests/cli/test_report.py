@@ -149,8 +149,8 @@ def test_mistakes_get_a_sentence_and_leave_nothing(
         (["--compare", "runs/../runs/only"], "the run reported itself"),
         (["--compare", "linked"], "the run reported itself"),
         (["--external", "./runs/only"], "the run reported itself"),
-        (["--compare", "other", "--compare", "runs/other"], "named already"),
-        (["--compare", "other", "--external", "other"], "named already"),
+        (["--compare", "other", "--compare", "runs/other"], "given twice; name every run once"),
+        (["--compare", "other", "--external", "other"], "given twice; name every run once"),
     ],
 )
 def test_a_run_is_not_compared_with_itself_nor_named_twice(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from ensemble_kit.core.numbers import MOST_WRITTEN_OUT
+from ensemble_kit.core.numbers import MOST_WRITTEN_OUT, number_text
 from ensemble_kit.reporting.figures.svg import clean, short
 from ensemble_kit.reporting.page.definitions import definition_of
 from ensemble_kit.reporting.view.base import Cell, Number
@@ -27,12 +27,7 @@ def fixed(value: float | None, digits: int = 3, sign: str = "") -> str:
     """``0.912``; a true minus sign; ``–`` for nothing. sign : "+" for differences."""
     if value is None:
         return "–"
-    if abs(value) >= MOST_WRITTEN_OUT:
-        return f"{value:{sign}.2e}".replace("-", "−")
-    text = f"{value:{sign},.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        return text.lstrip("+-")
-    return text.replace("-", "−")
+    return number_text(value, digits, sign, ",").replace("-", "−")
 
 
 def estimate(number: Number | None, digits: int = 3, sign: str = "") -> Markup:
