@@ -4,7 +4,7 @@ TEST_PROCESSES ?= 2
 CHAOS_SECONDS ?= 3600
 CHAOS_SEED ?= 1
 
-.PHONY: chaos chaos-memory demo dist docs install test test-gp test-jax test-torch test-dask test-ray test-backbones test-notebooks test-trackers test-wheel lint clean
+.PHONY: chaos chaos-memory demo dist docs install test test-slow test-gp test-jax test-torch test-dask test-ray test-backbones test-notebooks test-trackers test-wheel lint clean
 
 demo: install
 	$(BIN)/python cli.py cv --study studies/sample.toml --run demo --overwrite
@@ -22,7 +22,11 @@ install: .venv/installed
 	touch $@
 
 test: .venv/tests-installed
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not dask and not ray'
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'not dask and not ray and not slow'
+
+# Whole commands that train, are killed, search or are written in the docs: each takes 15 seconds to minutes.
+test-slow: .venv/tests-installed
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile -m 'slow and not dask and not ray' --ignore tests/notebooks
 
 # The Gaussian-process sampler needs torch, which is too large for the light suite.
 test-gp: .venv/tests-installed

@@ -99,6 +99,7 @@ def test_the_backbone_is_searched_as_a_category(place):
     assert chosen.model.backbone == best["params"]["backbone"]
 
 
+@pytest.mark.slow
 def test_a_search_then_the_study_it_chose(place):
     """The whole way: plan, trials, nested estimate, pictures, cv of the best, its record."""
     done = give(place, "tune", "--study", "squares.toml", "--nested", "--trials", 2, "--plots")
@@ -130,6 +131,7 @@ def test_a_search_then_the_study_it_chose(place):
     assert read_study(best).tuned_by == "squares"
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(place):
     words = ["tune", "--study", "squares.toml", "--name", "stopped", "--trials", "3"]
     process = subprocess.Popen(
