@@ -77,8 +77,9 @@ def data_or_default(given: str | None) -> str:
     if DEFAULT.is_dir():
         return str(DEFAULT)
     raise DataError(
-        f"no data: there is no folder {DEFAULT}/ here; get one with `{program()} fetch ham10000 "
-        f"--to {DEFAULT}/`, name another with --data DIR, or use the built-in set: --data sample"
+        f"no data: neither --data nor a study's data.path names any, and there is no folder "
+        f"{DEFAULT}/ here; get one with `{program()} fetch ham10000 --to {DEFAULT}/`, or use the "
+        "built-in set: --data sample"
     )
 
 

@@ -1,7 +1,10 @@
 """Small, repeatable ways to damage the bytes of a file."""
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -15,7 +18,7 @@ TOKENS = (
 )  # fmt: skip
 VALUES = (b"null", b"[]", b"{}", b'""', b'"x"', b"-1", b"0", b"1e999", b"true", b"[[1]]", b"NaN")
 KINDS = ("flip", "cut", "insert", "replace", "number", "line", "swap", "whole", "repeat", "value",
-         "key")  # fmt: skip
+         "key", "node", "twice")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Mutation:
             return _other_value(content, at, VALUES[len(self.token) % len(VALUES)])
         if self.kind == "key":
             return _other_key(content, at)
+        if self.kind in ("node", "twice"):
+            value = VALUES[len(self.token) % len(VALUES)]
+            return _other_node(content, self.place, value, self.kind == "twice")
         if self.kind == "number":
             return _other_number(content, at, self.token)
         if self.kind == "line":
@@ -70,12 +76,43 @@ def _other_value(content: bytes, at: int, value: bytes) -> bytes:
     return content[: found.start(1)] + value + content[found.end(1) :] if found else content
 
 
+def _other_node(content: bytes, place: float, value: bytes, twice: bool) -> bytes:
+    """A value of a JSON document, objects and lists too, replaced, or its key given a second time;
+    other files as they are."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+    nodes = [node for node in _nodes(document) if not twice or isinstance(node[1], str)]
+    if not nodes:
+        return content
+    holder, key = nodes[min(int(place * len(nodes)), len(nodes) - 1)]
+    if twice:
+        holder[f"{MARK}{key}"] = MARK
+    else:
+        holder[key] = MARK
+    text = json.dumps(document, indent=1).replace(f'"{MARK}"', value.decode())
+    return text.replace(MARK, "").encode()
+
+
+def _nodes(value: Any) -> Iterator[tuple[Any, str | int]]:
+    """Every (container, key) of a document, from the outside in."""
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        yield value, key
+    for key in keys:
+        yield from _nodes(value[key])
+
+
 def _other_key(content: bytes, at: int) -> bytes:
     """The first key from a place on spelled otherwise, so that it is missing."""
     found = KEY.search(content, at) or KEY.search(content)
     return content[: found.start(1)] + b"other" + content[found.end(1) :] if found else content
 
 
+MARK = "~replaced~"
 VALUE = re.compile(rb"[:=] *(\[[^\n\[\]]*\]|\"[^\"\n]*\"|[^\s,{}\[\]]+)")
 KEY = re.compile(rb"([A-Za-z_0-9]+)\"?\s*[:=]")
 
