@@ -216,18 +216,27 @@ class Predictions:
     image_ids : (n,) str, unique.
     probabilities : (n, C) float64, finite, non-negative; each row sums to 1 (within 1e-6).
     class_names : C names of the columns.
+    source : the file they were read from, for errors; "" where they were computed.
     """
 
     image_ids: Strings
     class_names: tuple[str, ...]
     probabilities: Floats
+    source: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_ids", read_only(self.image_ids))
         object.__setattr__(
             self, "probabilities", read_only(np.asarray(self.probabilities, dtype=np.float64))
         )
-        _check_probabilities(self)
+        try:
+            _check_probabilities(self)
+        except PredictionsError as error:
+            raise PredictionsError(f"{self._of_source}{error}") from None
+
+    @property
+    def _of_source(self) -> str:
+        return f"{self.source}: " if self.source else ""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -237,12 +246,12 @@ class Predictions:
 
         def refuse(missing: list[str]) -> PredictionsError:
             return PredictionsError(
-                f"no prediction for {some(missing)}: every image needs exactly one row; "
-                "add the rows or drop the images from the truth"
+                f"{self._of_source}no prediction for {some(missing)}: every image needs exactly "
+                "one row; add the rows or drop the images from the truth"
             )
 
         rows = align_rows(self.image_ids, image_ids, refuse)
-        return Predictions(image_ids, self.class_names, self.probabilities[rows])
+        return Predictions(image_ids, self.class_names, self.probabilities[rows], self.source)
 
 
 @dataclass(frozen=True)

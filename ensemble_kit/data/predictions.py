@@ -29,4 +29,5 @@ def read_predictions(path: Path) -> Predictions:
         values = frame[list(names)].to_numpy(dtype=np.str_).astype(np.float64)
     except ValueError as error:
         raise PredictionsError(f"{path}: {error}; every column after 'image' is numeric") from None
-    return Predictions(np.asarray(frame["image"].to_numpy(), dtype=np.str_), names, values)
+    ids = np.asarray(frame["image"].to_numpy(), dtype=np.str_)
+    return Predictions(ids, names, values, str(path))

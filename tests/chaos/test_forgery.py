@@ -101,3 +101,19 @@ def test_an_ensemble_goes_into_no_run_nor_file(place: Path, to: str) -> None:
                         "--name", name, "--replicates", "20", "-q"])  # fmt: skip
     assert done.code == 2, done
     assert not done.written
+
+
+@pytest.mark.parametrize("what", ["a row less", "a sum beyond 1", "a row twice"])
+def test_trusted_rows_that_cannot_be_are_told_of_with_their_file(what: str, place: Path) -> None:
+    file = place / "runs/a/oof.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    if what == "a row less":
+        del lines[3]
+    elif what == "a row twice":
+        lines.append(lines[-1])
+    else:
+        lines[2] = lines[2].replace("0.", "0.9", 1)
+    file.write_text("".join(lines))
+    done = report(place, "--trust-changed-files")
+    assert done.code == 2
+    assert done.err.startswith("error: runs/a/oof.csv: ")
