@@ -38,5 +38,7 @@ def rate_text(per_second: float) -> str:
 
 
 def size_text(n_bytes: float) -> str:
-    """``0.32 GB`` from 100 MB on, ``12.5 MB`` below."""
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e8 else f"{n_bytes / 1e6:.1f} MB"
+    """``0.32 GB`` from 100 MB on, ``12.5 MB`` below, ``4.2 kB`` below 50 kB."""
+    if n_bytes >= 1e8:
+        return f"{n_bytes / 1e9:.2f} GB"
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 5e4 else f"{n_bytes / 1e3:.1f} kB"

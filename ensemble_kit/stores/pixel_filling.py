@@ -16,6 +16,7 @@ from ensemble_kit.core.atomic import write_text
 from ensemble_kit.core.disk import FULL, free_bytes, make_folder, sentence
 from ensemble_kit.core.errors import DataError, OutputError, StoreError, some
 from ensemble_kit.core.records import Bools, ImageTable, Ints
+from ensemble_kit.core.wording import size_text
 from ensemble_kit.data.decode import MEND_ALL, Aspect, Pixels, decode_bytes
 from ensemble_kit.data.references import read_image
 from ensemble_kit.data.sources import content_digest
@@ -167,11 +168,10 @@ def _space(filling: Filling) -> Iterator[None]:
         if error.errno not in FULL:
             raise OutputError(sentence(error, filling.folder)) from None
         shutil.rmtree(filling.folder, ignore_errors=True)
-        megabytes = len(filling.table) * filling.row_bytes / 1e6
+        needed = size_text(len(filling.table) * filling.row_bytes)
         raise StoreError(
             f"the disk is full: the pixel store of {len(filling.table):,} images at "
-            f"{filling.size} px needs {megabytes:,.1f} MB in "
-            f"{filling.folder.parent}, and "
-            f"{free_bytes(filling.folder.parent) / 1e6:,.1f} MB are free there; free "
-            "some space, choose another store folder or a smaller --image-size"
+            f"{filling.size} px needs {needed} in {filling.folder.parent}, and "
+            f"{size_text(free_bytes(filling.folder.parent))} are free there; free some space, "
+            "choose another store folder or a smaller --image-size"
         ) from None

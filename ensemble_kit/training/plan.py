@@ -8,13 +8,13 @@ from typing import Literal
 
 from ensemble_kit.core.errors import StoreError, some
 from ensemble_kit.core.machine import multiplies_bfloat16
+from ensemble_kit.core.wording import size_text
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.models.device import configured_backend, policy_for
 from ensemble_kit.stores.activations import FOLDER, ActivationKey, ActivationStore
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.speeds import Basis, rate_of
 
-GB = 1e9
 KINDS: tuple[Literal["cpu", "gpu"], ...] = ("cpu", "gpu")
 
 
@@ -113,17 +113,17 @@ def plan_stores(
         if total > limit_bytes:
             raise StoreError(
                 f"pooled features of {pixels.rows:,} images × {views} views take "
-                f"{total / GB:.2f} GB, over the limit of {limit_bytes / GB:.2f} GB; "
+                f"{size_text(total)}, over the limit of {size_text(limit_bytes)}; "
                 "give a larger --store-limit or fewer --views"
             )
         notes.append(
-            f"activations of one view exceed the store limit of {limit_bytes / GB:.1f} GB: "
+            f"activations of one view exceed the store limit of {size_text(limit_bytes)}: "
             "the last blocks train from pixels (slower, same result)"
         )
     if cut_keys and views < wanted_views:
         notes.append(
             f"{views} of {wanted_views} views are stored: more would exceed the limit of "
-            f"{limit_bytes / GB:.1f} GB (--store-limit)"
+            f"{size_text(limit_bytes)} (--store-limit)"
         )
         if spec.training.test_views > views:
             notes.append(
@@ -161,6 +161,6 @@ def _check_disk(store_dir: Path, missing: int) -> None:
     free = shutil.disk_usage(place).free
     if missing > free:
         raise StoreError(
-            f"the stores need {missing / GB:.2f} GB more, but {store_dir} has {free / GB:.2f} GB "
+            f"the stores need {size_text(missing)} more, but {store_dir} has {size_text(free)} "
             "free; free some space, give --store another folder, or a smaller --store-limit"
         )

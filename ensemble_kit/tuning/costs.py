@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from ensemble_kit.core.errors import SearchError
 from ensemble_kit.core.records import ImageTable
+from ensemble_kit.core.wording import size_text
 from ensemble_kit.stores.pixels import plan_pixels
 from ensemble_kit.study import StudySpec
 from ensemble_kit.training.plan import PixelFacts, StorePlan, plan_stores
@@ -68,8 +69,8 @@ def cost_of_space(
     limit = resources.store_limit / len(plans)
     plans = _plans(table, spec, replace(resources, store_limit=limit), depths, dry)
     note = (
-        f"the activations of all sizes would take {total / 1e9:.1f} GB: each of {len(plans)} sizes "
-        f"gets {limit / 1e9:.1f} GB of the limit (--store-limit)"
+        f"the activations of all sizes would take {size_text(total)}: each of {len(plans)} sizes "
+        f"gets {size_text(limit)} of the limit (--store-limit)"
     )
     return SpaceCost(tuple(plans), depths, limit, (note,))
 

@@ -41,7 +41,7 @@ def stored(place: Path) -> Made:
     """The run and every decoded pixel and stored activation."""
     made = run_files("k")(place)
     for path in sorted((place / "store").rglob("*")):
-        if path.is_file() and path.suffix in (".float16", ".float32", ".uint8", ".bin", ".npy"):
+        if path.is_file() and path.suffix in (".float16", ".float32", ".u8", ".b2"):
             made[str(path.relative_to(place))] = hashlib.sha256(path.read_bytes()).hexdigest()
     return made
 
