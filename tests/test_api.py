@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -294,3 +295,18 @@ def test_folds_and_seeds_are_whole_numbers(asked):
     images = ek.load_images("sample")
     with pytest.raises(ek.EnsembleKitError, match="give a whole number"):
         ek.make_folds(images, **asked)
+
+
+def test_an_empty_text_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls = [
+        lambda: ek.cross_validate(images=""), lambda: ek.cross_validate(store_dir=""),
+        lambda: ek.cross_validate(runs_dir=" "), lambda: ek.load_images(""),
+        lambda: ek.open_run(""), lambda: ek.ensemble(["", "b.csv"]), lambda: ek.report(""),
+        lambda: ek.ensemble(["a.csv"], runs_dir=""), lambda: ek.load_images(" "),
+        lambda: ek.ensemble(["a.csv"], truth=""), lambda: ek.export("", "k"),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(ek.EnsembleKitError, match="is empty"):
+            call()
+    assert not list(tmp_path.iterdir())

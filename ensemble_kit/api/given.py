@@ -21,6 +21,8 @@ def whole_number(name: str, value: object, least: int) -> None:
 
 def check_kinds(images: object, study: object, folds: object) -> None:
     """Raise StudyError or SplitError where images, study or folds are of the wrong kind."""
+    if isinstance(images, str):
+        place(images, "images")
     if not (
         images is None or isinstance(images, (ImageTable, str, Path)) or hasattr(images, "table")
     ):
@@ -39,6 +41,13 @@ def check_kinds(images: object, study: object, folds: object) -> None:
             f"the folds are a {type(folds).__name__}: give make_folds(...); their number is "
             'Study(split={"folds": K})'
         )
+
+
+def place(value: "Path | str", name: str) -> Path:
+    """A path; StudyError where it is an empty text, which would mean the working directory."""
+    if not str(value).strip():
+        raise StudyError(f"{name} is empty: give a path, or leave it out")
+    return Path(value)
 
 
 def several(members: "Sequence[Member] | Member") -> Sequence[Member]:

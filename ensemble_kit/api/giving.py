@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ensemble_kit.api.given import Member, folder_of, several
+from ensemble_kit.api.given import Member, folder_of, place, several
 
 
 def explain(
@@ -17,7 +17,7 @@ def explain(
     """Draw Grad-CAM maps by the fold models that never saw the images; the folder they are in."""
     from ensemble_kit.workflows.explanation import explain as draw
 
-    return draw(run, images, of=of, store_dir=Path(store_dir)).folder
+    return draw(run, images, of=of, store_dir=place(store_dir, "store_dir")).folder
 
 
 def report(
@@ -36,8 +36,9 @@ def report(
     from ensemble_kit.workflows.page import report as write
 
     return write(
-        run, compare=several(compare), external=external, to=None if to is None else Path(to),
-        images_dir=None if images_dir is None else Path(images_dir),
+        run, compare=several(compare), external=external,
+        to=None if to is None else place(to, "to"),
+        images_dir=None if images_dir is None else place(images_dir, "images_dir"),
     ).page  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def export(
     from ensemble_kit.workflows.export import export as write
 
     write(
-        folder_of(run, "runs"), Path(to), format, coverage=coverage, quantize=quantize,
+        folder_of(run, "runs"), place(to, "to"), format, coverage=coverage, quantize=quantize,
         encoded=encoded, overwrite=overwrite,
     )  # fmt: skip
-    return Path(to)
+    return place(to, "to")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ensemble_kit.api.given import Member, folder_of, several
+from ensemble_kit.api.given import Member, folder_of, place, several
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.workflows.evaluation import evaluate as _evaluate
 from ensemble_kit.workflows.finished import FinishedRun, open_run
@@ -80,10 +80,11 @@ def ensemble(
 
     tracked = open_tracking(track, note)
     made = run(
-        several(members), truth=None if truth is None else Path(truth), align=align,
-        settings=settings_from(settings), name=name, runs_dir=Path(runs_dir), seed=seed,
-        overwrite=overwrite, costs=None if costs is None else Path(costs),
-        nested_members=nested_members, store_dir=Path(store_dir),
+        several(members), truth=None if truth is None else place(truth, "truth"), align=align,
+        settings=settings_from(settings), name=name,
+        runs_dir=place(runs_dir, "runs_dir"), seed=seed,
+        overwrite=overwrite, costs=None if costs is None else place(costs, "costs"),
+        nested_members=nested_members, store_dir=place(store_dir, "store_dir"),
     ).run  # fmt: skip
     with tracked:
         tracked.finish(made)
@@ -111,8 +112,8 @@ def validate(
     from ensemble_kit.workflows.validate import validate as judge
 
     judge(
-        folder_of(run, runs_dir), Path(data), Path(runs_dir), name=name,
-        labels_map=None if labels_map is None else Path(labels_map),
+        folder_of(run, runs_dir), place(data, "data"), place(runs_dir, "runs_dir"), name=name,
+        labels_map=None if labels_map is None else place(labels_map, "labels_map"),
         allow_overlap=allow_overlap, overwrite=overwrite, features=features,
     )  # fmt: skip
     return open_run(name, runs_dir=runs_dir)

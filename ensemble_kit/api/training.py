@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ensemble_kit.api.given import check_kinds, whole_number
+from ensemble_kit.api.given import check_kinds, place, whole_number
 from ensemble_kit.core.errors import SplitError, StudyError
 from ensemble_kit.core.listening import tell_all
 from ensemble_kit.core.records import Folds, ImageTable
@@ -78,7 +78,7 @@ def cross_validate(
     if metadata:
         names = (metadata,) if isinstance(metadata, str) else tuple(metadata)
         study = (study or StudySpec()).override({"model": {"metadata": names}})
-    resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
+    resources = Resources(place(store_dir, "store_dir"), store_limit * 1e9, jobs)
     with (
         open_tracking(track, note) as tracked,
         TrainingProgress(bars=progress, quiet=not progress) as shown,
@@ -91,14 +91,15 @@ def cross_validate(
                     "members has them in its file (split.folds_file, data.features)"
                 )
             done = cross_validate_members(
-                study, name=name or study.name, images=images, runs_dir=Path(runs_dir),
+                study, name=name or study.name, images=images, runs_dir=place(runs_dir, "runs_dir"),
                 resources=resources, overwrite=overwrite, tell=tell,
             )  # fmt: skip
             for made in (*done.members, done.ensembled.run):
                 tracked.finish(made)
             return done.ensembled.run
         trained = run(
-            images, study, folds=folds, name=name, runs_dir=Path(runs_dir), resources=resources,
+            images, study, folds=folds, name=name,
+            runs_dir=place(runs_dir, "runs_dir"), resources=resources,
             overwrite=overwrite, fractions=tuple(fractions), leak_audit=leak_audit,
             studies_dir=Path("studies"), features=features, tell=tell,
         )  # fmt: skip
@@ -145,13 +146,14 @@ def tune(
     from ensemble_kit.workflows.search import tune as run
 
     study = study or default_search_study(of_features=features is not None)
-    resources = Resources(Path(store_dir), store_limit * 1e9, jobs)
+    resources = Resources(place(store_dir, "store_dir"), store_limit * 1e9, jobs)
     with (
         open_tracking(track, note) as tracked,
         SearchProgress(study, bars=progress, quiet=not progress) as shown,
     ):
         found = run(
-            images, study, folds=folds, trials=trials, name=name, studies_dir=Path(studies_dir),
+            images, study, folds=folds, trials=trials, name=name,
+            studies_dir=place(studies_dir, "studies_dir"),
             storage=storage, minutes=minutes, resume=resume, nested=nested, resources=resources,
             features=features, command="ek.tune(…)", tell=tell_all(shown.tell, tracked.tell),
         )  # fmt: skip

@@ -72,6 +72,8 @@ class DataSet:
 
 def data_or_default(given: str | None) -> str:
     """The data set asked for, else ``dataset/``; without that, DataError says how to get one."""
+    if given is not None and not given.strip():
+        raise DataError("the images' place is empty: give a folder, a table or 'sample'")
     if given:
         return given
     if DEFAULT.is_dir():

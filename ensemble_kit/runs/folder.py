@@ -38,6 +38,8 @@ class Run:
 
 def find_run(name: str | None, runs_dir: Path) -> Path:
     """The folder of a named run (a name under ``runs_dir`` or a path), or of the latest one."""
+    if name is not None and not name.strip():
+        raise RunError("the name of the run is empty: give one, or leave it out for the latest")
     make = f"make one with `{program()} cv` or `evaluate`"
     if name:
         for folder in (runs_dir / name, Path(name)):

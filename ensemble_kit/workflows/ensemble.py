@@ -225,7 +225,7 @@ def _apart(members: Sequence[Member], runs_dir: Path) -> tuple[list[Path], list[
     for member in members:
         if isinstance(member, FinishedRun):
             folders.append(member.folder)
-        elif Path(member).is_file():
+        elif str(member).strip() and Path(member).is_file():
             run = runs_dir / member
             if len(Path(member).parts) == 1 and run != Path(member) and is_run(run):
                 raise StudyError(
