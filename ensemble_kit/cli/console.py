@@ -1,6 +1,7 @@
 """What the commands print with: results on stdout, everything else on stderr."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -17,7 +18,11 @@ def complain(message: str) -> None:
     text = f"error: {_one_line(message)}"
     if progress.is_terminal:
         text = wrapped(text, columns_of(progress))
-    sys.stderr.write(f"{text}\n")
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody can be told: the exit code still says it
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
 def print_json(document: Any) -> None:

@@ -61,6 +61,7 @@ GIVEN = re.compile("^the (?:options given|study): ")
 """How a sentence on settings that no file gave begins."""
 MAY_BE_EMPTY = ("--malignant",)
 """Options of which an empty value says something."""
+LINE_ENDS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 WRITTEN = ("--out", "--numbers")
 """Options that name a file to write."""
 DATA = ("data", "truth")
@@ -131,7 +132,7 @@ def _mistakes_in_one_sentence() -> Iterator[None]:
     try:
         yield
     except TyperException as mistake:
-        message = mistake.format_message().strip().rstrip(".")
+        message = mistake.format_message().strip().rstrip(".").replace("Value error, ", "")
         if not message:
             sys.exit(mistake.exit_code)  # no command was named: its help is printed
         ctx = getattr(mistake, "ctx", None)
@@ -147,6 +148,8 @@ def _refuse_empty(words: Sequence[str]) -> None:
     """A word without letters, such as an unset variable leaves, would mean the working directory
     as a path."""
     for place, word in enumerate(words):
+        if LINE_ENDS.search(word):
+            raise UsageError(f"{word[:40]!r} holds control characters: give it without them")
         option, _, value = word.partition("=") if word.startswith("--") else ("", "", word)
         before = words[place - 1] if place and words[place - 1].startswith("-") else ""
         if (option or before) in WRITTEN and value.endswith("/"):

@@ -1,13 +1,14 @@
 """Names that people see: of classes and images. What a terminal would act on is no name."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ensemble_kit.core.errors import EnsembleKitError, some
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, line ends, and marks that reverse the direction of writing."""
-LONGEST = 200
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line ends, marks that reverse the direction of writing, and what is not
+UTF-8 in names of files."""
+LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
 
 
 def escaped(text: str) -> str:
@@ -15,8 +16,10 @@ def escaped(text: str) -> str:
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], text) if CONTROL.search(text) else text
 
 
-def check_shown(names: Iterable[str], what: str, error: type[EnsembleKitError]) -> None:
-    """Raise ``error`` where a name holds control characters or is longer than LONGEST letters.
+def check_shown(
+    names: Iterable[str], what: str, error: type[EnsembleKitError], longest: int = LONGEST
+) -> None:
+    """Raise ``error`` where a name holds control characters or is longer than so many letters.
 
     what : of the names, in the singular ("class", "image id").
     """
@@ -24,8 +27,15 @@ def check_shown(names: Iterable[str], what: str, error: type[EnsembleKitError]) 
     if CONTROL.search("".join(names)):
         odd = [repr(name) for name in names if CONTROL.search(name)]
         raise error(
-            f"{what} {some(odd, 3)} holds control characters or a line end: rename it in the file"
+            f"{what} {some(odd, 3)} holds control characters, a line end or bytes that are not "
+            "UTF-8: rename it"
         )
-    if names and max(map(len, names)) > LONGEST:
-        odd = [f"{name[:20]}… of {len(name):,} letters" for name in names if len(name) > LONGEST]
-        raise error(f"{what} {some(odd, 3)}: at most {LONGEST} are allowed; give it a short name")
+    if names and max(map(len, names)) > longest:
+        odd = [f"{name[:20]}… of {len(name):,} letters" for name in names if len(name) > longest]
+        raise error(f"{what} {some(odd, 3)}: at most {longest} are allowed; give it a short name")
+
+
+def check_named(ids: Sequence[str], error: type[EnsembleKitError]) -> None:
+    """Raise ``error`` where an image has no id."""
+    if blank := [place + 1 for place, name in enumerate(ids) if not name.strip()]:
+        raise error(f"no image id in row {some(blank)}: give every image its id, or drop the rows")

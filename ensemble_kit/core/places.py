@@ -79,6 +79,17 @@ def check_apart(path: Path, option: str, given: Path) -> None:
         )
 
 
+def check_inputs_outside(folder: Path, option: str, inputs: Iterable[Path]) -> None:
+    """Raise OutputError where a folder that is to be replaced is an input or holds one."""
+    place = _resolved(folder)
+    for given in inputs:
+        if place in (source := _resolved(given), *source.parents):
+            raise OutputError(
+                f"{given} is an input of what would be written to {folder}, which would "
+                f"replace it: give another {option}"
+            )
+
+
 def kind_of(mode: int) -> str:
     """``a pipe``, ``a device`` … of a ``st_mode``."""
     kinds = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, PredictionsError, SplitError, some
-from ensemble_kit.core.names import check_shown
+from ensemble_kit.core.names import LONGEST_ID, LONGEST_PATH, check_named, check_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,13 @@ class ImageTable:
         for name in ("image_ids", "groups", "labels", "lesions", "patients", "paths"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
         check_shown(self.class_names, "class", DataError)
-        check_shown(self.image_ids.tolist(), "image id", DataError)
+        check_named(self.image_ids.tolist(), DataError)
+        for names, what in (
+            (self.image_ids, "image id"), (self.groups, "group"), (self.lesions, "lesion"),
+            (self.patients, "patient"),
+        ):  # fmt: skip
+            check_shown(names.tolist(), what, DataError, LONGEST_ID)
+        check_shown(self.paths.tolist(), "file", DataError, LONGEST_PATH)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -287,7 +293,8 @@ def _check_probabilities(predictions: Predictions) -> None:
             f"and {len(predictions.class_names)} classes: one row an image, one column a class"
         )
     check_shown(predictions.class_names, "class", PredictionsError)
-    check_shown(ids.tolist(), "image id", PredictionsError)
+    check_named(ids.tolist(), PredictionsError)
+    check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
     spelled = Counter(name.casefold() for name in predictions.class_names)
     alike = [name for name in predictions.class_names if spelled[name.casefold()] > 1]
     if alike:

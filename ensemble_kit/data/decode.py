@@ -53,6 +53,9 @@ def read_header(data: bytes, name: str) -> Header:
     """
     if data.startswith(_PNG) and len(data) >= 24:
         header = Header("PNG", *struct.unpack(">II", data[16:24]))
+        before = data[: max(data.find(b"IDAT"), 0)]
+        at = before.find(b"acTL")  # of an animation: the number of its frames
+        _check_single("PNG", int.from_bytes(before[at + 4 : at + 8]) if at > 0 else 1, name)
     elif data.startswith(b"\xff\xd8"):
         try:
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
@@ -66,12 +69,20 @@ def read_header(data: bytes, name: str) -> Header:
     else:
         said = "empty" if not data else "not a JPEG or PNG image, nor BMP, TIFF, WebP or DICOM"
         raise DataError(f"{name}: {said}")
-    if not 0 < header.width * header.height <= MAX_PIXELS:
+    if not header.width * header.height:
+        raise DataError(f"{name}: {header.width}×{header.height} pixels: there is nothing to see")
+    if header.width * header.height > MAX_PIXELS:
         raise DataError(
             f"{name}: {header.width:,}×{header.height:,} pixels, but at most {MAX_PIXELS:,} are "
             "read"
         )
     return header
+
+
+def _check_single(kind: str, pages: int, name: str) -> None:
+    if pages > 1:
+        what = "pages" if kind == "TIFF" else "frames"
+        raise DataError(f"{name}: a {kind} of {pages} {what}; give a single picture")
 
 
 def _other_kind(data: bytes) -> str:
@@ -89,8 +100,7 @@ def _opened_header(data: bytes, kind: str, name: str) -> Header:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=(kind,)) as opened:
                 pages = int(getattr(opened, "n_frames", 1))
-                if pages > 1 and kind == "TIFF":
-                    raise DataError(f"{name}: a TIFF of {pages} pages; give one page")
+                _check_single(kind, pages, name)
                 return Header(kind, opened.width, opened.height)
     except Image.DecompressionBombError:
         raise DataError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from None

@@ -55,7 +55,8 @@ def read_features(given: "Path | str | pd.DataFrame") -> FeatureTable:
     bad = ~np.isfinite(x).all(axis=1)
     if bad.any():
         raise DataError(
-            f"{source}: NaN or infinite values in the rows of {some(ids[bad])}: features are "
+            f"{source}: NaN or infinite values in the rows of {some(ids[bad])} (or beyond 3e38): "
+            "features are "
             "finite numbers; fill or drop them"
         )
     return FeatureTable(ids, x, names)

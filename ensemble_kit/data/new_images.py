@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.names import LONGEST_PATH, check_shown
 from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
 from ensemble_kit.data.images import EXTENSIONS, strip_extension
 from ensemble_kit.data.layouts.base import TABLES
 from ensemble_kit.data.tables import read_rows
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_id", "isic_id", "img_id")
+LIKE_IMAGES = (".gif", ".jpe", ".jfif", ".heic", ".heif", ".avif", ".jp2")
+"""Further endings that pictures have: such files of a folder are read, or told of, by what is in
+them."""
 LARGEST_SCALE = 8
 """An image whose shorter side would have to grow more than this to fill the input is of no use."""
 
@@ -56,9 +60,10 @@ def find_new_images(given: Given) -> list[NewImage]:
         found += _found(Path(item))
     if not found:
         raise DataError(f"no JPEG or PNG in {some(items) or 'what was given'}: name images")
-    once: dict[Path, tuple[str, Path]] = {}
+    check_shown([str(path) for _, path in found], "file", DataError, LONGEST_PATH)
+    once: dict[str, tuple[str, Path]] = {}
     for name, path in found:
-        once.setdefault(path.resolve(), (name, path))
+        once.setdefault(os.path.realpath(path), (name, path))  # links in circles do not end it
     return [NewImage(name, path) for name, path in _named(list(once.values()))]
 
 
@@ -123,9 +128,9 @@ def _found(path: Path) -> list[tuple[str, Path]]:
         files = sorted(
             file
             for file in path.rglob("*")
-            if file.suffix.lower() in EXTENSIONS
+            if file.suffix.lower() in (*EXTENSIONS, *LIKE_IMAGES)
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            and file.is_file()
+            and not file.is_dir()
         )
         return [(file.relative_to(path).as_posix(), file) for file in files]
     if not path.exists():

@@ -316,7 +316,10 @@ def _folds(text: Strings, ids: Strings, path: Path) -> Ints:
     wrong = np.array([not is_fold(value, most) for value in text])
     if wrong.any():
         rows = [f"'{v}' ({name})" for v, name in zip(text[wrong], ids[wrong], strict=True)]
-        raise PredictionsError(f"{path}: fold {some(rows)} is not a whole number from 0 to {most}")
+        raise PredictionsError(
+            f"{path}: fold {some(rows, 3)} is not a whole number from 0 to {most}: number the "
+            "folds, or rename the column"
+        )
     return np.array([int(float(value)) for value in text], dtype=np.int64)
 
 

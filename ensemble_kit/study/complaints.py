@@ -31,6 +31,7 @@ def _rule(kind: str, facts: Mapping[str, Any], message: str) -> str:
         "literal_error": "must be {expected}",
         "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
         "missing": "is missing",
+        "string_unicode": "must be text in UTF-8",
     }
     if kind in rules:
         return rules[kind].format(**facts)

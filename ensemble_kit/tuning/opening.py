@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import optuna
@@ -11,7 +11,7 @@ from filelock import FileLock
 from optuna.trial import TrialState
 
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.errors import SearchError, count, some
+from ensemble_kit.core.errors import SearchError, count
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.study import StudySpec
 from ensemble_kit.tuning.epochs import prunes_epochs
@@ -49,20 +49,29 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
     directions = [direction(search.metric), *(["minimize"] if search.cost else [])]
     identity = _identity(request, table, folds)
     with _alone(request.place):
-        try:
-            study = optuna.create_study(
-                study_name=request.name, storage=storage, directions=directions
-            )
-            known = None
-        except optuna.exceptions.DuplicatedStudyError:
-            study = optuna.load_study(study_name=request.name, storage=storage)
-            known = _recorded_identity(study, request.place)
+        study, known = _created_or_there(request, storage, directions)
         if known is None:
             study.set_user_attr(IDENTITY, identity)
         else:
             _check_same(known, study, request, identity)
         _top_up(study, request.spec)
     return study
+
+
+def _created_or_there(
+    request: SearchRequest, storage: optuna.storages.BaseStorage, directions: list[str]
+) -> tuple[optuna.Study, Mapping[str, str] | None]:
+    """The study and what it was made from; None where it is new. One that is there is looked for
+    first: an attempt to create it would be written into its journal."""
+    with suppress(KeyError):
+        study = optuna.load_study(study_name=request.name, storage=storage)
+        return study, _recorded_identity(study, request.place)
+    try:
+        study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
+    except optuna.exceptions.DuplicatedStudyError:  # by a worker elsewhere, just now
+        study = optuna.load_study(study_name=request.name, storage=storage)
+        return study, _recorded_identity(study, request.place)
+    return study, None
 
 
 @contextmanager
@@ -102,9 +111,9 @@ def _check_same(
     differing = [name for name, value in identity.items() if known.get(name) != value]
     if differing:
         raise SearchError(
-            f"search {request.name!r} in {request.place.shown} was made with another "
-            f"{some(differing)}: its trials cannot be compared with new ones; give another --name, "
-            "or the study and data it was made with"
+            f"search {request.name!r} in {request.place.shown} was made with other "
+            f"{_joined(differing)}: its trials cannot be compared with new ones; give another "
+            "--name, or the study and data it was made with"
         )
     if not request.resume:
         done = len(complete_trials(study))
@@ -113,6 +122,10 @@ def _check_same(
             f"{count(done, 'complete trial')}; give --resume to continue or join it, or another "
             "--name"
         )
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _recorded_identity(study: optuna.Study, place: StoragePlace) -> Mapping[str, str] | None:

@@ -52,7 +52,11 @@ def pixels(path):
     return np.asarray(square, np.float32)[None]
 
 for path in sys.argv[1:]:
-    p = np.asarray({answer}, np.float64)[0]
+    try:
+        p = np.asarray({answer}, np.float64)[0]
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        print(f"error: {{path}}: {{getattr(error, 'strerror', None) or error}}", file=sys.stderr)
+        sys.exit(2)
     decision = NAMES[int((p * bundle["decision"]["weights"]).argmax())]
     limits = [np.inf if t is None else t for t in bundle["sets"]["thresholds"]]
     inside = [n for n, q, t in zip(NAMES, p, limits) if 1 - q <= t or q == p.max()]

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_inputs_outside
 from ensemble_kit.core.records import Ints
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.view import check_names_of_view
@@ -108,6 +109,7 @@ def ensemble(
     probes = [m for m in members if isinstance(m, str) and m.endswith(PROBE_OF)]
     folders, files = _apart([m for m in members if m not in probes], runs_dir)
     of_probes = [find_run(name.removesuffix(PROBE_OF), runs_dir) for name in probes]
+    check_inputs_outside(runs_dir / name, "--name", [*folders, *of_probes, *files, *predictions])
     study = Study(
         name=name,
         split={"seed": seed},

@@ -10,6 +10,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
+from ensemble_kit.core.places import check_inputs_outside
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.bootstrap import Method
 from ensemble_kit.metrics.comparison import Comparison, compare
@@ -126,7 +127,9 @@ def evaluate_files(
         )
         for member, _ in matched.members
     ]
+    read = [*predictions, *filter(None, (truth, folds_file, costs))]
     for study, (_, member) in zip(studies, matched.members, strict=True):
+        check_inputs_outside(runs_dir / study.name, "--name", read)
         check_name(runs_dir, study, table, folds, member, overwrite)
     comparison = None
     if len(matched.members) > 1:

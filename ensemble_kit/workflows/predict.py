@@ -29,6 +29,8 @@ from ensemble_kit.workflows.predicted import Predicted, joined
 from ensemble_kit.workflows.shipped import open_shipped
 
 PARTIAL = ".{name}.partial"
+LONGEST_NAME = 200
+"""Bytes of a file's name from which the file that keeps rows is named otherwise."""
 MARK = "\x1e"
 """Begins the lines of that file that are no rows."""
 HERE = ClusterSpec()
@@ -94,7 +96,8 @@ def predict_to_file(
         shipped.run.manifest.files, coverage, fold, options.bounds.limits, options.drop,
         options.skip_damaged, [(image.image_id, _stamp(image)) for image in found], given.digest,
     )  # fmt: skip
-    partial = out.parent / PARTIAL.format(name=out.name)
+    short = out.name if len(os.fsencode(out.name)) <= LONGEST_NAME else digest_of(out.name)[:32]
+    partial = out.parent / PARTIAL.format(name=short)
     make_folder(out.parent)
     asked = Asked(run_folder, coverage, fold)
     with _kept_rows(partial, out) as file:
@@ -189,7 +192,13 @@ def _kept_rows(partial: Path, out: Path) -> Iterator[BinaryIO]:
                 f"another process is predicting into {out}: wait for it, or name another file with "
                 "--out"
             )
-        yield file
+        try:
+            yield file
+        except BaseException:
+            file.seek(0)
+            if file.read(1 << 16).count(b"\n") < 2:  # no row yet: nothing to go on with
+                partial.unlink(missing_ok=True)
+            raise
         with suppress(PermissionError):  # Windows keeps what is open
             partial.unlink()
             return

@@ -108,7 +108,7 @@ def names(sentence: str, file: str) -> bool:
     if len(path.parts) > 2 and path.parts[0] == "runs":
         words += [f"runs/{path.parts[1]}", f"'{path.parts[1]}'"]
     if path.suffix == ".toml":
-        words.append("a study's data.path")
+        words += ["a study's data.path", "folds"]
     if len(path.parts) == 1 or path.parts[0] == "data":
         words += [path.stem] if len(path.stem) > 1 else []
         words += WHAT_IT_HOLDS

@@ -228,7 +228,7 @@ def test_an_unknown_dx_is_named_once_with_its_images_counted(tmp_path: Path) -> 
 
 def test_no_data_says_how_to_get_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"fetch ham10000.*--data DIR.*--data sample"):
+    with pytest.raises(DataError, match=r"fetch ham10000.*--data sample"):
         data_or_default(None)
     (tmp_path / "dataset").mkdir()
     assert data_or_default(None) == "dataset"
