@@ -111,8 +111,8 @@ def _check_same(
     differing = [name for name, value in identity.items() if known.get(name) != value]
     if differing:
         raise SearchError(
-            f"search {request.name!r} in {request.place.shown} was made with other "
-            f"{_joined(differing)}: its trials cannot be compared with new ones; give another "
+            f"search {request.name!r} in {request.place.shown} differs from what is asked "
+            f"in {_joined(differing)}: its trials cannot be compared with new ones; give another "
             "--name, or the study and data it was made with"
         )
     if not request.resume:

@@ -117,3 +117,24 @@ def test_trusted_rows_that_cannot_be_are_told_of_with_their_file(what: str, plac
     done = report(place, "--trust-changed-files")
     assert done.code == 2
     assert done.err.startswith("error: runs/a/oof.csv: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ensemble", "a", "b", "--name", "a", "--overwrite"],
+        ["ensemble", "e", "a", "--name", "e", "--overwrite"],
+        ["evaluate", "--predictions", "runs/a/oof.csv", "--truth", "truth.csv", "--name", "a",
+         "--overwrite"],
+        ["evaluate", "--predictions", "a.csv", "--folds-file", "runs/a/folds.csv", "--name", "a",
+         "--overwrite"],
+    ],
+)  # fmt: skip
+def test_no_run_replaces_what_it_is_made_of(words: list[str], place: Path) -> None:
+    before = {path: path.read_bytes() for path in (place / "runs").rglob("*") if path.is_file()}
+    done = give(place, [*words, "--replicates", "20", "-q"])
+    assert done.code == 2
+    assert "is an input of what would be written to runs/" in done.err
+    assert before == {
+        path: path.read_bytes() for path in (place / "runs").rglob("*") if path.is_file()
+    }

@@ -1,5 +1,6 @@
 """Words that the command line does not know: one sentence with the next step, exit code 2."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -141,3 +142,19 @@ def test_images_of_a_prediction_are_no_place_for_runs(
     monkeypatch.chdir(tmp_path)
     words = ["predict", "r", "--data", "a.jpg", "--data", "data", "--runs-dir", "data/runs"]
     assert "data/runs would be written into the input data" in said(capsys, monkeypatch, *words)
+
+
+def test_a_full_device_for_errors_keeps_the_exit_code(project: Path, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, project / "cli.py", "evaluate", "--predictions", "none.csv"],
+            cwd=tmp_path, stderr=full, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("word", ["a\nb", "\x1b[31m", "x\r"])
+def test_control_characters_on_the_command_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    assert "holds control characters" in said(capsys, monkeypatch, "report", "a", "--out", word)

@@ -122,4 +122,4 @@ def test_a_hopeless_rate_is_stopped_in_its_first_fold(tmp_path):
     again = subprocess.run([*tune, "--resume", "--pruner", "paired"], cwd=tmp_path,
                            capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
     assert again.returncode == 2
-    assert "was made with other kind of pruner" in again.stderr
+    assert "differs from what is asked in kind of pruner" in again.stderr

@@ -133,16 +133,21 @@ def test_more_trials_may_be_asked_for_later(tmp_path):
 
 def test_a_name_in_use_is_refused_without_resume(tmp_path):
     search(tmp_path, small_study())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(SearchError, match=r"'bench' exists in .*give --resume"):
         search(tmp_path, small_study())
+    with pytest.raises(SearchError, match="differs from what is asked"):
+        search(tmp_path, small_study("batch_size = [8, 32]\n"))
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before, "a refusal writes nothing"
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"search": {"metric": "roc_auc_ovr"}}, "another metric"),
-        ({"training": {"batch_size": 8}}, "another settings"),
-        ({"split": {"seed": 1}}, "another folds, settings"),
+        ({"search": {"metric": "roc_auc_ovr"}}, "asked in metric:"),
+        ({"training": {"batch_size": 8}}, "asked in settings:"),
+        ({"split": {"seed": 1}}, "asked in folds and settings:"),
     ],
 )
 def test_a_name_with_another_question_is_refused_by_name(tmp_path, changed, said):
@@ -153,9 +158,9 @@ def test_a_name_with_another_question_is_refused_by_name(tmp_path, changed, said
 
 def test_other_data_and_another_space_are_named(tmp_path):
     search(tmp_path, small_study())
-    with pytest.raises(SearchError, match="another data, folds"):
+    with pytest.raises(SearchError, match=r"asked in data(,| and) folds"):
         search(tmp_path, small_study(), table=small_table(90), resume=True)
-    with pytest.raises(SearchError, match="another search space"):
+    with pytest.raises(SearchError, match="asked in search space"):
         search(tmp_path, small_study("batch_size = [8, 32]\n"), resume=True)
 
 

@@ -65,7 +65,7 @@ def test_it_is_gone_on_with_the_same_features_alone(found):
     assert len(more.trials) == 6
     assert more.trials["value"].iloc[:5].equals(best.trials["value"])
     frame = pd.read_csv(place / "x.csv", index_col=0)
-    with pytest.raises(SearchError, match="made with other features"):
+    with pytest.raises(SearchError, match="differs from what is asked in features"):
         find(place, table, frame * 2, searched(), resume=True)
 
 
