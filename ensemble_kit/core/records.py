@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,15 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def _plainly_shown(names: Strings, longest: int) -> bool:
+    """Whether all letters are printable ASCII and no name is too long: told from all codes at
+    once, as most tables are so."""
+    if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
+        return not names.size
+    codes = np.ascontiguousarray(names).view(np.uint32)
+    return bool(codes.max(initial=0) < 0x7F and not ((codes < 0x20) & (codes > 0)).any())
+
+
 @dataclass(frozen=True, eq=False)
 class ImageTable:
     """The images of a data set, one row an image.
@@ -45,6 +54,7 @@ class ImageTable:
     paths : (n,) str, file of each image relative to ``root``; ``""`` where there is none.
     slices : metadata column -> (n,) str, ``""`` where unknown (age, sex, site, dx_type, source …).
     root : folder the paths are relative to.
+    known : whether the names come from a table that was checked.
     """
 
     image_ids: Strings
@@ -56,18 +66,25 @@ class ImageTable:
     paths: Strings
     slices: Mapping[str, Strings] = field(default_factory=dict)
     root: str = ""
+    known: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, known: bool) -> None:
         for name in ("image_ids", "groups", "labels", "lesions", "patients", "paths"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
+        if not known:
+            self._check_names()
+
+    def _check_names(self) -> None:
         check_shown(self.class_names, "class", DataError)
-        check_named(self.image_ids.tolist(), DataError)
-        for names, what in (
-            (self.image_ids, "image id"), (self.groups, "group"), (self.lesions, "lesion"),
-            (self.patients, "patient"),
+        if (self.image_ids == "").any():
+            check_named(self.image_ids.tolist(), DataError)
+        for names, what, longest in (
+            (self.image_ids, "image id", LONGEST_ID), (self.groups, "group", LONGEST_ID),
+            (self.lesions, "lesion", LONGEST_ID), (self.patients, "patient", LONGEST_ID),
+            (self.paths, "file", LONGEST_PATH),
         ):  # fmt: skip
-            check_shown(names.tolist(), what, DataError, LONGEST_ID)
-        check_shown(self.paths.tolist(), "file", DataError, LONGEST_PATH)
+            if not _plainly_shown(names, longest):
+                check_shown(names.tolist(), what, DataError, longest)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -103,6 +120,7 @@ class ImageTable:
             paths=self.paths[rows],
             slices={name: column[rows] for name, column in self.slices.items()},
             root=self.root,
+            known=True,
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -293,8 +311,10 @@ def _check_probabilities(predictions: Predictions) -> None:
             f"and {len(predictions.class_names)} classes: one row an image, one column a class"
         )
     check_shown(predictions.class_names, "class", PredictionsError)
-    check_named(ids.tolist(), PredictionsError)
-    check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
+    if (ids == "").any():
+        check_named(ids.tolist(), PredictionsError)
+    if not _plainly_shown(ids, LONGEST_ID):
+        check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
     spelled = Counter(name.casefold() for name in predictions.class_names)
     alike = [name for name in predictions.class_names if spelled[name.casefold()] > 1]
     if alike:
