@@ -16,7 +16,7 @@ NAMES = ("akiec", "mel", "nv", "vasc")
 HOSTILE = (
     "<script>window.pwned=1</script>",
     "\"'><img src=x onerror=window.pwned=1>",
-    "../../etc/passwd\u202e مرحبا",
+    "../../etc/passwd\u200f مرحبا",
     "x" * 200,
 )
 LONG = (
