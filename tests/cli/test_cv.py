@@ -250,7 +250,7 @@ def test_a_dry_run_writes_nothing_at_all(place, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--folds", "1"], "split.folds"),
+        (["--folds", "1"], "--folds must be at least 2"),
         (["--image-size", "40", "--backbone", "xception"], "71 px"),
         (["--unfreeze-depth", "9"], "5 blocks"),
         (["--weights", "nowhere.h5"], "not a file"),
@@ -259,7 +259,7 @@ def test_a_dry_run_writes_nothing_at_all(place, tmp_path, capsys, monkeypatch):
         (["--folds", "40"], "akiec"),
         (["--study", "missing.toml"], "missing.toml"),
         (["--folds-file", "missing.csv"], "missing.csv"),
-        (["--dropout", "1"], "model.dropout"),
+        (["--dropout", "1"], "--dropout must be less than 1"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_writes_nothing(

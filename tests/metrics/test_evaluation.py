@@ -282,7 +282,7 @@ def test_the_malignant_view_follows_the_study(evaluation: Evaluation) -> None:
 
 
 def test_a_table_of_hostile_names_survives(tmp_path: Path) -> None:
-    cases = replace(drawn_cases(0, 60, 3), class_names=('<a "b">', "c,d", "e\nf"))
+    cases = replace(drawn_cases(0, 60, 3), class_names=('<a "b">', "c,d", "e;f"))
     table, folds, predictions = as_records(cases)
     found = evaluate(table, folds, predictions, EvaluationSpec(replicates=20))
     path = tmp_path / "metrics.csv"

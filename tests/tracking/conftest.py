@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     place = tmp_path_factory.mktemp("tracked")
     heard: list[tuple[str, dict[str, Any]]] = []
     run = cross_validate(
-        write_squares(place), StudySpec(**SMALL), name="tiny", runs_dir=place / "runs",
+        write_squares(place / "data"), StudySpec(**SMALL), name="tiny", runs_dir=place / "runs",
         resources=Resources(place / "store"),
         tell=lambda kind, **facts: heard.append((kind, facts)),
     )  # fmt: skip

@@ -131,7 +131,7 @@ def test_several_commands_create_one_search_together(tmp_path: Path) -> None:
     with context.Pool(3) as pool:
         asked = [(one, table, folds) for one in (request, other, request)]
         said = pool.starmap(_opened, asked)
-    assert sorted(said) == ["", "", "another settings"]
+    assert sorted(said) == ["", "", "other settings"]
     study = optuna.load_study(study_name="s", storage=open_storage(StoragePlace(tmp_path)))
     slots = [trial.user_attrs["slot"] for trial in study.get_trials(deepcopy=False)]
     assert sorted(slots) == list(range(12))
@@ -141,5 +141,5 @@ def _opened(request: SearchRequest, table: ImageTable, folds: Folds) -> str:
     try:
         open_study(request, table, folds)
     except SearchError as error:
-        return "another settings" if "another settings" in str(error) else str(error)
+        return "other settings" if "asked in settings:" in str(error) else str(error)
     return ""
