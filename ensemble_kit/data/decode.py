@@ -1,8 +1,6 @@
 """One image file to one square of pixels: the only way the program reads an image."""
 
-import io
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from PIL import Image
 
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.depth import PNG as _PNG
-from ensemble_kit.data.depth import TIFF
+from ensemble_kit.data.depth import TIFF, opened_quietly
 from ensemble_kit.data.dicom import dicom_size, is_dicom, read_dicom
 from ensemble_kit.data.references import read_file
 
@@ -96,12 +94,9 @@ def _other_kind(data: bytes) -> str:
 def _opened_header(data: bytes, kind: str, name: str) -> Header:
     """A TIFF's header may lie at the end of the file: ``data`` has to be whole."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=(kind,)) as opened:
-                pages = int(getattr(opened, "n_frames", 1))
-                _check_single(kind, pages, name)
-                return Header(kind, opened.width, opened.height)
+        with opened_quietly(data, (kind,)) as opened:
+            _check_single(kind, int(getattr(opened, "n_frames", 1)), name)
+            return Header(kind, opened.width, opened.height)
     except Image.DecompressionBombError:
         raise DataError(f"{name}: more pixels than the {MAX_PIXELS:,} that are read") from None
     except _DAMAGED as error:
@@ -153,7 +148,7 @@ def _open(
         except (ValueError, KeyError):
             pass  # CMYK and recoverable oddities: Pillow reads them, or says what is wrong
     try:
-        with Image.open(io.BytesIO(data), formats=(header.kind,)) as opened:
+        with opened_quietly(data, (header.kind,)) as opened:
             opened.load()
             return _upright(_to_rgb(opened, bits, name), data)
     except _DAMAGED as error:
@@ -206,7 +201,7 @@ def _turn(data: bytes) -> int:
     if b"Exif\0\0" not in data[:65536] and b"eXIf" not in data:
         return 1
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "WEBP")) as opened:
+        with opened_quietly(data, ("JPEG", "PNG", "TIFF", "WEBP")) as opened:
             return int(opened.getexif().get(_ORIENTATION, 1))
     except (*_DAMAGED, TypeError):
         return 1

@@ -2,12 +2,25 @@
 
 import io
 import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TIFF = (b"II*\0", b"MM\0*")
+
+
+@contextmanager
+def opened_quietly(data: bytes, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """A picture opened by Pillow, without its warnings of odd metadata and of large sizes, which
+    are checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            yield image
 
 
 def bits_used(data: bytes) -> int:
@@ -22,7 +35,7 @@ def bits_used(data: bytes) -> int:
     elif not data.startswith(TIFF):
         return 0
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as image:
+        with opened_quietly(data, ("PNG", "TIFF")) as image:
             if not image.mode.startswith("I"):
                 return 0
             largest = int(np.asarray(image).max())
