@@ -17,6 +17,7 @@ import pandas as pd
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.regular import check_regular
 from ensemble_kit.data.binary_tables import check_extent, read_npz, read_parquet
+from ensemble_kit.data.no_text import refuse_binary
 
 SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
 BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
@@ -36,20 +37,6 @@ class TableRead:
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
     headed: bool = True
-
-
-BINARY_KINDS = {
-    b"\x1f\x8b": "compressed by gzip; unpack it (gunzip)",
-    b"BZh": "compressed by bzip2; unpack it", b"\xfd7zXZ": "compressed by xz; unpack it",
-    b"(\xb5/\xfd": "compressed by zstd; unpack it",
-    b"PK\x03\x04": "a zip archive, perhaps a spreadsheet; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet of old; save the sheet as CSV",
-    b"PAR1": "parquet; let its name end in .parquet", b"\x93NUMPY": "a numpy array; save an .npz",
-    b"\x89HDF": "HDF5; name the table beside it", b"%PDF": "a PDF; save the table as CSV",
-    b"SQLite": "a database; save its table as CSV", b"\x89PNG": "a picture; give the table",
-    b"\xff\xd8\xff": "a picture; give the table",
-}  # fmt: skip
-"""How files begin that are no text -> what they are, and what to do."""
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -169,15 +156,9 @@ def _text(path: Path) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _refuse_binary(path: Path, content: bytes) -> None:
-    kind = next((kind for mark, kind in BINARY_KINDS.items() if content.startswith(mark)), "")
-    if kind:
-        raise DataError(f"{path} is no text table: it is {kind}")
-
-
 def _decoded(path: Path, content: bytes) -> tuple[str, list[str]]:
     """By its byte-order mark; without one UTF-8, else Windows-1252, which is said."""
-    _refuse_binary(path, content)
+    refuse_binary(path, content)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return content.decode("utf-16"), [f"{path.name}: read as UTF-16"]
