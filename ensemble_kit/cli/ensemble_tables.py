@@ -5,7 +5,7 @@ from pathlib import Path
 from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
-from ensemble_kit.core.wording import in_words, value_words
+from ensemble_kit.core.wording import in_words, level_text, value_words
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables
 from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
@@ -22,7 +22,7 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
         tables.show(_candidates(work))
     else:
         say(f"by outer fold: {_by_fold(work)}")
-    level = f"{work.study.evaluation.level:.0%}"
+    level = level_text(work.study.evaluation.level)
     tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
     if told := decision_sentence(work.decided):
         say(told)
@@ -121,8 +121,8 @@ def _sets(work: EnsembleStudy) -> tables.Table:
     spec = work.outcome.final.sets.spec
     scope = "for each class" if spec.by_class else "over all classes"
     table = _table(
-        f"prediction sets by {BY[spec.method]}, about {spec.level:.0%} {scope} ({spec.score}, "
-        f"{spec.unit} groups), "
+        f"prediction sets by {BY[spec.method]}, about {level_text(spec.level)} {scope} "
+        f"({spec.score}, {spec.unit} groups), "
         "cross-fitted; aimed at a random image of a random group, approximately",
         "", "images", "coverage by group (aimed at)", "coverage by image", "mean size", "threshold",
     )  # fmt: skip

@@ -8,7 +8,8 @@ from ensemble_kit.cli.console import say
 from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
-from ensemble_kit.core.wording import in_words
+from ensemble_kit.core.wording import in_words, level_text
+from ensemble_kit.metrics.bootstrap import NOT_DRAWN
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
 from ensemble_kit.metrics.planning import plan_by_class
@@ -91,6 +92,9 @@ def document_of(done: EvaluatedFiles) -> dict[str, Any]:
     }
 
 
+ABOVE = "the value lies above its interval, since chance alone adds to it"
+
+
 def with_interval(estimate: Estimate, digits: int = 3) -> str:
     """``0.812 [0.790 0.833]``; "not estimable" where there is no value."""
     return in_words(estimate, digits, none="not estimable")
@@ -99,8 +103,8 @@ def with_interval(estimate: Estimate, digits: int = 3) -> str:
 def _overall(item: EvaluatedRun) -> tables.Table:
     evaluation = item.evaluation
     folds = {row.scope for row in evaluation.rows if row.scope == FOLD_MEAN}
-    level = evaluation.rows[0].estimate.level
-    heads = ["figure", f"pooled ({level:.0%} interval)", *(["mean of folds"] if folds else [])]
+    level = level_text(evaluation.rows[0].estimate.level)
+    heads = ["figure", f"pooled ({level} interval)", *(["mean of folds"] if folds else [])]
     table = tables.table(*heads, title=item.name, numbers=False)
     for metric in shown_in("evaluate"):
         if not _has(evaluation, metric):
@@ -142,13 +146,16 @@ def view_of(table: ImageTable, shown: Sequence[EvaluatedRun]) -> str:
 
 
 def _not_estimable(item: EvaluatedRun) -> list[str]:
-    """Figures without a value, by their reason; and what pooling the folds may have made."""
+    """Figures without a value or interval, by their reason, those outside their interval, and what
+    pooling the folds may have made."""
     reasons: dict[str, list[str]] = {}
     for metric in shown_in("evaluate"):
         if _has(item.evaluation, metric):
             found = item.evaluation.figure(metric)
-            if found.value is None and found.note:
+            if found.low is None and found.note not in ("", NOT_DRAWN):
                 reasons.setdefault(found.note, []).append(metric)
+            if found.value is not None and found.high is not None and found.value > found.high:
+                reasons.setdefault(ABOVE, []).append(metric)
     lines = [f"{some(names, 20)}: {reason}" for reason, names in reasons.items()]
     if any(row.scope == FOLD_MEAN for row in item.evaluation.rows):
         pooled = item.evaluation.figure("roc_auc_ovr").value

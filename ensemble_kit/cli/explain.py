@@ -77,10 +77,13 @@ def explain(
     results.out(str(done.folder), highlight=False)
 
 
+MOST_DIGITS = 9
+
+
 def _chosen(text: str) -> int | str | list[str]:
     """A number of images, "all", or ids parted by commas."""
     if text == "all":
         return text
     if text.isdecimal():
-        return int(text)
+        return int(text[:MOST_DIGITS])  # a longer number asks for more images than there are
     return [name for name in (part.strip() for part in text.split(",")) if name]

@@ -4,19 +4,20 @@ No word is broken at any width; where columns would be narrow, a text stands und
 """
 
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
-from typer.exceptions import TyperException
 
-from ensemble_kit.core.errors import StudyError, UsageError
-from ensemble_kit.core.places import check_apart
-from ensemble_kit.core.program import program
+from ensemble_kit.cli.mistakes import (
+    by_options,
+    mistakes_in_one_sentence,
+    refuse_endless,
+    refuse_outputs_in_data,
+    refuse_words,
+)
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.progress.console import columns_of, results, wrapped
 
 WIDEST = 100
@@ -57,18 +58,6 @@ PANELS = {
 }  # fmt: skip
 """Panel -> names of parameters, for every command that has them."""
 
-GIVEN = re.compile("^the (?:options given|study): ")
-"""How a sentence on settings that no file gave begins."""
-MAY_BE_EMPTY = ("--malignant",)
-"""Options of which an empty value says something."""
-LINE_ENDS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-WRITTEN = ("--out", "--numbers")
-"""Options that name a file to write."""
-DATA = ("data", "truth")
-OUTPUTS = {"runs_dir": "--runs-dir", "store": "--store", "store_dir": "--store",
-           "studies_dir": "--studies-dir", "to": "--to"}  # fmt: skip
-"""Parameters that name folders of input, and those that name folders to write to -> option."""
-
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 LONG = 14
 """Options from which a command's help is parted."""
@@ -94,11 +83,12 @@ class PanelledCommand(TyperCommand):
     """A command whose long list of options is parted by what they are about."""
 
     def invoke(self, ctx: Any) -> Any:
-        _refuse_outputs_in_data(ctx.params)
+        refuse_endless(ctx.params)
+        refuse_outputs_in_data(ctx.params)
         try:
             return super().invoke(ctx)
         except StudyError as error:
-            raise StudyError(_by_options(str(error), ctx.params)) from None
+            raise StudyError(by_options(str(error), ctx.params)) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         _print([*_head(self, ctx), *_options(self, ctx)])
@@ -108,15 +98,15 @@ class PanelledGroup(TyperGroup):
     """The same for a command of commands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _refuse_empty(args)
+        refuse_words(args)
         return super().parse_args(ctx, args)
 
     def make_context(self, *given: Any, **more: Any) -> Any:
-        with _mistakes_in_one_sentence():
+        with mistakes_in_one_sentence():
             return super().make_context(*given, **more)
 
     def invoke(self, ctx: Any) -> Any:
-        with _mistakes_in_one_sentence():
+        with mistakes_in_one_sentence():
             return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -124,63 +114,6 @@ class PanelledGroup(TyperGroup):
         entries = [(name, _told(found.help)) for name, found in commands if found]
         lines = [*_head(self, ctx), *_panel("Commands", entries)]
         _print([*lines, *_options(self, ctx)])
-
-
-@contextmanager
-def _mistakes_in_one_sentence() -> Iterator[None]:
-    """Words that the command line does not know become an error like any other."""
-    try:
-        yield
-    except TyperException as mistake:
-        message = mistake.format_message().strip().rstrip(".").replace("Value error, ", "")
-        if not message:
-            sys.exit(mistake.exit_code)  # no command was named: its help is printed
-        ctx = getattr(mistake, "ctx", None)
-        command = ctx.command_path.removeprefix(ctx.find_root().info_name) if ctx else ""
-        asked = f"{program()}{command} --help"
-        joint = " " if message.endswith("?") else "; "
-        raise UsageError(
-            f"{message[0].lower()}{message[1:]}{joint}`{asked}` lists what is known"
-        ) from None
-
-
-def _refuse_empty(words: Sequence[str]) -> None:
-    """A word without letters, such as an unset variable leaves, would mean the working directory
-    as a path."""
-    for place, word in enumerate(words):
-        if LINE_ENDS.search(word):
-            raise UsageError(f"{word[:40]!r} holds control characters: give it without them")
-        option, _, value = word.partition("=") if word.startswith("--") else ("", "", word)
-        before = words[place - 1] if place and words[place - 1].startswith("-") else ""
-        if (option or before) in WRITTEN and value.endswith("/"):
-            raise UsageError(f"{value}: {option or before} names a file to write, not a folder")
-        if value.strip() or (option and "=" not in word):
-            continue
-        if (option or before) not in MAY_BE_EMPTY:
-            what = f"the value of {option or before}" if option or before else "an argument"
-            raise UsageError(f"{what} is empty: give one, or leave it out")
-
-
-def _by_options(message: str, given: Mapping[str, Any]) -> str:
-    """What is wrong with a setting, by the option that gave it."""
-    if not GIVEN.match(message):
-        return message
-
-    def named(setting: "re.Match[str]") -> str:
-        known = given.get(setting[1]) is not None
-        return f"--{setting[1].replace('_', '-')}" if known else setting[0]
-
-    without = GIVEN.sub("", message)
-    told = re.sub(r"(?<![\w.])(?:[a-z]+\.)?([a-z_]+)(?= (?:must|is not valid))", named, without)
-    return message if told == without else told
-
-
-def _refuse_outputs_in_data(given: Mapping[str, Any]) -> None:
-    named = [given[name] for name in DATA if given.get(name)]
-    sources = [one for each in named for one in (each if isinstance(each, list) else [each])]
-    for name, option in OUTPUTS.items():
-        for source in sources if given.get(name) else ():
-            check_apart(Path(given[name]), option, Path(source))
 
 
 def _print(lines: Sequence[Text]) -> None:

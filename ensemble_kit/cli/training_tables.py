@@ -7,7 +7,7 @@ from typing import Any
 from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
-from ensemble_kit.core.wording import in_words, interval_words, size_text, value_words
+from ensemble_kit.core.wording import in_words, interval_words, level_text, size_text, value_words
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables
@@ -21,7 +21,7 @@ from ensemble_kit.training.speeds import Forecast, time_text
 
 def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
     """Pooled and per-fold figures, then each class."""
-    level = f"{evaluation.figure('accuracy').level:.0%}"
+    level = level_text(evaluation.figure("accuracy").level)
     drawn = tables.table(
         "", "pooled", f"{level} interval", *(f"fold {k}" for k in range(folds.n_folds)),
         title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups; intervals "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ensemble_kit.cli.console import say
 from ensemble_kit.core.program import program
-from ensemble_kit.core.wording import size_text
+from ensemble_kit.core.wording import level_text, size_text
 from ensemble_kit.progress import tables
 from ensemble_kit.progress.search import trial_table
 from ensemble_kit.study import StudySpec
@@ -97,5 +97,5 @@ def print_nested(nested: Nested, search: SearchSpec) -> None:
     interval = "" if gain.low is None else f" [{gain.low:+.4f}, {gain.high:+.4f}]"
     say(
         f"tuned minus default settings, judged outside: {gain.value:+.4f}{interval} "
-        f"({gain.level:.0%} interval, groups resampled)"
+        f"({level_text(gain.level)} interval, groups resampled)"
     )

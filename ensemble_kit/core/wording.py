@@ -32,6 +32,11 @@ def in_words(estimate: "Estimate", digits: int = 3, *, sign: str = "", none: str
     return f"{value} {interval}" if interval else value
 
 
+def level_text(level: float) -> str:
+    """``95%``, ``99.9%``"""
+    return f"{100 * level:g}%"
+
+
 def rate_text(per_second: float) -> str:
     """``132 images/s``, ``2.6 images/s`` below ten."""
     return f"{per_second:,.{0 if per_second >= 10 else 1}f} images/s"

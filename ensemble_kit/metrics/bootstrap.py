@@ -4,6 +4,7 @@ Efron & Tibshirani 1993 (percentile, basic); Efron 1987 (BCa); resampling whole 
 Davison & Hinkley 1997, section 3.8; Field & Welsh 2007.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +13,13 @@ import numpy as np
 from scipy.stats import norm
 
 from ensemble_kit.core.records import Estimate, Floats, Ints
+from ensemble_kit.core.wording import level_text
 
 Method = Literal["auto", "percentile", "basic", "bca"]
 
 CHUNK = 50
 VALID_SHARE = 0.95
+NOT_DRAWN = "no replicates drawn"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,20 @@ class GroupJackknife:
         return np.asarray(block[:, None] != np.arange(first, last), dtype=np.float64)
 
 
+def fewest_replicates(level: float) -> int:
+    """Replicates below which a tail of the interval holds less than one of them: the interval
+    would end at the extremes drawn and cover less than its level (Davison & Hinkley 1997, 2.4)."""
+    return math.ceil(2 / (1 - level) - 1 - 1e-6)
+
+
+def too_few_replicates(given: int, level: float, fewest: int) -> str:
+    """Why there is no interval."""
+    return (
+        f"no interval: {given:,} replicates are too few for {level_text(level)}, which takes "
+        f"{fewest:,} or more"
+    )
+
+
 def interval(
     value: float,
     replicates: Floats,
@@ -104,11 +121,14 @@ def interval(
     if not np.isfinite(value):
         return Estimate(None, None, None, level, name, unit, n_groups, "not estimable: undefined")
     if len(replicates) == 0:
-        return Estimate(float(value), None, None, level, "", unit, n_groups, "no replicates drawn")
+        return Estimate(float(value), None, None, level, "", unit, n_groups, NOT_DRAWN)
     valid = replicates[np.isfinite(replicates)]
     if len(valid) < max(2, VALID_SHARE * len(replicates)):
         lost = 1 - len(valid) / len(replicates)
         why = f"no interval: undefined in {lost:.0%} of the resamples (too few groups)"
+        return Estimate(float(value), None, None, level, name, unit, n_groups, why)
+    if len(replicates) < (fewest := fewest_replicates(level)):
+        why = too_few_replicates(len(replicates), level, fewest)
         return Estimate(float(value), None, None, level, name, unit, n_groups, why)
     tail = (1 - level) / 2
     probabilities = np.array([tail, 1 - tail])

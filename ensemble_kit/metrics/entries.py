@@ -1,5 +1,7 @@
 """The entries of the registry: one a figure, in the order in which tables show them."""
 
+import math
+
 from ensemble_kit.metrics.metric import Metric
 
 ENTRIES: tuple[Metric, ...] = (
@@ -103,6 +105,7 @@ ENTRIES: tuple[Metric, ...] = (
         "challenge's metric.",
         source="kurtansky2024",
         rests_on="both sides", scale="none",
+        most=0.2,
         shown=("malignant",),
     ),
     Metric(
@@ -160,6 +163,7 @@ ENTRIES: tuple[Metric, ...] = (
         "Agreement with the truth beyond what chance would give.", "(po − pe) / (1 − pe)",
         "cohen1960",
         scale="plain",
+        least=-1.0,
         shown=("evaluate", "page"),
     ),
     Metric(
@@ -168,12 +172,14 @@ ENTRIES: tuple[Metric, ...] = (
         "classes are ordered.",
         source="cohen1960",
         scale="plain",
+        least=-1.0,
     ),
     Metric(
         "matthews_corrcoef", "MCC",
         "Correlation between true and predicted class over the whole confusion matrix.",
         source="gorodkin2004",
         scale="plain",
+        least=-1.0,
         shown=("evaluate", "page"),
     ),
     Metric(
@@ -192,6 +198,7 @@ ENTRIES: tuple[Metric, ...] = (
         "probabilities are true.",
         "−(1/n) Σ log p(true)", better="lower",
         scale="log",
+        most=math.inf,
         shown=("headline", "evaluate", "page", "calibration", "members", "compared", "external",
             "fold tests"),
     ),
@@ -200,6 +207,7 @@ ENTRIES: tuple[Metric, ...] = (
         "Mean squared distance between the probabilities and the truth. A proper score.",
         "(1/n) Σ Σ (p − y)²", "brier1950", "lower",
         scale="log",
+        most=2.0,
         shown=("evaluate", "page", "malignant", "calibration", "compared", "external"),
     ),
     Metric(
@@ -288,6 +296,7 @@ ENTRIES: tuple[Metric, ...] = (
         "predictions are too extreme.",
         source="vancalster2019", better="",
         rests_on="both sides", scale="plain",
+        least=-math.inf, most=math.inf,
         shown=("calibration by class",),
     ),
     Metric(
@@ -295,6 +304,7 @@ ENTRIES: tuple[Metric, ...] = (
         "Shift on the log-odds scale: 0 is ideal, above 0 risks are underestimated.",
         source="vancalster2019", better="",
         rests_on="both sides", scale="plain",
+        least=-math.inf, most=math.inf,
         shown=("calibration by class",),
     ),
     Metric(
@@ -302,6 +312,7 @@ ENTRIES: tuple[Metric, ...] = (
         "The part of the Brier score that comes from miscalibration; 0 is ideal.",
         source="murphy1973", better="lower", digits=4,
         bias="squared",
+        most=2.0,
     ),
     Metric(
         "brier_resolution", "Brier: resolution",
@@ -320,17 +331,21 @@ ENTRIES: tuple[Metric, ...] = (
         "What the bins hide: reliability − resolution + uncertainty + this is the Brier score.",
         source="murphy1973", better="", digits=4,
         scale="plain",
+        least=-2.0, most=2.0,
     ),
     Metric(
         "support", "images of the class", "Images whose true class it is.", better="", digits=0,
         rests_on="count",
+        most=math.inf,
     ),
     Metric(
         "n_images", "images", "Images scored.", better="", digits=0,
         rests_on="count",
+        most=math.inf,
     ),
     Metric(
         "n_groups", "groups", "Groups with at least one of the images scored.", better="", digits=0,
         rests_on="count",
+        most=math.inf,
     ),
 )  # fmt: skip

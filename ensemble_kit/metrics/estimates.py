@@ -6,7 +6,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ensemble_kit.core.records import Estimate, Floats
-from ensemble_kit.metrics.bootstrap import GroupBootstrap, GroupJackknife, Method, interval
+from ensemble_kit.metrics.bootstrap import (
+    GroupBootstrap,
+    GroupJackknife,
+    Method,
+    fewest_replicates,
+    interval,
+    too_few_replicates,
+)
 from ensemble_kit.metrics.cases import Cases, Figures, Key
 from ensemble_kit.metrics.inversion import NAME as INVERTED
 from ensemble_kit.metrics.inversion import FoldedInterval, Part, folded_interval, largest_is_still
@@ -69,7 +76,26 @@ def estimate(
     level: float, method: Method, *, gap: bool = False,
 ) -> Estimate:  # fmt: skip
     """A figure that is no calibration error, from its (R,) resamples and (J,) values without
-    groups (None: there are none). ``gap``: it is a difference of two such figures."""
+    groups (None: there are none). ``gap``: it is a difference of two such figures.
+
+    The interval is cut at the ends of what the figure can be. One without any width has no
+    interval: where no group left out changes a figure its spread is unknown, not nothing.
+    """
+    found = _estimate(key, value, drawn, left_out, support, level, method, gap=gap)
+    if found.low is None or found.high is None:
+        return found
+    if found.high - found.low < NO_WIDTH:
+        return replace(found, low=None, high=None, note=UNMOVED)
+    known = metric_of(key[0])
+    if known is None or gap:
+        return found
+    return replace(found, low=max(found.low, known.least), high=min(found.high, known.most))
+
+
+def _estimate(
+    key: Key, value: float, drawn: Floats | None, left_out: Floats | None, support: Support,
+    level: float, method: Method, *, gap: bool,
+) -> Estimate:  # fmt: skip
     known = metric_of(key[0])
     squared = known is not None and known.bias == "squared"
     kind: Method = "basic" if squared else method
@@ -88,9 +114,14 @@ def estimate(
     return _bias_noted(found, drawn) if squared else found
 
 
+NO_WIDTH = 1e-9
+UNMOVED = "no interval: no group left out or resampled changes it, so its spread is unknown"
 STILL = (
     "no interval: the bin with the largest gap has one group, or so few that no resample moves it"
 )
+
+
+ABOVE = "; the value lies above its interval, since chance alone adds to it"
 
 
 def folded_estimates(
@@ -105,8 +136,14 @@ def folded_estimates(
     n = support.n_groups
     if key[0] == "mce" and any(largest_is_still(part) for part in parts):
         return {key: Estimate(value, None, None, level, INVERTED, "group", n, STILL)}
+    n_drawn = min(part[1].shape[1] for part in parts)
+    if n_drawn < (fewest := fewest_replicates(level)):
+        why = too_few_replicates(n_drawn, level, fewest)
+        return {key: Estimate(value, None, None, level, INVERTED, "group", n, why)}
     found = folded_interval(parts, level, "max" if key[0] == "mce" else "sum")
-    whole = Estimate(value, found.low, found.high, level, INVERTED, "group", n, found.note)
+    low, high = found.low, min(found.high, 1.0)
+    note = found.note + (ABOVE if value > high else "")
+    whole = Estimate(value, low, high, level, INVERTED, "group", n, note)
     return {key: whole} | _beside(key, found, level, n)
 
 

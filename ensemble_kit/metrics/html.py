@@ -3,6 +3,7 @@
 from html import escape
 from typing import TYPE_CHECKING
 
+from ensemble_kit.core.wording import level_text
 from ensemble_kit.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -25,5 +26,6 @@ def headline_table(evaluation: "Evaluation") -> str:
             f"<tr><th>{escape(metric.label)}</th><td>{value}</td><td>{bounds}</td>"
             f"<td>{estimate.n_groups:,}</td></tr>"
         )
-    head = f"<tr><th></th><th>value</th><th>{level:.0%} interval</th><th>groups</th></tr>"
+    interval = f"{level_text(level)} interval"
+    head = f"<tr><th></th><th>value</th><th>{interval}</th><th>groups</th></tr>"
     return f'<table class="dataframe"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'

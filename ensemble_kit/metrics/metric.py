@@ -19,6 +19,7 @@ class Metric:
 
     name : in ``metrics.csv``. label : in tables. meaning, formula, source : on the page (source: a
         reference). better : "higher", "lower" or "" (neither). digits : decimals shown.
+    least, most : ends of what the figure can be; intervals are cut there.
     rests_on : the side whose groups limit it (support.py). bias : "folded" for an absolute value
         that noise moves up (interval by inversion), "squared" for a sum of squares (reflected
         interval), else "". scale : on which its interval is symmetric, for values in (0, 1) the
@@ -36,4 +37,6 @@ class Metric:
     rests_on: Rests = "all"
     bias: Literal["", "folded", "squared"] = ""
     scale: Literal["logit", "log", "plain", "none"] = "logit"
+    least: float = 0.0
+    most: float = 1.0
     shown: tuple[Place, ...] = ()

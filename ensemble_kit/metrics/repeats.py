@@ -112,7 +112,7 @@ def nested_interval(
     half = float(norm.ppf((1 + level) / 2)) * error
     value = inner - bias
     return Estimate(
-        value, value - half, value + half, level, NESTED, "group", len(np.unique(groups))
+        value, max(0.0, value - half), value + half, level, NESTED, "group", len(np.unique(groups))
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ensemble_kit.core.atomic import write_json
+from ensemble_kit.core.broken_rules import broken_rule
 from ensemble_kit.core.errors import RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
@@ -47,7 +48,7 @@ def check_model(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise RunError(f"{path}: {place}: {first['msg']}; {remedy}") from None
+        raise RunError(f"{path}: {place} {broken_rule(first)}; {remedy}") from None
 
 
 def _spoken(key: str) -> str:

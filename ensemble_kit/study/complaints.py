@@ -1,9 +1,8 @@
 """What is wrong with a study, in words: pydantic's findings as one sentence."""
 
-from collections.abc import Mapping
-from typing import Any
+from pydantic import ValidationError
 
-from pydantic import BaseModel, ValidationError
+from ensemble_kit.core.broken_rules import broken_rule
 
 
 def complaints(error: ValidationError) -> str:
@@ -15,24 +14,5 @@ def complaints(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             lines.append(f"{place} is not a setting (see docs/studies.md for the list)")
         else:
-            whole = item["type"] == "missing" or isinstance(item["input"], (dict, BaseModel))
-            given = "" if whole else f" (given {item['input']!r})"
-            lines.append(f"{place} {_rule(item['type'], item.get('ctx', {}), item['msg'])}{given}")
+            lines.append(f"{place} {broken_rule(item)}")
     return "; ".join(lines[:10])
-
-
-def _rule(kind: str, facts: Mapping[str, Any], message: str) -> str:
-    """The rule that was broken, in words."""
-    rules = {
-        "greater_than_equal": "must be at least {ge}",
-        "greater_than": "must be more than {gt}",
-        "less_than_equal": "must be at most {le}",
-        "less_than": "must be less than {lt}",
-        "literal_error": "must be {expected}",
-        "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
-        "missing": "is missing",
-        "string_unicode": "must be text in UTF-8",
-    }
-    if kind in rules:
-        return rules[kind].format(**facts)
-    return f"is not valid: {message.removeprefix('Value error, ')}"

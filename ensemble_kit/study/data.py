@@ -1,12 +1,12 @@
 """How data is read and how it is split: two sections of the study."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ensemble_kit.core.broken_rules import Settings
 
 
-class Section(BaseModel):
-    """A part of a study: unknown names are refused, values cannot be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Section(Settings):
+    """A part of a study."""
 
 
 class DataSpec(Section):

@@ -12,5 +12,5 @@ class EvaluationSpec(Section):
         description="classes of the malignant-versus-benign view; default: the vocabulary's",
     )
     replicates: int = Field(2000, ge=0, le=100_000, description="bootstrap replicates")
-    level: float = Field(0.95, gt=0.5, lt=1, description="coverage of the intervals")
+    level: float = Field(0.95, gt=0.5, le=0.9999, description="coverage of the intervals")
     slices: tuple[str, ...] = Field((), description="further metadata columns to slice by")

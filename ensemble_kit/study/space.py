@@ -4,15 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from ensemble_kit.core.broken_rules import Settings
 
 Scalar = bool | int | float | str
 Metric = Literal["log_loss", "roc_auc_ovr", "balanced_accuracy"]
@@ -54,11 +48,7 @@ OF_FEATURES = ("head", "class_weights", "logit_adjustment", *OF_NETWORK_HEADS)
 RATES = ("head_lr", "fine_tune_lr", "weight_decay")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Range(_Part):
+class Range(Settings):
     """Numbers from ``low`` to ``high``, both included; ``step`` 0 leaves floats continuous."""
 
     low: float
@@ -99,7 +89,7 @@ Domain = Annotated[
 ]
 
 
-class SearchSpec(_Part):
+class SearchSpec(Settings):
     """``[search]`` of a study. ``space``: setting -> a range, or a list of choices."""
 
     metric: Metric = Field("log_loss", description="what trials are judged by, out of fold")

@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from ensemble_kit.core.broken_rules import Settings, broken_rule
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
 
@@ -19,18 +20,14 @@ AT_LEAST = 2
 """So many of a data set's classes must be in a vocabulary for it to be about that data set."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassWords(_Strict):
+class ClassWords(Settings):
     """Words for one class. name : in full. malignant : of the malignant-versus-benign view."""
 
     name: str = ""
     malignant: bool = False
 
 
-class Vocabulary(_Strict):
+class Vocabulary(Settings):
     """field : what it is about. classes : lower-case class name -> its words."""
 
     field: str = ""
@@ -69,9 +66,9 @@ def _read(path: Path) -> Vocabulary:
             f"vocabulary {path}: cannot be read ({error.strerror}); name another file in "
             "data.vocabulary, or leave it out for the built-in one"
         ) from None
-    except (ValueError, RecursionError) as error:
-        raise StudyError(f"vocabulary {path}: not TOML ({error}); {rule}") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise StudyError(f"vocabulary {path}: {place}: {first['msg'].lower()}; {rule}") from None
+        raise StudyError(f"vocabulary {path}: {place} {broken_rule(first)}; {rule}") from None
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"vocabulary {path}: not TOML ({error}); {rule}") from None

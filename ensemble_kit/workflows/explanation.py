@@ -69,7 +69,7 @@ def chosen_images(run: Run, images: Chosen) -> list[str]:
     """Ids of the images asked for; DataError where there is none."""
     ids: list[str] = run.table.image_ids.tolist()
     if isinstance(images, int):
-        chosen = list(shown_images(ReportedRun(run), images))
+        chosen = list(shown_images(ReportedRun(run), min(images, len(ids))))
     elif images == "all":
         return ids
     else:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import PredictionsError, count, some
-from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions
+from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions
 
 
 def read_in_memory(
@@ -22,7 +22,7 @@ def read_in_memory(
     frame = probabilities if isinstance(probabilities, pd.DataFrame) else None
     if frame is not None and class_names is not None:
         frame = _in_columns(frame, class_names)
-    values = np.asarray(probabilities if frame is None else frame, dtype=np.float64)
+    values = _numbers(probabilities if frame is None else frame)
     if values.ndim != 2:
         raise PredictionsError(
             f"probabilities of shape {values.shape}: give (n, C), one row an image, one column a "
@@ -48,6 +48,18 @@ def read_in_memory(
     fold = _folds(ordered["folds"]) if folds is not None else np.zeros(len(ids), np.int64)
     drawn = Folds(ids, units, fold, int(fold.max(initial=0)) + 1)
     return table, drawn, Predictions(ids, names, values)
+
+
+def _numbers(given: Any) -> Floats:
+    try:
+        if not np.iscomplexobj(given):
+            return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        pass  # refused below: words, tables within tables, rows of unequal length
+    raise PredictionsError(
+        f"probabilities given as a {type(given).__name__} that is no table of numbers: give an "
+        "(n, C) array or a DataFrame, one row an image, one column a class"
+    )
 
 
 def column_names(n_classes: int, given: Any) -> tuple[str, ...]:
@@ -98,6 +110,8 @@ def _in_order(column: Any, index: pd.Index, what: str, *, by_index: bool) -> lis
                     "index, or without an index (an array in the rows' order)"
                 )
             column = column.loc[index]
+    if not hasattr(column, "__len__") or isinstance(column, str):
+        raise PredictionsError(f"the {what} are {column!r:.60}: give a list or an array, one a row")
     if len(column) != len(index):
         raise PredictionsError(
             f"{len(column):,} {what} for {len(index):,} rows of probabilities: give one a row"

@@ -1,5 +1,7 @@
 """Arrays and pandas objects: aligned by index, classes by name, nothing guessed by position."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,22 @@ def test_labels_are_names_or_numbers_and_not_both():
 def test_what_cannot_be_aligned_is_refused(labels, options, said):
     with pytest.raises(PredictionsError, match=said):
         accuracy(FRAME, labels, **options)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "said"),
+    [
+        ({"a": [0.5], "b": [0.5]}, ["a"], "probabilities given as a dict that is no table of num"),
+        ([["x", "y"]], ["a"], "probabilities given as a list that is no table of numbers"),
+        ([[0.5, 0.5], [1.0]], ["a", "b"], "probabilities given as a list that is no table of"),
+        (np.full((1, 2), 0.5 + 0j), ["a"], "probabilities given as a ndarray that is no table"),
+        ([[0.5, 0.5]], 5, "the labels are 5: give a list or an array, one a row"),
+        ([[0.5, 0.5]], "a", "the labels are 'a': give a list or an array, one a row"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(probabilities, labels, said):
+    with pytest.raises(PredictionsError, match=re.escape(said)):
+        ek.evaluate(probabilities, labels, replicates=0)
 
 
 def test_series_of_different_order_beside_an_array_are_refused():
