@@ -92,7 +92,7 @@ class TestEvaluate:
             ({"malignant": ["mel"]}, "malignant mel"),
             ({"probabilities": np.ones((240, 3))}, "do not sum to 1"),
             ({"probabilities": np.ones(240)}, r"give \(n, C\)"),
-            ({"interval": "exact"}, "percentile or bca"),
+            ({"interval": "exact"}, "'percentile' or 'bca'"),
         ],
     )
     def test_what_is_given_wrongly_is_one_sentence(self, changes, said):

@@ -1,6 +1,6 @@
 """What is checked of the things given to a function, before any work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 
@@ -19,6 +19,24 @@ def whole_number(name: str, value: object, least: int) -> None:
         raise StudyError(f"{name} = {value!r}: give a whole number from {least} on")
 
 
+def above_zero(name: str, value: float | None) -> None:
+    """Raise StudyError where a number is not more than 0."""
+    if value is not None and value <= 0:
+        raise StudyError(f"{name} = {value!r}: give a number above 0")
+
+
+def named(name: str | None) -> None:
+    """Raise StudyError where a name is empty."""
+    if name is not None and not name.strip():
+        raise StudyError("name is empty: give one, or leave it out")
+
+
+def check_table(name: str, value: object) -> None:
+    """Raise StudyError where a value is no file, no DataFrame and no mapping of members to them."""
+    if not (value is None or isinstance(value, (str, Path, Mapping)) or hasattr(value, "columns")):
+        raise StudyError(f"{name} are a {type(value).__name__}: give a file or a DataFrame")
+
+
 def check_kinds(images: object, study: object, folds: object) -> None:
     """Raise StudyError or SplitError where images, study or folds are of the wrong kind."""
     if isinstance(images, str):
@@ -34,8 +52,10 @@ def check_kinds(images: object, study: object, folds: object) -> None:
             f"the study is a {type(study).__name__}: give Study(...) or Study.read(FILE)"
         )
     draws = [folds] if isinstance(folds, Folds) or folds is None else folds
-    if not isinstance(draws, (list, tuple)) or any(
-        draw is not None and not isinstance(draw, Folds) for draw in draws
+    if (
+        not isinstance(draws, (list, tuple))
+        or not draws
+        or any(draw is not None and not isinstance(draw, Folds) for draw in draws)
     ):
         raise SplitError(
             f"the folds are a {type(folds).__name__}: give make_folds(...); their number is "

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from ensemble_kit.api.given import Member, folder_of, place, several
+from ensemble_kit.core.checked import checked
 
 
+@checked
 def explain(
     run: Member,
     images: int | str | Sequence[str] = 40,
@@ -20,6 +22,7 @@ def explain(
     return draw(run, images, of=of, store_dir=place(store_dir, "store_dir")).folder
 
 
+@checked
 def report(
     run: Member | None = None,
     *,
@@ -42,6 +45,7 @@ def report(
     ).page  # fmt: skip
 
 
+@checked
 def export(
     run: Member,
     to: Path | str,

@@ -4,12 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ensemble_kit.api.given import Member, folder_of, place, several
+from ensemble_kit.api.given import (
+    Member,
+    check_table,
+    folder_of,
+    named,
+    place,
+    several,
+    whole_number,
+)
+from ensemble_kit.core.checked import checked
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.workflows.evaluation import evaluate as _evaluate
 from ensemble_kit.workflows.finished import FinishedRun, open_run
 
 
+@checked
 def evaluate(
     probabilities: Any,
     labels: Any,
@@ -37,6 +47,8 @@ def evaluate(
     """
     from ensemble_kit.workflows.evaluation import settings_for
 
+    whole_number("seed", seed, 0)
+
     settings = settings_for(
         probabilities, class_names, malignant, replicates=replicates, level=level
     )
@@ -46,6 +58,7 @@ def evaluate(
     )  # fmt: skip
 
 
+@checked
 def ensemble(
     members: Sequence[Member] | Member,
     *,
@@ -78,6 +91,8 @@ def ensemble(
     from ensemble_kit.workflows.ensemble import ensemble as run
     from ensemble_kit.workflows.ensemble import settings_from
 
+    whole_number("seed", seed, 0)
+    named(name)
     tracked = open_tracking(track, note)
     made = run(
         several(members), truth=None if truth is None else place(truth, "truth"), align=align,
@@ -91,6 +106,7 @@ def ensemble(
     return made
 
 
+@checked
 def validate(
     run: Member,
     data: Path | str,
@@ -111,6 +127,8 @@ def validate(
     """
     from ensemble_kit.workflows.validate import validate as judge
 
+    named(name)
+    check_table("features", features)
     judge(
         folder_of(run, runs_dir), place(data, "data"), place(runs_dir, "runs_dir"), name=name,
         labels_map=None if labels_map is None else place(labels_map, "labels_map"),

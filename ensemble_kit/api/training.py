@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ensemble_kit.api.given import check_kinds, place, whole_number
+from ensemble_kit.api.given import above_zero, check_kinds, check_table, named, place, whole_number
+from ensemble_kit.core.checked import checked
 from ensemble_kit.core.errors import SplitError, StudyError
 from ensemble_kit.core.listening import tell_all
 from ensemble_kit.core.records import Folds, ImageTable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ensemble_kit.workflows.search import FinishedSearch
 
 
+@checked
 def make_folds(images: ImageTable, folds: int = 5, seed: int = 0) -> Folds:
     """Draw folds stratified by class that never part a group.
 
@@ -31,6 +33,7 @@ def make_folds(images: ImageTable, folds: int = 5, seed: int = 0) -> Folds:
     return _make_folds(images, folds, seed)[0]
 
 
+@checked
 def cross_validate(
     images: Images = None,
     study: StudySpec | None = None,
@@ -45,7 +48,7 @@ def cross_validate(
     leak_audit: bool = False,
     overwrite: bool = False,
     features: Any = None,
-    metadata: Sequence[str] = (),
+    metadata: Sequence[str] | str = (),
     track: Literal["mlflow", "wandb"] | None = None,
     progress: bool = True,
 ) -> FinishedRun:
@@ -74,6 +77,9 @@ def cross_validate(
     from ensemble_kit.workflows.member_runs import cross_validate_members
 
     whole_number("jobs", jobs, 1)
+    above_zero("store_limit", store_limit)
+    named(name)
+    check_table("features", features)
     check_kinds(images, study, folds)
     if metadata:
         names = (metadata,) if isinstance(metadata, str) else tuple(metadata)
@@ -107,6 +113,7 @@ def cross_validate(
         return trained
 
 
+@checked
 def tune(
     images: Images = None,
     study: StudySpec | None = None,
@@ -145,6 +152,11 @@ def tune(
     from ensemble_kit.workflows.inputs import default_search_study
     from ensemble_kit.workflows.search import tune as run
 
+    whole_number("jobs", jobs, 1)
+    for what, number in (("store_limit", store_limit), ("minutes", minutes), ("trials", trials)):
+        above_zero(what, number)
+    named(name)
+    check_table("features", features)
     study = study or default_search_study(of_features=features is not None)
     resources = Resources(place(store_dir, "store_dir"), store_limit * 1e9, jobs)
     with (

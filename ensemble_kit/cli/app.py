@@ -88,7 +88,7 @@ def _failed(error: Exception) -> Never:
     if isinstance(error, MemoryError):
         _leave("the memory is used up; close other programs or give fewer --jobs", USER_ERROR)
     if is_full(error):
-        _leave(full(None), USER_ERROR)
+        _leave(full(None, error=error), USER_ERROR)
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
         # of Path.resolve before Python 3.13
         _leave(f"{error}: a link leads to itself; name another place", USER_ERROR)

@@ -29,7 +29,7 @@ def writing(path: Path, needed: int = 0) -> Iterator[None]:
         raise OutputError(sentence(error, path, needed)) from None
     except ValueError as error:
         if is_full(error):
-            raise OutputError(full(path, needed)) from None
+            raise OutputError(full(path, needed, error)) from None
         raise
 
 
@@ -41,19 +41,23 @@ def room_for(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         if is_full(error):
-            raise OutputError(full(path)) from None
+            raise OutputError(full(path, error=error)) from None
         raise
 
 
 def is_full(error: BaseException) -> bool:
     """Whether an error comes of a full disk: itself, or what it was raised in the handling of (a
     zip archive that cannot be closed any more, say)."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in FULL:
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return _code_of(error) in FULL
+
+
+def _code_of(error: BaseException | None) -> int:
+    """The number of the system's error for a full disk that led to this one; 0 for none."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return int(error.errno or 0)
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 class Observer:
@@ -83,7 +87,7 @@ def sentence(error: OSError, path: Path | None = None, needed: int = 0) -> str:
     place = path or (Path(os.fsdecode(named)) if named else None)
     shown = str(place) if place is not None else "a file"
     if error.errno in FULL:
-        return full(place, needed)
+        return full(place, needed, error)
     if error.errno in NO_ENTRY:
         what = "the file system is read-only" if error.errno == errno.EROFS else "permission denied"
         return f"{shown}: {what}; choose a place that you may read and write"
@@ -93,10 +97,23 @@ def sentence(error: OSError, path: Path | None = None, needed: int = 0) -> str:
     return f"{shown}: {reason[0].lower() + reason[1:]}; check the place and give the command again"
 
 
-def full(place: Path | None, needed: int = 0) -> str:
-    """No room is left: the folder, bytes needed where they are known, bytes free."""
+def full(place: Path | None, needed: int = 0, error: BaseException | None = None) -> str:
+    """No room is left: the folder, bytes needed where they are known, bytes free; or what else
+    keeps a file from growing, by the error that it led to."""
+    code = _code_of(error)
+    if code == errno.EFBIG:
+        where = f"{place.name} in {place.parent}" if place else "a file"
+        return (
+            f"{where} would be larger than a file may be here; raise the limit (`ulimit -f`), or "
+            "choose a folder on another file system, and give the command again"
+        )
     if place is None:
         return "the disk is full; free some space and give the command again"
+    if code == errno.EDQUOT:
+        return (
+            f"your quota is used up: no room for {place.name} in {place.parent}; free some space "
+            "there, or choose another folder, and give the command again"
+        )
     folder = _existing(place)
     wants = f", {needed:,} bytes needed" if needed else ""
     return (

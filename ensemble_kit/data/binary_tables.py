@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.records import Floats
 from ensemble_kit.core.regular import check_regular
 
 PROBABILITIES = ("probabilities", "probs", "prob", "predictions", "preds", "pred", "y_pred",
@@ -17,6 +18,8 @@ MOST_ROWS, MOST_COLUMNS = 20_000_000, 20_000
 MOST_UNPACKED = 1 << 28
 """Bytes that an archive may hold beyond ``MOST_RATIO`` times its own size."""
 MOST_RATIO = 50
+MOST_OF_A_NAME = 1000
+"""Bytes of the longest text that may have been saved as bytes."""
 CLASSES = ("class_names", "classes", "columns")
 
 
@@ -72,10 +75,20 @@ def as_text(column: "pd.Series[Any]") -> "pd.Series[str]":
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         text = pd.Series([repr(v) for v in values.tolist()], index=column.index, dtype="str")
     elif kind == "O" and len(column) and any(isinstance(value, bytes) for value in column[~null]):
-        text = pd.Series("", index=column.index, dtype="str")
+        text = column.map(_of_bytes).astype("str")
     else:
         text = column.astype(object).map(lambda value: str(value).strip()).astype("str")
     return text.mask(null, "").astype("str")
+
+
+def _of_bytes(value: object) -> str:
+    """Text that was saved as bytes; "" for what is none (an image, say)."""
+    if not isinstance(value, bytes):
+        return str(value).strip()
+    try:
+        return value.decode("utf-8").strip() if len(value) <= MOST_OF_A_NAME else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -95,7 +108,7 @@ def read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
         if flat.ndim == 1 and len(flat) == n:
             columns[key] = as_text(pd.Series(flat))
     if wide:
-        matrix = np.asarray(arrays[wide[0]], dtype=np.float64)
+        matrix = _numbers(arrays[wide[0]], wide[0], path)
         heads = [str(k) for k in range(matrix.shape[1])]
         if names is not None and len(names) == matrix.shape[1]:
             heads = [str(name) for name in names.tolist()]
@@ -110,13 +123,22 @@ def read_npz(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(columns), [f"{path.name}: arrays {some(arrays)} read as columns{said}"]
 
 
+def _numbers(matrix: NDArray[Any], key: str, path: Path) -> Floats:
+    try:
+        return np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{path}: the array {key} holds {matrix.dtype}, not numbers: give a column a class"
+        ) from None
+
+
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an npz, never unpickled. Raises DataError."""
     try:
         check_regular(path, DataError)
         _check_unpacked(path)
         with np.load(path, allow_pickle=False) as opened:
-            return {key: np.asarray(opened[key]) for key in opened.files}
+            arrays = {key: np.asarray(opened[key]) for key in opened.files}
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise DataError(
@@ -128,6 +150,10 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
         raise
     except Exception as error:  # zipfile raises a handful of kinds for damaged archives
         raise DataError(f"{path}: cannot be read as npz ({error})") from None
+    odd = [f"{key} ({array.dtype})" for key, array in arrays.items() if array.dtype.kind in "cV"]
+    if odd:
+        raise DataError(f"{path}: {some(odd)} is neither real numbers nor text: save it as one")
+    return arrays
 
 
 def _check_unpacked(path: Path) -> None:

@@ -23,7 +23,9 @@ from ensemble_kit.data.images import (
 )
 from ensemble_kit.data.labels import check_names, few_groups, map_labels, parse_min_groups
 from ensemble_kit.data.layouts import How, find_layout
+from ensemble_kit.data.lost_digits import check_digits
 from ensemble_kit.data.metadata import (
+    IDS,
     ages,
     check_lesions,
     lesions_within_patients,
@@ -122,6 +124,8 @@ def load_data(
     rows = layout.read(layout, How(spec.columns, spec.label_level))
     source = str(layout.table)
     check_ids(rows.frame["image_id"], source)
+    for name in ("image_id", *(n for n in IDS if n in rows.frame)):
+        check_digits(rows.frame[name], name, source)
     frame, notes = tidy(rows.frame)
     notes = [*rows.notes, *notes]
     frame["dx"] = without_blanks(frame["dx"].str.lower())

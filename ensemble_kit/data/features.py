@@ -137,6 +137,8 @@ def _read(
 ) -> tuple[Strings, NDArray[np.float32], tuple[str, ...]]:
     if isinstance(given, pd.DataFrame):
         return _of_frame(given, source)
+    if not isinstance(given, (str, Path)):
+        raise DataError(f"features are a {type(given).__name__}: give a file or a DataFrame")
     path = Path(given)
     kind = path.suffix.lower()
     if kind not in (".npz", ".parquet", ".csv"):

@@ -62,7 +62,7 @@ def class_scores(
     truth : names of the labels, where they are known (their columns are the classes); rows : ids,
     for errors. Without labels every column of numbers is a class. Raises PredictionsError.
     """
-    bare = _bare(candidates, truth)
+    bare = without_prefix(candidates, truth)
     wanted = {name.lower() for name in truth}
     matching = [c for c in candidates if bare[c].lower() in wanted]
     usual = [c for c in candidates if c in matching or c.lower() not in FOREIGN]
@@ -166,9 +166,9 @@ def _without_strangers(
     return rest, idle
 
 
-def _bare(columns: Sequence[str], truth: Sequence[str]) -> dict[str, str]:
-    """Class names without a prefix that all share (``prob_mel`` → ``mel``), or that makes "
-    "labels."""
+def without_prefix(columns: Sequence[str], truth: Sequence[str]) -> dict[str, str]:
+    """Class names without a prefix that all share (``prob_mel`` → ``mel``), or that makes
+    labels of them."""
     names = {name.lower() for name in truth}
     for prefix in PREFIXES:
         having = [c for c in columns if c.lower().startswith(prefix) and len(c) > len(prefix)]

@@ -78,8 +78,8 @@ def probabilities_of(
         )
     cause = "--normalise" if far.any() else "rounding"
     done = (
-        f"{path.name}: the sums of {count(off, 'row')} lie in {sums.min():.6f}–{sums.max():.6f} "
-        f"through {cause}; they were renormalised"
+        f"{path.name}: the sums of {count(off, 'row')} are off 1 by at most "
+        f"{np.abs(sums - 1).max():.1g} through {cause}; they were renormalised"
     )
     if far.any():
         done = (

@@ -15,12 +15,20 @@ from ensemble_kit.data.images import case_note, id_of, strip_extension
 from ensemble_kit.data.layouts.reading import slice_names
 from ensemble_kit.data.missing import said, without_blanks, without_missing
 from ensemble_kit.data.prediction_columns import class_scores, negative_first
+from ensemble_kit.data.prediction_refusals import (
+    LABELS,
+    check_header,
+    check_ids,
+    names_of,
+    numeric,
+    refuse_odd_labels,
+    refuse_scores,
+    refuse_words,
+)
 from ensemble_kit.data.prediction_rows import Asked, averaged, probabilities_of
 from ensemble_kit.data.tables import read_table
 
 IDS = (*ALIASES["image_id"], "name", "ids", "image_ids")
-LABELS = ("dx", "label", "diagnosis", "diagnostic", "truth", "true_label", "ground_truth", "target",
-          "y_true", "class", "labels", "targets", "benign_malignant")  # fmt: skip
 MOST_FOLDS = 100
 """Highest fold number of a file with fewer images than that (one fold's alone, say)."""
 
@@ -68,8 +76,10 @@ def read_prediction_table(
     except DataError as error:
         raise PredictionsError(str(error)) from None
     frame, notes = table.frame, list(table.notes)
-    _check_header(frame, path)
+    check_header(frame, path)
     key = _image_column(frame, asked, path, bool(ids))
+    if key:
+        check_ids(frame, key, path)
     names, more = _ids(frame, key, ids, path)
     notes += more
     if key and ids:
@@ -79,8 +89,11 @@ def read_prediction_table(
     known, more = _known_columns(frame, key, asked, path.name)
     notes += more
     labels = _labels_text(frame, known)
-    _refuse_scores(labels, known, path)
-    truth = list(classes) or _names_of(labels)
+    refuse_scores(labels, known, path)
+    truth = list(classes) or names_of(labels)
+    refuse_words(frame, key, known, truth, path)
+    if labels is None:
+        refuse_odd_labels(frame, key, path)
     taken = {key, *known.values()}
     candidates = [str(c) for c in frame.columns if c not in taken and str(c)]
     if any(_plainly_image(c) for c in candidates):
@@ -113,6 +126,7 @@ def read_prediction_table(
     }
     for name in ("lesion_id", "patient_id"):
         if name in known:
+            check_ids(frame, known[name], path)
             notes += said(known[name], frame[known[name]], True)
     fold = text.pop("fold", None)
     numbers = None if fold is None else _folds(fold, image_ids, path)
@@ -169,24 +183,6 @@ def _whole(text: str) -> int | None:
     return int(float(text)) if is_fold(text, 10_000) else None
 
 
-def _check_header(frame: pd.DataFrame, path: Path) -> None:
-    numbers = [n for n in map(str, frame.columns) if "." in n and _is_number(n)]
-    if numbers:
-        raise PredictionsError(
-            f"{path}: its first line has numbers ({some(numbers, 3)}) where names of columns "
-            "belong: "
-            "add a header line (image and a name for each class)"
-        )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _plainly_image(column: str) -> bool:
     name = column.lower()
     return name == "image" or name in ("prob_image", "p_image", "pred_image", "score_image")
@@ -204,7 +200,7 @@ def _image_column(frame: pd.DataFrame, asked: Asked, path: Path, ordered: bool) 
         if name in lower and (name != "index" or len(lower) > 2):
             return lower[name]
     first = str(frame.columns[0])
-    if not _numeric(frame, first):
+    if not numeric(frame, first):
         return first
     if ordered:
         return ""
@@ -259,14 +255,14 @@ def _known_columns(
         if len(present) > 1 and name in CORE:
             notes.append(f"{source}: {passed_over(name, present)}")
     for column in frame.columns:
-        if column != key and column not in known.values() and not _numeric(frame, str(column)):
+        if column != key and column not in known.values() and not numeric(frame, str(column)):
             known[str(column)] = str(column)
     return known, notes
 
 
 def _is_label(frame: pd.DataFrame, column: str) -> bool:
     """Words, or whole numbers (a score has a point)."""
-    if not _numeric(frame, column):
+    if not numeric(frame, column):
         return True
     values = frame[column][frame[column] != ""]
     return bool(values.str.fullmatch(r"\d{1,4}(\.0)?").all())
@@ -277,29 +273,6 @@ def _labels_text(frame: pd.DataFrame, known: dict[str, str]) -> "pd.Series[str] 
         return None
     column = without_blanks(frame[known["dx"]])
     return column.str.replace(r"^(\d+)\.0$", r"\1", regex=True)
-
-
-def _refuse_scores(labels: "pd.Series[str] | None", known: dict[str, str], path: Path) -> None:
-    """A column of labels that holds numbers with fractions is one of scores."""
-    if labels is None:
-        return
-    broken = [name for name in _names_of(labels) if "." in name and _is_number(name)]
-    if 2 * len(broken) > len(_names_of(labels)):
-        raise PredictionsError(
-            f"{path}: column {known['dx']!r}, taken for the labels, holds scores "
-            f"({some(broken, 3)}), not classes: name the labels' column, --columns label=COLUMN"
-        )
-
-
-def _names_of(labels: "pd.Series[str] | None") -> list[str]:
-    return [] if labels is None else sorted({str(v) for v in labels.unique() if v})
-
-
-def _numeric(frame: pd.DataFrame, column: str) -> bool:
-    """Whether at least half of the cells are numbers (the others are mistakes to report)."""
-    values = pd.to_numeric(frame[column].replace("", "nan"), errors="coerce")
-    share = float(values.notna().mean())
-    return share >= 0.5 or bool((frame[column].astype(str).str.lower() == "nan").all())
 
 
 def _text(frame: pd.DataFrame, column: str, role: str) -> Strings:

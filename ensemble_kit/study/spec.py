@@ -11,6 +11,7 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from ensemble_kit.core.checked import checked
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
@@ -239,7 +240,8 @@ class Study(StudySpec):
             raise StudyError(f"the study: {complaints(error)}") from None
 
     @staticmethod
-    def read(path: "Path | str") -> StudySpec:
+    @checked
+    def read(path: Path | str) -> StudySpec:
         """The study of a file; StudyError where it cannot be read or is wrong."""
         return read_study(Path(path))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+from ensemble_kit.core.checked import check_value
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_inputs_outside
@@ -161,8 +162,16 @@ def settings_from(given: Mapping[str, Any]) -> EnsembleSettings:
     if unknown := sorted(set(given) - set(known)):
         raise StudyError(f"{some(unknown)} is no setting of an ensemble; there are {some(known)}")
     values = dict(given)
-    if isinstance(shares := values.get("prevalence"), Mapping):
+    shares = values.get("prevalence")
+    if isinstance(shares, Mapping):
+        for name, share in shares.items():
+            check_value(f"prevalence of {name}", share, float)
         values["prevalence"] = tuple((str(name), float(share)) for name, share in shares.items())
+    elif shares is not None and not isinstance(shares, tuple):
+        raise StudyError(f"prevalence = {shares!r:.60}: give a mapping of classes to shares")
+    for field in fields(EnsembleSettings):
+        if field.name in given and field.name != "prevalence":
+            check_value(field.name, given[field.name], field.type)
     return EnsembleSettings(**values)
 
 

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ensemble_kit.core.errors import StudyError, some
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_inputs_outside
@@ -28,7 +26,7 @@ from ensemble_kit.workflows.costs import (
     write_costs,
 )
 from ensemble_kit.workflows.evaluating import Evaluated, check_name, write_evaluated
-from ensemble_kit.workflows.in_memory import column_names, read_in_memory
+from ensemble_kit.workflows.in_memory import column_names, numbers_of, read_in_memory
 from ensemble_kit.workflows.inputs import RUNS_DIR, run_name
 from ensemble_kit.workflows.matching import Matched, read_matched
 
@@ -178,7 +176,7 @@ def settings_for(
     **settings: Any,
 ) -> EvaluationSpec:
     """Checked settings; without ``malignant`` those of the default classes that the data has."""
-    shape = np.shape(probabilities)
+    shape = numbers_of(probabilities).shape
     own = getattr(probabilities, "columns", None) if class_names is None else class_names
     names = column_names(shape[1], own) if len(shape) == 2 else ()
     if malignant is None:

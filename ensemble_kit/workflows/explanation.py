@@ -8,7 +8,7 @@ from typing import Literal
 from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
-from ensemble_kit.explain.explaining import Explained, explain_run
+from ensemble_kit.heatmaps.explaining import Explained, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import Run, find_run, read_run

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from ensemble_kit.core.checked import checked
 from ensemble_kit.core.errors import PredictionsError, RunError, count, some
 from ensemble_kit.metrics.curves import Curve
 from ensemble_kit.metrics.evaluation import Evaluation
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 SUMS_WITHIN = 1e-3
 
 
+@checked
 def open_run(name: Path | str | None = None, *, runs_dir: Path | str = "runs") -> "FinishedRun":
     """A finished run: by its folder, by its name below ``runs_dir``, or the latest (None).
 
@@ -177,6 +179,7 @@ class FinishedRun:
         truth = list(self.labels)
         return plot_confusion(truth, list(chosen), self.class_names, normalize=normalize, ax=ax)
 
+    @checked
     def fold_model(self, fold: int, repeat: int = 0) -> Any:
         """The ``keras.Model`` of one fold: pixels 0..255 (m, S, S, 3) in, (m, C) probabilities
         out. It is loaded without running any code it may carry. RunError where there is none."""
@@ -190,6 +193,7 @@ class FinishedRun:
         check_files(self.folder, self.manifest, [path.relative_to(self.folder).as_posix()])
         return load_network(path)
 
+    @checked
     def predict(
         self, images: Any = None, *, features: Any = None, metadata: Any = None,
         coverage: float | None = None, fold: int | None = None,

@@ -22,7 +22,7 @@ def read_in_memory(
     frame = probabilities if isinstance(probabilities, pd.DataFrame) else None
     if frame is not None and class_names is not None:
         frame = _in_columns(frame, class_names)
-    values = _numbers(probabilities if frame is None else frame)
+    values = numbers_of(probabilities if frame is None else frame)
     if values.ndim != 2:
         raise PredictionsError(
             f"probabilities of shape {values.shape}: give (n, C), one row an image, one column a "
@@ -50,12 +50,13 @@ def read_in_memory(
     return table, drawn, Predictions(ids, names, values)
 
 
-def _numbers(given: Any) -> Floats:
+def numbers_of(given: Any) -> Floats:
+    """Probabilities as an array of float64; PredictionsError where they are none."""
     try:
-        if not np.iscomplexobj(given):
+        if not (np.iscomplexobj(given) or np.ma.is_masked(given)):
             return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        pass  # refused below: words, tables within tables, rows of unequal length
+        pass  # refused below: words, complex or masked numbers, rows of unequal length
     raise PredictionsError(
         f"probabilities given as a {type(given).__name__} that is no table of numbers: give an "
         "(n, C) array or a DataFrame, one row an image, one column a class"
@@ -64,7 +65,10 @@ def _numbers(given: Any) -> Floats:
 
 def column_names(n_classes: int, given: Any) -> tuple[str, ...]:
     """The class names, one a column; numbers from 0 where none are given."""
-    names = tuple(str(name) for name in (range(n_classes) if given is None else given))
+    given = range(n_classes) if given is None else list(given)
+    if blank := [name for name in given if _missing(name) or not str(name).strip()]:
+        raise PredictionsError(f"{blank[0]!r} names no class: give every column a name")
+    names = tuple(str(name) for name in given)
     if len(names) != n_classes or len(set(names)) != n_classes:
         raise PredictionsError(
             f"class names {some(names)} for {count(n_classes, 'column')}: give one name a column, "

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ensemble_kit.core.checked import checked
 from ensemble_kit.core.errors import RunError, StudyError
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_apart, check_output_folder
@@ -20,6 +21,7 @@ Images = ImageTable | Path | str | None
 """A table, what :func:`load_images` reads, or None for the study's own data."""
 
 
+@checked
 def load_images(
     path: Path | str | None = None,
     *,

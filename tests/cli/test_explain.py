@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from ensemble_kit.cli.app import app
 from ensemble_kit.core.errors import DataError, EnsembleKitError, RunError
-from ensemble_kit.explain import explaining
+from ensemble_kit.heatmaps import explaining
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.overlays import read_overlays
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.runs.manifest import read_manifest, write_manifest
-from tests.explain.conftest import finished, place  # noqa: F401
+from tests.heatmaps.conftest import finished, place  # noqa: F401
 
 pytest.importorskip("keras")
 RUN = Path("runs/squares")

@@ -55,7 +55,7 @@ def test_rounded_sums_are_renormalised_and_said(tmp_path: Path) -> None:
     found = read_prediction_table(write(tmp_path, "image,x,y\na,0.7001,0.3\nb,0.5,0.5\n"))
     assert found.predictions.probabilities[0].sum() == pytest.approx(1, abs=1e-15)
     assert found.notes == (
-        "p.csv: the sums of 1 row lie in 1.000000–1.000100 through rounding; they were "
+        "p.csv: the sums of 1 row are off 1 by at most 0.0001 through rounding; they were "
         "renormalised",
     )
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ensemble_kit.core.errors import DataError
-from ensemble_kit.explain.overlay import draw_overlay
+from ensemble_kit.heatmaps.overlay import draw_overlay
 
 
 def drawn(path: Path, heat: np.ndarray, aspect: str) -> np.ndarray:

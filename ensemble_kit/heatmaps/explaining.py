@@ -14,9 +14,9 @@ from ensemble_kit.core.atomic import sha256_of_file, write_bytes
 from ensemble_kit.core.errors import DataError, RunError, some
 from ensemble_kit.core.records import Ints
 from ensemble_kit.data.images import check_ids
-from ensemble_kit.explain.gradcam import grad_cam, head_probabilities
-from ensemble_kit.explain.inputs import Inputs, find_inputs
-from ensemble_kit.explain.overlay import draw_overlay
+from ensemble_kit.heatmaps.gradcam import grad_cam, head_probabilities
+from ensemble_kit.heatmaps.inputs import Inputs, find_inputs
+from ensemble_kit.heatmaps.overlay import draw_overlay
 from ensemble_kit.models import find_backbone
 from ensemble_kit.models.fold_model import Features, FoldModel, open_fold_model
 from ensemble_kit.runs.explained import Overlay, overlay_file, read_overlays, write_overlays

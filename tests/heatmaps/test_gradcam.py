@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensemble_kit.core.errors import RunError
-from ensemble_kit.explain.gradcam import contributions, grad_cam, head_probabilities
+from ensemble_kit.heatmaps.gradcam import contributions, grad_cam, head_probabilities
 from ensemble_kit.models import find_backbone
 from ensemble_kit.models.fold_model import FoldModel, open_fold_model
 from ensemble_kit.models.staged import build_staged
