@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -119,6 +120,7 @@ def _interrupted(termination: Termination) -> Never:
     # Ctrl-C inside compiled text (a dataclass being made, say) leaves CPython's note that nobody
     # handled it, which would end the process by SIGINT after all; compiled text takes it back.
     exec("")
+    termination.leave_at_once(128 + (termination.number or signal.SIGINT))
     if termination.number is None:
         _leave(f"interrupted; {termination.kept}", INTERRUPTED)
     _leave(f"ended by a signal; {termination.kept}", 128 + termination.number)

@@ -1,6 +1,7 @@
 """Ctrl-C that is not lost, and SIGTERM that is one: Python drops a KeyboardInterrupt that arrives
 inside a destructor."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -79,12 +80,24 @@ class Termination:
             ):
                 signal.signal(number, self._heard)
 
+    def leave_at_once(self, code: int) -> None:
+        """From here on another signal ends the process with the code of the first."""
+
+        def leave(number: int, frame: FrameType | None) -> None:
+            os._exit(code)
+
+        for name in ("SIGINT", *self.SIGNALS):
+            if (number := getattr(signal, name, None)) is not None and (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):
+                signal.signal(number, leave)
+
     def _pressed(self, number: int, frame: FrameType | None) -> None:
         self.pressed = True
         raise KeyboardInterrupt
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
+        self.number = number if self.number is None else self.number
         of_ctrl_c = signal.getsignal(signal.SIGINT)
         if callable(of_ctrl_c):
             of_ctrl_c(number, frame)

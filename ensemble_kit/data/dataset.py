@@ -169,6 +169,11 @@ def load_data(
         dx, keep, said = few_groups(dx, groups, rule)
         notes += said
     class_names, labels = np.unique(dx[keep], return_inverse=True)
+    if not keep.any():
+        raise DataError(
+            f"{source}: every class has fewer than {spec.min_groups.partition('=')[0]} groups, so "
+            "none is left: ask for fewer groups in --min-groups"
+        )
     if len(class_names) < 2:
         raise DataError(
             f"{source}: every image is {str(dx[0])!r}: a classifier needs at least two classes"

@@ -162,6 +162,10 @@ def _least(header: Header, size: int, aspect: Aspect) -> tuple[int, int]:
     return size, size
 
 
+WHITE = 65_535
+"""The largest value that 16 bits hold."""
+
+
 def _to_rgb(image: Image.Image, bits: int, name: str) -> Image.Image:
     if image.mode == "F":
         raise DataError(
@@ -170,7 +174,13 @@ def _to_rgb(image: Image.Image, bits: int, name: str) -> Image.Image:
             "it with 8 or 16 bits"
         )
     if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.int64) >> (bits - 8)).clip(0, 255)
+        values = np.asarray(image).astype(np.int64)
+        if values.size and (values.min() < 0 or values.max() > WHITE):
+            raise DataError(
+                f"{name}: 32-bit numbers from {values.min():,} to {values.max():,}, of "
+                "which black and white are not known; save it with 8 or 16 bits"
+            )
+        grey = (values >> (bits - 8)).clip(0, 255)
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         layer = image.convert("RGBA")

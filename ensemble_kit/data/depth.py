@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 PNG = b"\x89PNG\r\n\x1a\n"
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+"""A long comment is no damage; all of them together stay below Pillow's own bound."""
 TIFF = (b"II*\0", b"MM\0*")
 
 

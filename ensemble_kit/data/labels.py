@@ -46,6 +46,10 @@ def parse_min_groups(text: str) -> FewGroups | None:
     return FewGroups(int(found.group(1)), (found.group(2) or "").strip().lower())
 
 
+YES = ("1", "true", "yes", "y", "drop", "x")
+NO = ("", "0", "false", "no", "n", "keep", "nan")
+
+
 def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list[str]]:
     """Labels through a table of columns from, to (and drop); ``""`` where the row is to be dropped.
 
@@ -66,9 +70,12 @@ def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list
         frame[names["to"]].str.normalize("NFC").str.lower().tolist() if "to" in names else list(old)
     )
     dropped = frame[names["drop"]].str.lower().tolist() if "drop" in names else blank
+    if odd := sorted({d for d in dropped if d not in (*YES, *NO)}):
+        raise DataError(
+            f"{path}: drop is {some(map(repr, odd))}: write yes or no, or leave the cell empty"
+        )
     table = {
-        a: "" if d in ("1", "true", "yes", "drop", "x") or b in DROP else b
-        for a, b, d in zip(old, new, dropped, strict=True)
+        a: "" if d in YES or b in DROP else b for a, b, d in zip(old, new, dropped, strict=True)
     }
     there = set(dx.unique())
     missing = sorted(there - set(table))
@@ -80,6 +87,8 @@ def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list
     unused = sorted(set(table) - there)
     mapped = dx.map(table)
     gone = int((mapped == "").sum())
+    if gone == len(mapped):
+        raise DataError(f"{path} drops every image: keep the labels of two classes at least")
     notes = [f"labels mapped by {path.name}: {_counts(mapped[mapped != ''])}"]
     if gone:
         notes.append(f"{count(gone, 'image')} dropped by {path.name}")

@@ -67,6 +67,7 @@ def test_every_write_may_fail(place: Path, name: str) -> None:
     assert n > 2, "it writes something"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(RESUMING))
 def test_every_write_may_fail_and_the_same_command_goes_on(place: Path, name: str) -> None:
     words, made, allowed = RESUMING[name]

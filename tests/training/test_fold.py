@@ -124,7 +124,7 @@ def test_a_base_of_ones_own_is_found_from_any_folder(spec):
     assert named("compact") == "compact"
 
 
-@pytest.mark.parametrize("depth", [0, 1, 2, 4])
+@pytest.mark.parametrize("depth", [0, 1, 2, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("augment", ["none", "dihedral"])
 def test_stored_and_end_to_end_training_agree(tmp_path, table, folds, spec, depth, augment):
     spec = spec.override({"model": {"unfreeze_depth": depth}, "training": {"augment": augment}})
@@ -143,6 +143,7 @@ def test_half_precision_stores_come_close(tmp_path, table, folds, spec):
     assert np.abs(exact - rounded).max() <= 5e-3
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_apart_from_float32_and_comes_close(tmp_path, table, folds, spec):
     calm = {"fine_tune_lr": 1e-4, "head_lr": 1e-3, "early_stopping": "none"}
     exact = job_of(spec.override({"training": calm}), table, folds, tmp_path / "a")
