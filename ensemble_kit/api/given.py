@@ -5,8 +5,7 @@ from numbers import Integral
 from pathlib import Path
 
 from ensemble_kit.core.errors import SplitError, StudyError
-from ensemble_kit.core.records import Folds, ImageTable
-from ensemble_kit.study import StudySpec
+from ensemble_kit.core.records import Folds
 from ensemble_kit.workflows.finished import FinishedRun, open_run
 
 Member = FinishedRun | Path | str
@@ -37,30 +36,12 @@ def check_table(name: str, value: object) -> None:
         raise StudyError(f"{name} are a {type(value).__name__}: give a file or a DataFrame")
 
 
-def check_kinds(images: object, study: object, folds: object) -> None:
-    """Raise StudyError or SplitError where images, study or folds are of the wrong kind."""
+def check_given(images: object, folds: object) -> None:
+    """Raise StudyError or SplitError for an empty path of images, or a list without folds."""
     if isinstance(images, str):
         place(images, "images")
-    if not (
-        images is None or isinstance(images, (ImageTable, str, Path)) or hasattr(images, "table")
-    ):
-        raise StudyError(
-            f"images are a {type(images).__name__}: give load_images(...), a folder or a table"
-        )
-    if not (study is None or isinstance(study, StudySpec)):
-        raise StudyError(
-            f"the study is a {type(study).__name__}: give Study(...) or Study.read(FILE)"
-        )
-    draws = [folds] if isinstance(folds, Folds) or folds is None else folds
-    if (
-        not isinstance(draws, (list, tuple))
-        or not draws
-        or any(draw is not None and not isinstance(draw, Folds) for draw in draws)
-    ):
-        raise SplitError(
-            f"the folds are a {type(folds).__name__}: give make_folds(...); their number is "
-            'Study(split={"folds": K})'
-        )
+    if folds is not None and not isinstance(folds, Folds) and not len(folds):  # type: ignore[arg-type]
+        raise SplitError("folds is an empty list: give make_folds(...), one a repeat")
 
 
 def place(value: "Path | str", name: str) -> Path:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ensemble_kit.api.given import above_zero, check_kinds, check_table, named, place, whole_number
+from ensemble_kit.api.given import above_zero, check_given, check_table, named, place, whole_number
 from ensemble_kit.core.checked import checked
-from ensemble_kit.core.errors import SplitError, StudyError
+from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.listening import tell_all
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.splits import make_folds as _make_folds
@@ -26,8 +26,6 @@ def make_folds(images: ImageTable, folds: int = 5, seed: int = 0) -> Folds:
     for one row an image, in the order of ``images``. Raises SplitError where no draw has every
     class in every fold.
     """
-    if not isinstance(images, ImageTable):
-        raise SplitError("make_folds takes a table of images: give ensemble_kit.load_images(...)")
     whole_number("folds", folds, 2)
     whole_number("seed", seed, 0)
     return _make_folds(images, folds, seed)[0]
@@ -80,7 +78,7 @@ def cross_validate(
     above_zero("store_limit", store_limit)
     named(name)
     check_table("features", features)
-    check_kinds(images, study, folds)
+    check_given(images, folds)
     if metadata:
         names = (metadata,) if isinstance(metadata, str) else tuple(metadata)
         study = (study or StudySpec()).override({"model": {"metadata": names}})

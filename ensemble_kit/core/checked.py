@@ -7,7 +7,8 @@ from functools import wraps
 from inspect import Parameter, signature
 from math import isfinite
 from numbers import Integral, Real
-from pathlib import Path, PurePath
+from os import PathLike
+from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from ensemble_kit.core.errors import UsageError
@@ -24,6 +25,13 @@ WORDS = {
     type(None): "None",
 }
 """Types -> what a sentence calls them."""
+MADE_BY = {
+    "ImageTable": "load_images(...)",
+    "StudySpec": "Study(...) or Study.read(FILE)",
+    "Folds": 'make_folds(...) (their number is Study(split={"folds": K}))',
+    "FinishedRun": "a run",
+}
+"""Names of classes -> what makes one."""
 MANY = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -70,26 +78,30 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, Integral) and not isinstance(value, bool)
     if kind is float:
         return not isinstance(value, bool) and isinstance(value, Real) and isfinite(value)
+    if kind is bool:
+        return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")  # numpy's
     if kind is Path:
-        return isinstance(value, PurePath)
+        return isinstance(value, PathLike)
     if not isinstance(kind, type):
         return value is None if kind is None else True
     return isinstance(value, kind)
 
 
 def _words(kind: Any) -> str:
-    """What a parameter takes: ``a path or text``."""
+    """What a parameter takes: ``a path or None``."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        words = list(dict.fromkeys(_words(part) for part in parts))
+        ordered = sorted(parts, key=lambda part: get_origin(part) is Sequence)
+        words = list(dict.fromkeys(_words(part) for part in ordered))
         if {WORDS[Path], WORDS[str]} <= set(words):
             words.remove(WORDS[str])
         return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
     if origin is Literal:
         return " or ".join(map(repr, parts))
     if origin in (Sequence, tuple):
-        return f"a list of {MANY.get(parts[0], 'such as ' + _words(parts[0]))}"
-    return WORDS.get(kind, f"{getattr(kind, '__name__', kind)}")
+        return f"a list of {MANY.get(parts[0], 'them')}"
+    name = getattr(kind, "__name__", str(kind))
+    return WORDS.get(kind, MADE_BY.get(name, name))
 
 
 def _shown(value: Any) -> str:
