@@ -91,7 +91,7 @@ def _words(kind: Any) -> str:
     """What a parameter takes: ``a path or None``."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        ordered = sorted(parts, key=lambda part: get_origin(part) is Sequence)
+        ordered = sorted(parts, key=_is_list)
         words = list(dict.fromkeys(_words(part) for part in ordered))
         if {WORDS[Path], WORDS[str]} <= set(words):
             words.remove(WORDS[str])
@@ -102,6 +102,11 @@ def _words(kind: Any) -> str:
         return f"a list of {MANY.get(parts[0], 'them')}"
     name = getattr(kind, "__name__", str(kind))
     return WORDS.get(kind, MADE_BY.get(name, name))
+
+
+def _is_list(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is Sequence
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from ensemble_kit.metrics.bootstrap import (
 from ensemble_kit.metrics.cases import Cases, Figures, Key
 from ensemble_kit.metrics.inversion import NAME as INVERTED
 from ensemble_kit.metrics.inversion import FoldedInterval, Part, folded_interval, largest_is_still
-from ensemble_kit.metrics.jackknife import BLOCKS, rare_first, t_interval
+from ensemble_kit.metrics.jackknife import BLOCKS, no_width_no_interval, rare_first, t_interval
 from ensemble_kit.metrics.registry import metric_of
 from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
 from ensemble_kit.metrics.support import Support, support_of
@@ -84,10 +84,9 @@ def estimate(
     found = _estimate(key, value, drawn, left_out, support, level, method, gap=gap)
     if found.low is None or found.high is None:
         return found
-    if found.high - found.low < NO_WIDTH:
-        return replace(found, low=None, high=None, note=UNMOVED)
     known = metric_of(key[0])
-    if known is None or gap:
+    found = no_width_no_interval(found)
+    if known is None or gap or found.low is None or found.high is None:
         return found
     return replace(found, low=max(found.low, known.least), high=min(found.high, known.most))
 
@@ -114,8 +113,6 @@ def _estimate(
     return _bias_noted(found, drawn) if squared else found
 
 
-NO_WIDTH = 1e-9
-UNMOVED = "no interval: no group left out or resampled changes it, so its spread is unknown"
 STILL = (
     "no interval: the bin with the largest gap has one group, or so few that no resample moves it"
 )

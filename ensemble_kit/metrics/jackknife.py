@@ -7,6 +7,8 @@ interval is symmetric by the delta method, and the quantile is Student's with as
 freedom as groups of the limiting side, less one.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import binomtest
@@ -17,6 +19,8 @@ from ensemble_kit.metrics.cases import Cases
 
 BLOCKS = 200
 NAME = "jackknife over groups, t"
+NO_WIDTH = 1e-9
+UNMOVED = "no interval: no group left out or resampled changes it, so its spread is unknown"
 
 
 def rare_first(cases: Cases) -> Ints:
@@ -37,8 +41,7 @@ def t_interval(
     left_out : (J,) values without each group (or block of groups); NaN where undefined.
     n_groups : groups of the side that limits the figure, at least 2. scale : "logit" for figures
     in [0, 1] that are 0 or 1 only by chance, "log" for losses, "plain".
-    A figure at an end of its range has no variance; it gets the exact binomial bound of
-    ``n_groups`` groups (Clopper & Pearson 1934).
+    A figure at an end of its range has no variance; see :func:`at_an_end`.
     """
     valid = left_out[np.isfinite(left_out)]
     if not np.isfinite(value) or len(valid) < max(2, 0.95 * len(left_out)) or n_groups < 2:
@@ -46,11 +49,7 @@ def t_interval(
         shown = float(value) if np.isfinite(value) else None
         return Estimate(shown, None, None, level, NAME, "group", n_groups, why)
     if scale == "logit" and (value <= 0 or value >= 1):
-        hits = n_groups if value >= 1 else 0
-        exact = binomtest(hits, n_groups).proportion_ci(level, "exact")
-        name = "exact binomial, groups"
-        low, high = float(exact.low), float(exact.high)
-        return Estimate(float(value), low, high, level, name, "group", n_groups)
+        return at_an_end(value, n_groups, level)
     n = min(n_groups, len(valid))
     variance = (n - 1) / n * float(((valid - valid.mean()) ** 2).sum())
     half = float(student.ppf((1 + level) / 2, n - 1)) * variance**0.5
@@ -62,6 +61,21 @@ def t_interval(
     else:
         low, high = value - half, value + half
     return Estimate(float(value), low, high, level, NAME, "group", n_groups)
+
+
+def no_width_no_interval(found: Estimate) -> Estimate:
+    """The estimate; an interval without any width is taken away, since it would claim to know."""
+    if found.low is None or found.high is None or found.high - found.low >= NO_WIDTH:
+        return found
+    return replace(found, low=None, high=None, note=UNMOVED)
+
+
+def at_an_end(value: float, n_groups: int, level: float = 0.95) -> Estimate:
+    """A share of 0 or 1, of which no resample knows the spread: the exact binomial bound of so many
+    groups (Clopper & Pearson 1934)."""
+    exact = binomtest(n_groups if value >= 1 else 0, n_groups).proportion_ci(level, "exact")
+    low, high = float(exact.low), float(exact.high)
+    return Estimate(float(value), low, high, level, "exact binomial, groups", "group", n_groups)
 
 
 def p_of_zero(found: Estimate) -> float:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from ensemble_kit.core.records import Estimate, Floats, Ints
-from ensemble_kit.metrics.jackknife import t_interval
+from ensemble_kit.metrics.jackknife import no_width_no_interval, t_interval
 from ensemble_kit.metrics.support import MIN_GROUPS_INTERVAL
 
 
@@ -27,7 +27,7 @@ def mean_by_groups(
         why = f"no interval: {n_groups} groups, at least {MIN_GROUPS_INTERVAL} are needed"
         return Estimate(mean, None, None, level, "", "group", n_groups, why)
     without = (sums.sum() - sums) / (sizes.sum() - sizes)
-    found = t_interval(mean, without, n_groups, level, scale)
+    found = no_width_no_interval(t_interval(mean, without, n_groups, level, scale))
     if found.low is None or found.high is None:
         return found
     return replace(found, low=max(found.low, bounds[0]), high=min(found.high, bounds[1]))

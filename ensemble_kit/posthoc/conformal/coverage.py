@@ -12,8 +12,11 @@ import numpy as np
 
 from ensemble_kit.core.records import Bools, Estimate, Floats, Ints, Strings
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
+from ensemble_kit.metrics.jackknife import at_an_end, no_width_no_interval
 
 FEWEST_GROUPS = 10
+SIZE = 1
+"""Place of the mean size among what is estimated of a cell."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,32 @@ def coverage_table(
     for i, (scope, name, rows) in enumerate(cells):
         n_groups = len(np.unique(groups[rows]))
         found = [
-            _estimate(point[i, j], replicates[:, i, j], n_groups, level, name or "all images")
+            _estimate(
+                point[i, j],
+                replicates[:, i, j],
+                n_groups,
+                level,
+                name or "all images",
+                share=j != SIZE,
+            )
             for j in range(3)
         ]
         table.append(Coverage(scope, name, int(rows.sum()), *found))
     return tuple(table)
 
 
-def _estimate(value: float, drawn: Floats, n_groups: int, level: float, name: str) -> Estimate:
+def _estimate(
+    value: float, drawn: Floats, n_groups: int, level: float, name: str, *, share: bool
+) -> Estimate:
+    """share : whether it is one; at 0 or 1 no resample moves it, and the bound is exact."""
     if n_groups == 0:
         return Estimate(None, level=level, note=f"not estimable: no image of {name}")
     if n_groups < FEWEST_GROUPS:
         note = f"no interval: {name} has {n_groups} groups, fewer than {FEWEST_GROUPS}"
         return Estimate(float(value), level=level, n_groups=n_groups, note=note)
-    return interval(value, drawn, level, n_groups=n_groups)
+    if share and len(drawn) and value in (0, 1):
+        return at_an_end(value, n_groups, level)
+    return no_width_no_interval(interval(value, drawn, level, n_groups=n_groups))
 
 
 def _by_group(values: Floats, groups: Ints, n_groups: int) -> Floats:

@@ -138,6 +138,10 @@ def test_coverage_by_hand_and_by_slice() -> None:
     assert found["sex", "f"].coverage.value == 0.5
     low, high = found["class", "b"].coverage.low, found["class", "b"].coverage.high
     assert 0.2 < low < 0.5 < high < 0.8
+    whole = found["class", "a"]
+    groups_of_a = len(np.unique(groups[labels == 0]))
+    assert whole.coverage.low == pytest.approx(0.025 ** (1 / groups_of_a)), "exact binomial"
+    assert whole.coverage.high == whole.by_group.high == 1.0
 
 
 def test_coverage_says_when_there_is_nothing_or_too_little_to_estimate() -> None:
