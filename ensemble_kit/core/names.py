@@ -8,6 +8,8 @@ from ensemble_kit.core.errors import EnsembleKitError, some
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line ends, marks that reverse the direction of writing, and what is not
 UTF-8 in names of files."""
+OVER_ALL = ("macro", "micro", "top-1")
+"""What tables of figures call those over all classes."""
 LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
 
 
@@ -33,6 +35,14 @@ def check_shown(
     if names and max(map(len, names)) > longest:
         odd = [f"{name[:20]}… of {len(name):,} letters" for name in names if len(name) > longest]
         raise error(f"{what} {some(odd, 3)}: at most {longest} are allowed; give it a short name")
+
+
+def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:
+    """:func:`check_shown` for classes, none of which may have the name of a figure over all."""
+    names = [str(name) for name in names]
+    check_shown(names, "class", error)
+    if taken := [name for name in names if name in OVER_ALL]:
+        raise error(f"class {some(taken)} has the name of figures over all classes: rename it")
 
 
 def check_named(ids: Sequence[str], error: type[EnsembleKitError]) -> None:

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.digests import digest_of
 from ensemble_kit.core.errors import DataError, PredictionsError, SplitError, some
-from ensemble_kit.core.names import LONGEST_ID, LONGEST_PATH, check_named, check_shown
+from ensemble_kit.core.names import (
+    LONGEST_ID,
+    LONGEST_PATH,
+    check_classes,
+    check_named,
+    check_shown,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +81,7 @@ class ImageTable:
             self._check_names()
 
     def _check_names(self) -> None:
-        check_shown(self.class_names, "class", DataError)
+        check_classes(self.class_names, DataError)
         if (self.image_ids == "").any():
             check_named(self.image_ids.tolist(), DataError)
         for names, what, longest in (
@@ -310,7 +316,7 @@ def _check_probabilities(predictions: Predictions) -> None:
             f"{p.shape[0]}×{p.shape[1] if p.ndim == 2 else 0} probabilities for {len(ids)} images "
             f"and {len(predictions.class_names)} classes: one row an image, one column a class"
         )
-    check_shown(predictions.class_names, "class", PredictionsError)
+    check_classes(predictions.class_names, PredictionsError)
     if (ids == "").any():
         check_named(ids.tolist(), PredictionsError)
     if not _plainly_shown(ids, LONGEST_ID):

@@ -61,7 +61,7 @@ def parse_columns(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         role, equals, column = (piece.strip() for piece in part.partition("="))
-        if not equals or not column:
+        if not role or not equals or not column:
             raise DataError(f"--columns {part!r}: give role=column, as in image=img_id")
         if role in found:
             raise DataError(f"--columns names {role} twice; join columns with +: {role}=a+b")

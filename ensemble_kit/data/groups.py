@@ -127,7 +127,7 @@ def pattern_groups(pattern: str, names: Sequence[str]) -> tuple[list[str], list[
             match = compiled.search(
                 name.rpartition("/")[2], timeout=LONGEST_SEARCH
             ) or compiled.search(name, timeout=LONGEST_SEARCH)
-        except TimeoutError:
+        except (TimeoutError, MemoryError, RecursionError):
             raise DataError(
                 f"--group-pattern {pattern!r} tries too many ways to fit {name!r}: repeats within "
                 "repeats, such as (a+)+, take ever longer; give each part one repeat"

@@ -56,6 +56,11 @@ def refuse_words(
     for column in [c for c in known.values() if known.get("dx") != c and c in bare]:
         if bare[column].lower() in wanted and column.lower() not in LABELS:
             cells = frame[column][pd.to_numeric(frame[column], errors="coerce").isna()].unique()
+            if not len(cells):
+                raise PredictionsError(
+                    f"{path}: the class {column!r} has the name of a column that is no "
+                    "class (fold, lesion, age …): rename the class"
+                )
             raise PredictionsError(
                 f"{path}: column {column!r} has the name of a class, but holds "
                 f"{some(map(repr, cells), 3)}: write probabilities as 0.5, or rename the column"

@@ -243,8 +243,15 @@ def _known_columns(
     known: dict[str, str] = {}
     notes: list[str] = []
     for role, column in asked.columns.items():
-        if role != "image" and column in frame.columns:
-            known["patient_id" if role == "group" else ROLES[role]] = column
+        if role != "image":
+            found = _given_column(frame, role, column, source)
+            known["patient_id" if role == "group" else ROLES[role]] = found
+    if "group" in asked.columns:
+        idle: list[str] = [lower[a] for name in ("lesion_id", "patient_id") for a in ALIASES[name]
+                           if a in lower and lower[a] not in known.values()]  # fmt: skip
+        known |= {f"{column}_column": column for column in idle}
+        notes += [f"{source}: {column} has no part in the groups" for column in idle]
+        known.setdefault("lesion_id", "")
     aliases = {name: names for name, names in ALIASES.items() if name not in ("image_id", "dx")}
     for name, names in {**aliases, "dx": LABELS, "fold": FOLD_NAMES}.items():
         present = [lower[alias] for alias in names if alias in lower and name not in known]
@@ -256,8 +263,30 @@ def _known_columns(
             notes.append(f"{source}: {passed_over(name, present)}")
     for column in frame.columns:
         if column != key and column not in known.values() and not numeric(frame, str(column)):
-            known[str(column)] = str(column)
-    return known, notes
+            known[f"{column}_column" if column in known else str(column)] = str(column)
+    return {name: column for name, column in known.items() if column}, notes
+
+
+def _given_column(frame: pd.DataFrame, role: str, wanted: str, source: str) -> str:
+    """The column that ``--columns`` gives a role; those joined with + become one of the table.
+    PredictionsError where one is not there."""
+    if wanted in frame.columns:
+        return wanted
+    spelled = {plain(name): str(name) for name in frame.columns}
+    given = [part.strip() for part in wanted.split("+")]
+    parts = [part if part in frame.columns else spelled.get(plain(part), "") for part in given]
+    if missing := [part for part, there in zip(given, parts, strict=True) if not there]:
+        raise PredictionsError(
+            f"{source}: --columns {role}={wanted}: no column {some(map(repr, missing))}; it has "
+            f"{some(frame.columns, 30)}"
+        )
+    if len(parts) == 1:
+        return parts[0]
+    joined = frame[parts[0]]
+    for part in parts[1:]:
+        joined = joined.str.cat(frame[part], sep="/")
+    frame[wanted] = joined
+    return wanted
 
 
 def _is_label(frame: pd.DataFrame, column: str) -> bool:

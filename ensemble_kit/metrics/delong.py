@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 from ensemble_kit.core.records import Bools, Estimate, Floats, Ints
+from ensemble_kit.metrics.jackknife import UNMOVED
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def delong_interval(scores: Floats, positive: Bools, groups: Ints, level: float 
         why = f"not estimable: {sides[0]} groups with the class and {sides[1]} without"
         return Estimate(None, None, None, level, name, "group", min(sides), why)
     result = clustered_auc(scores, positive, groups)
+    if result.variance == 0 and 0 < result.auc < 1:
+        return Estimate(result.auc, None, None, level, name, "group", min(sides), UNMOVED)
     if not 0 < result.auc < 1:
         why = "no interval: the classes are separated perfectly, so the variance estimate is 0"
         return Estimate(result.auc, None, None, level, name, "group", min(sides), why)

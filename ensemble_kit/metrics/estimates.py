@@ -17,7 +17,13 @@ from ensemble_kit.metrics.bootstrap import (
 from ensemble_kit.metrics.cases import Cases, Figures, Key
 from ensemble_kit.metrics.inversion import NAME as INVERTED
 from ensemble_kit.metrics.inversion import FoldedInterval, Part, folded_interval, largest_is_still
-from ensemble_kit.metrics.jackknife import BLOCKS, no_width_no_interval, rare_first, t_interval
+from ensemble_kit.metrics.jackknife import (
+    BLOCKS,
+    UNMOVED,
+    no_width_no_interval,
+    rare_first,
+    t_interval,
+)
 from ensemble_kit.metrics.registry import metric_of
 from ensemble_kit.metrics.scorer import Scorer, Scores, replicate
 from ensemble_kit.metrics.support import Support, support_of
@@ -113,6 +119,8 @@ def _estimate(
     return _bias_noted(found, drawn) if squared else found
 
 
+STILL_WIDTH = 1e-6
+"""Steps of the inverted test are no finer than this."""
 STILL = (
     "no interval: the bin with the largest gap has one group, or so few that no resample moves it"
 )
@@ -139,6 +147,8 @@ def folded_estimates(
         return {key: Estimate(value, None, None, level, INVERTED, "group", n, why)}
     found = folded_interval(parts, level, "max" if key[0] == "mce" else "sum")
     low, high = found.low, min(found.high, 1.0)
+    if high - low < STILL_WIDTH:
+        return {key: Estimate(value, None, None, level, INVERTED, "group", n, UNMOVED)}
     note = found.note + (ABOVE if value > high else "")
     whole = Estimate(value, low, high, level, INVERTED, "group", n, note)
     return {key: whole} | _beside(key, found, level, n)

@@ -23,10 +23,11 @@ class McNemar:
 
 @dataclass(frozen=True)
 class CorrectedT:
-    """Mean difference over folds, t statistic, two-sided p-value and interval bounds."""
+    """Mean difference over folds, t statistic (None: without bound, since every fold shows the same
+    difference), two-sided p-value and interval bounds."""
 
     mean: float
-    statistic: float
+    statistic: float | None
     p_value: float
     low: float
     high: float
@@ -69,7 +70,7 @@ def corrected_resampled_t(
     half = float(student.ppf((1 + level) / 2, k - 1)) * error
     if error == 0:
         same = mean == 0
-        return CorrectedT(mean, 0.0 if same else np.inf, 1.0 if same else 0.0, mean, mean)
+        return CorrectedT(mean, 0.0 if same else None, 1.0 if same else 0.0, mean, mean)
     statistic = mean / error
     p = float(2 * student.sf(abs(statistic), k - 1))
     return CorrectedT(mean, statistic, p, mean - half, mean + half)

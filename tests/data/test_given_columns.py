@@ -1,0 +1,89 @@
+"""``--columns`` of a table of predictions is honoured or refused, never passed over in silence."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ensemble_kit as ek
+from ensemble_kit.core.errors import EnsembleKitError, PredictionsError
+from ensemble_kit.data.prediction_rows import Asked
+from ensemble_kit.metrics.registry import METRICS
+from ensemble_kit.metrics.significance import corrected_resampled_t
+from ensemble_kit.study import DataSpec
+from ensemble_kit.workflows.matching import match, read_given
+
+N = 24
+ERRORS = [metric.name for metric in METRICS if metric.bias == "folded"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(N)], "label": ["a", "b", "c"] * 8,
+            "patient_id": [f"P{k // 2}" for k in range(N)], "pair": [k // 6 for k in range(N)],
+            "side": ["l", "r"] * 12, "other": ["c", "a", "b"] * 8,
+            "a": 0.5, "b": 0.3, "c": 0.2,
+        }
+    ).to_csv(tmp_path / "p.csv", index=False)  # fmt: skip
+    return tmp_path / "p.csv"
+
+
+@pytest.mark.parametrize(
+    ("columns", "groups"),
+    [({}, 12), ({"group": "pair"}, 4), ({"group": "Pair"}, 4), ({"patient": "pair"}, 4),
+     ({"group": "pair+side"}, 8)],
+)  # fmt: skip
+def test_groups_are_those_of_the_column_given(
+    table: Path, columns: dict[str, str], groups: int
+) -> None:
+    found = match(read_given([table], data=DataSpec(columns=columns)))
+    assert found.table.n_groups == groups
+    if "group" in columns:
+        assert "patient_id has no part in the groups" in " ".join(found.notes)
+
+
+def test_labels_are_those_of_the_column_given(table: Path) -> None:
+    found = match(read_given([table], asked=Asked(columns={"label": "other"})))
+    names = np.array(found.table.class_names)[found.table.labels]
+    by_id = dict(zip(found.table.image_ids.tolist(), names.tolist(), strict=True))
+    assert [by_id[f"i{k}"] for k in range(3)] == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("role", ["group", "patient", "lesion", "age", "label"])
+@pytest.mark.parametrize("column", ["nope", "pair+nope", "+"])
+def test_columns_that_are_not_there(table: Path, role: str, column: str) -> None:
+    with pytest.raises(PredictionsError, match=r"p\.csv: --columns .*: no column"):
+        read_given([table], asked=Asked(columns={role: column}))
+
+
+@pytest.mark.parametrize("name", ["top-1", "macro", "micro"])
+def test_a_class_with_the_name_of_a_figure_over_all(name: str) -> None:
+    with pytest.raises(EnsembleKitError, match="has the name of figures over all classes"):
+        ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=[name, "b"], replicates=0)
+
+
+@pytest.mark.parametrize("name", ["fold", "lesion", "age"])
+def test_a_class_with_the_name_of_another_column(tmp_path: Path, name: str) -> None:
+    lines = [f"i{k},{[name, 'b'][k % 2]},0.5,0.5" for k in range(6)]
+    (tmp_path / "p.csv").write_text("\n".join([f"image_id,label,{name},b", *lines]))
+    with pytest.raises(PredictionsError, match=f"the class '{name}' has the name of a column"):
+        match(read_given([tmp_path / "p.csv"]))
+
+
+def test_folds_that_all_show_one_difference_have_no_finite_statistic() -> None:
+    found = corrected_resampled_t(np.ones(3))
+    assert (found.statistic, found.p_value) == (None, 0.0)
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_sure_and_always_wrong_or_right_has_no_interval_of_calibration(right: int) -> None:
+    labels = np.arange(48) % 3
+    scores = np.eye(3)[(labels + 1 - right) % 3]
+    found = ek.evaluate(scores, labels, groups=np.arange(48) // 2, replicates=100)
+    for row in found.rows:
+        low, high = row.estimate.low, row.estimate.high
+        if low is not None and high is not None and row.metric in ERRORS:
+            assert 0 <= low < high <= 1, row
