@@ -46,8 +46,8 @@ def parse_min_groups(text: str) -> FewGroups | None:
     return FewGroups(int(found.group(1)), (found.group(2) or "").strip().lower())
 
 
-YES = ("1", "true", "yes", "y", "drop", "x")
-NO = ("", "0", "false", "no", "n", "keep", "nan")
+YES = ("1", "1.0", "true", "t", "yes", "y", "drop", "x")
+NO = ("", "0", "0.0", "false", "f", "no", "n", "keep", "nan")
 
 
 def map_labels(dx: "pd.Series[str]", path: Path) -> tuple["pd.Series[str]", list[str]]:
