@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from ensemble_kit.core.errors import EnsembleKitError, some
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, line ends, marks that reverse the direction of writing, and what is not
-UTF-8 in names of files."""
+CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+"""Control characters, line ends, characters without width, marks that reverse the direction of
+writing, and what is not UTF-8 in names of files."""
 OVER_ALL = ("macro", "micro", "top-1")
 """What tables of figures call those over all classes."""
 LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
@@ -43,6 +45,13 @@ def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:
     check_shown(names, "class", error)
     if taken := [name for name in names if name in OVER_ALL]:
         raise error(f"class {some(taken)} has the name of figures over all classes: rename it")
+
+
+def parted_by(class_names: Iterable[str]) -> str:
+    """What stands between the classes of a prediction set: a blank, or what none of the names
+    holds where one of them holds a blank."""
+    names = "\n".join(class_names)
+    return next((sign for sign in (" ", "; ", " | ", " & ") if sign not in names), "\t")
 
 
 def check_named(ids: Sequence[str], error: type[EnsembleKitError]) -> None:

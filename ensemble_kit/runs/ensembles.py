@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ensemble_kit.core.atomic import write_text
+from ensemble_kit.core.names import parted_by
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.runs.paths import CALIBRATION, CONFORMAL, ENSEMBLE, SETS
 from ensemble_kit.runs.records import Part, Record
@@ -206,11 +207,12 @@ class SetLine:
     classes: tuple[str, ...]
 
 
-def write_sets(folder: Path, lines: Iterable[SetLine]) -> str:
-    """Write ``sets.csv``: classes of a set separated by blanks; its name."""
+def write_sets(folder: Path, class_names: Iterable[str], lines: Iterable[SetLine]) -> str:
+    """Write ``sets.csv``: classes of a set separated by blanks (see ``parted_by``); its name."""
+    between = parted_by(class_names)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SET_COLUMNS)
-    writer.writerows((line.image, line.decision, " ".join(line.classes)) for line in lines)
+    writer.writerows((line.image, line.decision, between.join(line.classes)) for line in lines)
     write_text(folder / SETS, text.getvalue())
     return SETS

@@ -118,7 +118,7 @@ def write_ensemble(
             ensemble_record(work).write(fresh),
             _calibration_record(work).write(fresh),
             _conformal_record(work).write(fresh),
-            write_sets(fresh, _set_lines(work)),
+            write_sets(fresh, work.gathered.table.class_names, _set_lines(work)),
             *write_evaluation(fresh, work.evaluation),
         ]
         finished = Manifest(kind="ensemble", name=work.study.name).created

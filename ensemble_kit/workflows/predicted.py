@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ensemble_kit.core.errors import StudyError, some
+from ensemble_kit.core.names import parted_by
 from ensemble_kit.core.records import Bools, Floats, Ints, Strings
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class Predicted:
         return len(self.image_ids)
 
     def set_texts(self) -> list[str]:
-        """The classes of each set, likeliest first, parted by blanks."""
-        names = np.array(self.class_names)
+        """The classes of each set, likeliest first, parted by blanks (see ``parted_by``)."""
+        names, between = np.array(self.class_names), parted_by(self.class_names)
         order = np.argsort(-self.probabilities, axis=1, kind="stable")
         return [
-            " ".join(names[c] for c in rank if inside[c])
+            between.join(names[c] for c in rank if inside[c])
             for rank, inside in zip(order, self.sets, strict=True)
         ]
 

@@ -8,6 +8,7 @@ import pytest
 
 import ensemble_kit as ek
 from ensemble_kit.core.errors import EnsembleKitError, PredictionsError
+from ensemble_kit.core.names import parted_by
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.registry import METRICS
 from ensemble_kit.metrics.significance import corrected_resampled_t
@@ -87,3 +88,17 @@ def test_sure_and_always_wrong_or_right_has_no_interval_of_calibration(right: in
         low, high = row.estimate.low, row.estimate.high
         if low is not None and high is not None and row.metric in ERRORS:
             assert 0 <= low < high <= 1, row
+
+
+@pytest.mark.parametrize(
+    ("names", "sign"),
+    [(("a", "b"), " "), (("a", "b", "a b"), "; "), (("a b", "c; d"), " | ")],
+)
+def test_classes_of_a_set_are_told_apart(names: tuple[str, ...], sign: str) -> None:
+    assert parted_by(names) == sign
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u2060"])
+def test_characters_without_width_are_in_no_name(mark: str) -> None:
+    with pytest.raises(EnsembleKitError, match="holds control characters"):
+        ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=["a", f"a{mark}"], replicates=0)

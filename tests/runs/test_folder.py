@@ -88,7 +88,7 @@ def test_sets_of_the_version_before(tmp_path: Path) -> None:
     rows = list(csv.DictReader((place / "sets.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 24
     lines = [SetLine(*list(row.values())[:2], tuple(list(row.values())[2].split())) for row in rows]
-    write_sets(tmp_path, lines)
+    write_sets(tmp_path, ("a", "b"), lines)
     assert (tmp_path / "sets.csv").read_bytes() == (place / "sets.csv").read_bytes()
 
 
