@@ -1,6 +1,7 @@
 """Names that people see: of classes and images. What a terminal would act on is no name."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ensemble_kit.core.errors import EnsembleKitError, some
@@ -45,6 +46,17 @@ def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:
     check_shown(names, "class", error)
     if taken := [name for name in names if name in OVER_ALL]:
         raise error(f"class {some(taken)} has the name of figures over all classes: rename it")
+
+
+def check_unlike(class_names: Iterable[str], error: type[EnsembleKitError]) -> None:
+    """Raise ``error`` where classes differ in upper and lower case alone."""
+    names = list(class_names)
+    spelled = Counter(name.casefold() for name in names)
+    if alike := [name for name in names if spelled[name.casefold()] > 1]:
+        raise error(
+            f"classes {some(alike)} differ by upper and lower case alone: one column a class; "
+            "rename or join them"
+        )
 
 
 def parted_by(class_names: Iterable[str]) -> str:

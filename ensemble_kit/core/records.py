@@ -1,6 +1,5 @@
 """Frozen value types that cross the borders between rooms. Arrays are read-only."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from ensemble_kit.core.names import (
     check_classes,
     check_named,
     check_shown,
+    check_unlike,
 )
 
 if TYPE_CHECKING:
@@ -321,13 +321,7 @@ def _check_probabilities(predictions: Predictions) -> None:
         check_named(ids.tolist(), PredictionsError)
     if not _plainly_shown(ids, LONGEST_ID):
         check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
-    spelled = Counter(name.casefold() for name in predictions.class_names)
-    alike = [name for name in predictions.class_names if spelled[name.casefold()] > 1]
-    if alike:
-        raise PredictionsError(
-            f"classes {some(alike)} differ by upper and lower case alone: one column a class; "
-            "rename or join them"
-        )
+    check_unlike(predictions.class_names, PredictionsError)
     finite = np.isfinite(p).all(axis=1)
     if not finite.all():
         raise PredictionsError(

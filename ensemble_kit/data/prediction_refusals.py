@@ -9,6 +9,7 @@ from ensemble_kit.core.errors import DataError, PredictionsError, some
 from ensemble_kit.data.columns import plain
 from ensemble_kit.data.lost_digits import check_digits
 from ensemble_kit.data.prediction_columns import without_prefix
+from ensemble_kit.data.tables import is_number
 
 LABELS = ("dx", "label", "diagnosis", "diagnostic", "truth", "true_label", "ground_truth", "target",
           "y_true", "class", "labels", "targets", "benign_malignant")  # fmt: skip
@@ -17,7 +18,7 @@ ONLY_LABELS = ("dx", "label", "labels", "true_label", "ground_truth", "y_true", 
 
 
 def check_header(frame: pd.DataFrame, path: Path) -> None:
-    numbers = [n for n in map(str, frame.columns) if "." in n and _is_number(n)]
+    numbers = [n for n in map(str, frame.columns) if "." in n and is_number(n)]
     if numbers:
         raise PredictionsError(
             f"{path}: its first line has numbers ({some(numbers, 3)}) where names of columns "
@@ -26,19 +27,11 @@ def check_header(frame: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def refuse_scores(labels: "pd.Series[str] | None", known: dict[str, str], path: Path) -> None:
     """A column of labels that holds numbers with fractions is one of scores."""
     if labels is None:
         return
-    broken = [name for name in names_of(labels) if "." in name and _is_number(name)]
+    broken = [name for name in names_of(labels) if "." in name and is_number(name)]
     if 2 * len(broken) > len(names_of(labels)):
         raise PredictionsError(
             f"{path}: column {known['dx']!r}, taken for the labels, holds scores "

@@ -298,7 +298,7 @@ def _finished(path: Path, frame: pd.DataFrame, notes: list[str], headed: bool = 
     keep = [place for place in range(frame.shape[1]) if place not in (*blank, *index)]
     frame = frame.iloc[:, keep]
     twice = sorted(name for name, times in Counter(map(str, frame.columns)).items() if times > 1)
-    if any("." in name and _is_number(name) for name in twice):
+    if any("." in name and is_number(name) for name in twice):
         raise DataError(
             f"{path}: its first line has numbers ({some(twice, 3)}) where names of columns belong: "
             "add a header line"
@@ -333,7 +333,8 @@ def _with_points(path: Path, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[st
     return out, [f"{path.name}: numbers with a comma (0,5) read as 0.5 in {named}"]
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as Python reads one."""
     try:
         float(text)
     except ValueError:

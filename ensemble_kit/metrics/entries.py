@@ -335,17 +335,14 @@ ENTRIES: tuple[Metric, ...] = (
     ),
     Metric(
         "support", "images of the class", "Images whose true class it is.", better="", digits=0,
-        rests_on="count",
-        most=math.inf,
+        rests_on="count", most=math.inf,
     ),
     Metric(
         "n_images", "images", "Images scored.", better="", digits=0,
-        rests_on="count",
-        most=math.inf,
+        rests_on="count", most=math.inf,
     ),
     Metric(
         "n_groups", "groups", "Groups with at least one of the images scored.", better="", digits=0,
-        rests_on="count",
-        most=math.inf,
+        rests_on="count", most=math.inf,
     ),
 )  # fmt: skip
