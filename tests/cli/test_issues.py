@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ensemble_kit.cli.app import app
-from ensemble_kit.core.errors import EnsembleKitError, RunError, StudyError
+from ensemble_kit.core.errors import EnsembleKitError, RunError, StudyError, UsageError
 from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.data.groups import read_pairs
 from ensemble_kit.runs.features import write_features
@@ -115,7 +115,7 @@ def test_without_features_it_says_so(tmp_path: Path) -> None:
     ("words", "error", "said"),
     [
         (["--suspicion", "0"], StudyError, "--suspicion 0"),
-        (["--suspicion", "nan"], StudyError, "--suspicion nan"),
+        (["--suspicion", "nan"], UsageError, "--suspicion must be a finite number"),
         (["--pairs", "-1"], StudyError, "--pairs -1"),
         (["--data", "x"], StudyError, "leave --data"),
         (["--run", "other"], RunError, "no run named 'other'"),

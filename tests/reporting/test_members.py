@@ -52,7 +52,7 @@ def test_the_page_sets_members_side_by_side_by_what_made_them(tmp_path: Path) ->
     assert how_made("gone", str(tmp_path / "gone")).sees == "its run is not where it was"
     done = ensemble(
         [tmp_path / "elsewhere.csv"], settings=EnsembleSettings("mean", "none"),
-        runs_dir=tmp_path / "runs", evaluation=EvaluationSpec(replicates=20, malignant=()),
+        runs_dir=tmp_path / "runs", evaluation=EvaluationSpec(replicates=40, malignant=()),
     )  # fmt: skip
     view = build_report(done.run.folder)
     assert view.ensemble is not None
@@ -80,7 +80,7 @@ def test_an_ensemble_names_the_settings_of_its_figures_and_what_came_before(tmp_
         frame(m).to_csv(path, index=False)
     done = ensemble(
         paths, settings=EnsembleSettings("mean", "temperature"), runs_dir=tmp_path / "runs",
-        evaluation=EvaluationSpec(replicates=20, malignant=()),
+        evaluation=EvaluationSpec(replicates=40, malignant=()),
     )  # fmt: skip
     view = build_report(done.run.folder)
     assert view.provenance.study.startswith("[evaluation]")
