@@ -202,7 +202,12 @@ def _differences(comparison: Comparison) -> list[tables.Table]:
 
 
 def _tests(comparison: Comparison) -> list[str]:
-    lines = []
+    reasons: dict[str, list[str]] = {}
+    for d in comparison.differences:
+        if d.estimate.low is None and d.estimate.note not in ("", NOT_DRAWN):
+            figure = f"{d.metric} of {d.class_name}" if d.class_name else d.metric
+            reasons.setdefault(d.estimate.note, []).append(figure)
+    lines = [f"{some(dict.fromkeys(names), 20)}: {note}" for note, names in reasons.items()]
     for pair in comparison.tests:
         test = pair.mcnemar
         lines.append(

@@ -59,7 +59,7 @@ class Termination:
     def __init__(self) -> None:
         self.number: int | None = None
         self.pressed = False
-        say_kept("what was finished is kept, the same command resumes it")
+        say_kept("what was finished is kept; give the same command again to go on")
 
     @property
     def kept(self) -> str:

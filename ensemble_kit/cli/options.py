@@ -330,8 +330,10 @@ def study_of(
 ) -> StudySpec:
     """The study of a file (or the default one), the options given and then ``--set`` in place of
     its values; StudyError where it cannot run as it says."""
-    study = (read_study(file) if file else StudySpec()).override(changes)
-    study = with_settings(study, settings or ())
+    written = read_study(file) if file else StudySpec()
+    study = with_settings(written.override(changes), settings or ())
+    if file and study.model.inputs == "images":
+        import_module("ensemble_kit.workflows.inputs").check_model_of(file, written, study)
     if study.cluster != ClusterSpec():
         from ensemble_kit.training.executors import check_executor
 

@@ -15,7 +15,9 @@ RULES = {
     "less_than_equal": "must be at most {le}",
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
-    "string_pattern_mismatch": "must match {pattern}: letters, digits, '.', '_' and '-'",
+    "string_pattern_mismatch": (
+        "must be at most 100 letters, digits, '.', '_' and '-', the first a letter or digit"
+    ),
     "missing": "is missing",
     "extra_forbidden": "is not known",
     "string_unicode": "must be text in UTF-8",

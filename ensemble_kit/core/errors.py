@@ -66,3 +66,10 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     """``1 image``, ``2 images``, ``10,015 images``."""
     word = noun if number == 1 else (plural or f"{noun}s")
     return f"{number:,} {word}"
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, without Python's numbers of errors: the first line alone."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return (str(error).splitlines() or [type(error).__name__])[0]

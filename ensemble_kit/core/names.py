@@ -3,6 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from unicodedata import normalize
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import EnsembleKitError, some
 
@@ -11,6 +15,9 @@ CONTROL = re.compile(
 )
 """Control characters, line ends, characters without width, marks that reverse the direction of
 writing, and what is not UTF-8 in names of files."""
+FORMULA = re.compile(r"=|[+@-]\S*\w[(|!]")
+"""How a cell begins that a spreadsheet would run: with ``=``, or with another of its signs and a
+call (``+f(``) or a command (``+cmd|``). Scores and grades (``-1``, ``+``, ``-(3)``) are names."""
 OVER_ALL = ("macro", "micro", "top-1")
 """What tables of figures call those over all classes."""
 LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
@@ -21,10 +28,22 @@ def escaped(text: str) -> str:
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], text) if CONTROL.search(text) else text
 
 
+def plainly_shown(names: NDArray[np.str_], longest: int) -> bool:
+    """Whether all letters are printable ASCII, no name is too long and none begins with a sign of
+    formulas: told from all codes at once, as most tables are so."""
+    if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
+        return not names.size
+    codes = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), -1)
+    if codes.max(initial=0) >= 0x7F or ((codes < 0x20) & (codes > 0)).any():
+        return False
+    return not np.isin(codes[:, 0], [ord(sign) for sign in "=+-@"]).any()
+
+
 def check_shown(
     names: Iterable[str], what: str, error: type[EnsembleKitError], longest: int = LONGEST
 ) -> None:
-    """Raise ``error`` where a name holds control characters or is longer than so many letters.
+    """Raise ``error`` where a name holds control characters, is longer than so many letters or
+    begins like a formula.
 
     what : of the names, in the singular ("class", "image id").
     """
@@ -38,6 +57,17 @@ def check_shown(
     if names and max(map(len, names)) > longest:
         odd = [f"{name[:20]}… of {len(name):,} letters" for name in names if len(name) > longest]
         raise error(f"{what} {some(odd, 3)}: at most {longest} are allowed; give it a short name")
+    check_no_formula(names, what, error)
+
+
+def check_no_formula(names: Iterable[str], what: str, error: type[EnsembleKitError]) -> None:
+    """Raise ``error`` where a name begins like a formula: spreadsheets would run it in the tables
+    that are written."""
+    if odd := [repr(name) for name in names if FORMULA.match(name)]:
+        raise error(
+            f"{what} {some(odd, 3)} begins like a formula, which a spreadsheet that opens the "
+            "written tables would run: rename it"
+        )
 
 
 def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:
@@ -49,13 +79,20 @@ def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:
 
 
 def check_unlike(class_names: Iterable[str], error: type[EnsembleKitError]) -> None:
-    """Raise ``error`` where classes differ in upper and lower case alone."""
+    """Raise ``error`` where classes differ in upper and lower case alone, or in the width or
+    joining of the same letters (NFKC)."""
     names = list(class_names)
     spelled = Counter(name.casefold() for name in names)
     if alike := [name for name in names if spelled[name.casefold()] > 1]:
         raise error(
             f"classes {some(alike)} differ by upper and lower case alone: one column a class; "
             "rename or join them"
+        )
+    letters = [normalize("NFKC", name).casefold() for name in names]
+    if alike := [name for name, own in zip(names, letters, strict=True) if letters.count(own) > 1]:
+        raise error(
+            f"classes {some(alike)} are the same letters in another form (full width, ligature, "
+            "superscript): rename or join them"
         )
 
 

@@ -16,8 +16,10 @@ from ensemble_kit.core.names import (
     LONGEST_PATH,
     check_classes,
     check_named,
+    check_no_formula,
     check_shown,
     check_unlike,
+    plainly_shown,
 )
 
 if TYPE_CHECKING:
@@ -36,15 +38,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _plainly_shown(names: Strings, longest: int) -> bool:
-    """Whether all letters are printable ASCII and no name is too long: told from all codes at
-    once, as most tables are so."""
-    if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
-        return not names.size
-    codes = np.ascontiguousarray(names).view(np.uint32)
-    return bool(codes.max(initial=0) < 0x7F and not ((codes < 0x20) & (codes > 0)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +82,11 @@ class ImageTable:
             (self.lesions, "lesion", LONGEST_ID), (self.patients, "patient", LONGEST_ID),
             (self.paths, "file", LONGEST_PATH),
         ):  # fmt: skip
-            if not _plainly_shown(names, longest):
+            if not plainly_shown(names, longest):
                 check_shown(names.tolist(), what, DataError, longest)
+        for column, values in self.slices.items():
+            if not plainly_shown(values, LONGEST_PATH):
+                check_no_formula(np.unique(values).tolist(), f"{column} of images", DataError)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -319,7 +315,7 @@ def _check_probabilities(predictions: Predictions) -> None:
     check_classes(predictions.class_names, PredictionsError)
     if (ids == "").any():
         check_named(ids.tolist(), PredictionsError)
-    if not _plainly_shown(ids, LONGEST_ID):
+    if not plainly_shown(ids, LONGEST_ID):
         check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
     check_unlike(predictions.class_names, PredictionsError)
     finite = np.isfinite(p).all(axis=1)

@@ -28,11 +28,15 @@ def read_class_map(path: Path) -> dict[str, str]:
 
 
 def with_classes_of(
-    table: ImageTable, class_names: tuple[str, ...], mapping: dict[str, str] | None = None
+    table: ImageTable,
+    class_names: tuple[str, ...],
+    mapping: dict[str, str] | None = None,
+    source: Path | None = None,
 ) -> tuple[ImageTable, Bools]:
     """The images whose class the model knows, labelled in its classes, and which rows they are.
 
-    mapping : their class -> the model's, or ``ignore``; classes not in it keep their name.
+    mapping : their class -> the model's, or ``ignore``; classes not in it keep their name. source :
+    its file, which errors name.
     Raises DataError for a class that is mapped to none the model knows.
     """
     known = {name.lower(): code for code, name in enumerate(class_names)}
@@ -43,15 +47,20 @@ def with_classes_of(
         for code, (name, to) in enumerate(zip(table.class_names, target, strict=True))
         if code in present and to not in known and to != IGNORE
     ]
+    named = "" if source is None else f"{source}: "
     if strange:
+        how = "--labels MAP.csv" if source is None else "a row of this map"
         raise DataError(
-            f"class {some(strange)} is none the model knows ({some(class_names, 20)}): map it with "
-            "--labels MAP.csv (columns from and to; to may be ignore)"
+            f"{named}class {some(strange)} is none the model knows ({some(class_names, 20)}): map "
+            f"it with {how} (columns from and to; to may be ignore)"
         )
     codes = np.array([known.get(to, -1) for to in target], dtype=np.int64)[table.labels]
     kept = codes >= 0
     if not kept.any():
-        raise DataError("every image has a class that is ignored: nothing is left to validate on")
+        raise DataError(
+            f"{named}every image has a class that is ignored, so nothing is left to validate on: "
+            "map a class to one the model knows"
+        )
     part = table.take(kept)
     return (
         ImageTable(

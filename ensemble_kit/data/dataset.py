@@ -174,6 +174,11 @@ def load_data(
             f"{source}: every class has fewer than {spec.min_groups.partition('=')[0]} groups, so "
             "none is left: ask for fewer groups in --min-groups"
         )
+    if len(class_names) < 2 and not keep.all():
+        raise DataError(
+            f"{source}: --min-groups leaves class {str(class_names[0])!r} alone, but a classifier "
+            "needs at least two: ask for fewer groups"
+        )
     if len(class_names) < 2:
         raise DataError(
             f"{source}: every image is {str(dx[0])!r}: a classifier needs at least two classes"

@@ -71,6 +71,23 @@ def refuse_odd_labels(frame: pd.DataFrame, key: str, path: Path) -> None:
             )
 
 
+def refuse_other_words(
+    columns: Sequence[str], truth: Sequence[str], given: str, path: Path
+) -> None:
+    """A column given for the labels (``--columns label=``) of whose words none is a column."""
+    there = {name.lower() for name in without_prefix(columns, truth).values()}
+    words = [name for name in truth if not _whole_number(name)]
+    if given and words and not there & {name.lower() for name in truth}:
+        raise PredictionsError(
+            f"{path}: --columns label={given}: its words ({some(words, 5)}) are no classes with a "
+            f"column of probabilities ({some(columns, 20)}); name the column of the labels"
+        )
+
+
+def _whole_number(name: str) -> bool:
+    return is_number(name) and float(name).is_integer()
+
+
 def check_ids(frame: pd.DataFrame, column: str, path: Path) -> None:
     try:
         check_digits(frame[column], column, str(path))

@@ -21,13 +21,15 @@ class Asked:
     """How predictions are to be read.
 
     columns : role -> column. scale : what the numbers are. normalise : whether rows are divided by
-    their sums. several : what becomes of several rows an image.
+    their sums. several : what becomes of several rows an image. slices : columns to slice by, which
+    are no classes although they hold numbers.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     scale: Literal["probabilities", "logits"] = "probabilities"
     normalise: bool = False
     several: Literal["refuse", "mean"] = "refuse"
+    slices: tuple[str, ...] = ()
 
 
 def probabilities_of(

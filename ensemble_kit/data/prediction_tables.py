@@ -22,6 +22,7 @@ from ensemble_kit.data.prediction_refusals import (
     names_of,
     numeric,
     refuse_odd_labels,
+    refuse_other_words,
     refuse_scores,
     refuse_words,
 )
@@ -94,8 +95,11 @@ def read_prediction_table(
     refuse_words(frame, key, known, truth, path)
     if labels is None:
         refuse_odd_labels(frame, key, path)
+    known |= {name: name for name in asked.slices if name in frame.columns and name != key
+              and name not in (*known.values(), *truth)}  # fmt: skip
     taken = {key, *known.values()}
     candidates = [str(c) for c in frame.columns if c not in taken and str(c)]
+    refuse_other_words(candidates, truth, asked.columns.get("label", ""), path)
     if any(_plainly_image(c) for c in candidates):
         raise PredictionsError(
             f"{path}: 'image' cannot name a class: tables of probabilities call their first column "
@@ -221,7 +225,9 @@ def _ids(
                 f"by order with the {count(len(ids), 'image')} of the truth"
             )
         return list(ids), [f"{path.name}: no ids: its rows are taken in the order of the truth's"]
-    cells = frame[key].str.replace(r"^(\d+)\.0$", r"\1", regex=True).tolist()
+    cells = frame[key].tolist()
+    if frame[key].str.fullmatch(r"\d+\.0").all():  # as pandas writes whole numbers beside gaps
+        cells = [cell[:-2] for cell in cells]
     names = [strip_extension(cell) for cell in cells]
     if not any("/" in name or "\\" in name for name in names):
         return names, []

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.core.errors import PredictionsError
+from ensemble_kit.core.errors import PredictionsError, reason
 from ensemble_kit.core.records import Predictions
 
 
@@ -21,7 +21,7 @@ def read_predictions(path: Path) -> Predictions:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise PredictionsError(f"{path}: cannot be read ({error})") from None
+        raise PredictionsError(f"{path}: cannot be read ({reason(error)})") from None
     if frame.columns[0] != "image":
         raise PredictionsError(f"{path}: the first column must be 'image'")
     names = tuple(str(name) for name in frame.columns[1:])

@@ -11,17 +11,16 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from unicodedata import normalize
 
-import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, some
 from ensemble_kit.core.regular import check_regular
-from ensemble_kit.data.binary_tables import check_extent, read_npz, read_parquet
+from ensemble_kit.data.binary_tables import read_npz, read_parquet
 from ensemble_kit.data.no_text import refuse_binary
+from ensemble_kit.data.widths import SEPARATORS, check_cells
 
 SUFFIXES = (".csv", ".tab", ".tsv", ".txt")
 BINARY = {".parquet": read_parquet, ".pq": read_parquet, ".npz": read_npz}
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 DECIMAL = r"[-+]?\d*(?:,\d+)?(?:[eE][-+]?\d+)?"
 OLD = "Windows-1252"
 LOOK = 50
@@ -204,7 +203,7 @@ def _separator(text: str) -> str:
 
 
 def _parse(path: Path, text: str, separator: str) -> pd.DataFrame:
-    _check_cells(path, text, separator)
+    check_cells(path, text, separator)
     try:
         frame = pd.read_csv(
             StringIO(text), sep=separator, header=None, dtype=str, keep_default_na=False
@@ -216,68 +215,6 @@ def _parse(path: Path, text: str, separator: str) -> pd.DataFrame:
         ) from None
     stripped = {name: frame[name].fillna("").str.strip() for name in frame.columns}
     return pd.DataFrame(stripped)
-
-
-def _check_cells(path: Path, text: str, separator: str) -> None:
-    """Every row has as many cells as the header: a shorter one would be filled up in silence."""
-    widths = (_widths if '"' in text else _plain_widths)(path, text, separator)
-    if not widths:
-        return
-    n_cells = widths[0][1]
-    check_extent(path, text.count("\n"), n_cells)
-    wrong = [f"line {line} ({cells})" for line, cells in widths if cells != n_cells]
-    if not wrong:
-        return
-    other = [
-        word
-        for mark, word in SEPARATORS.items()
-        if mark != separator and text.count(mark) > len(wrong)
-    ]
-    mixed = f" (parted by {SEPARATORS[separator]}s; there are {other[0]}s too)" if other else ""
-    raise DataError(
-        f"{path}: not a table: the header has {count(n_cells, 'cell')}, otherwise "
-        f"{some(wrong)}{mixed}; give every row as many cells, empty where nothing is known"
-    )
-
-
-def _plain_widths(path: Path, text: str, separator: str) -> list[tuple[int, int]]:
-    """(line, cells) of the first row and of those of other widths, where no cell is quoted:
-    counted over all bytes at once."""
-    data = np.frombuffer(text.encode() + b"\n", np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    limit = csv.field_size_limit()
-    if int((ends - starts).max()) > limit:
-        raise DataError(
-            f"{path}: not a table (line {int((ends - starts).argmax()) + 1}: field larger than "
-            f"field limit ({limit})); mend that line"
-        )
-    marks = np.flatnonzero(data == ord(separator))
-    cells = np.searchsorted(marks, ends) - np.searchsorted(marks, starts) + 1
-
-    def blank(row: int) -> bool:
-        return not data[starts[row] : ends[row]].tobytes().strip()
-
-    first = next((row for row in range(len(ends)) if not blank(row)), -1)
-    if first < 0:
-        return []
-    odd = [row for row in np.flatnonzero(cells != cells[first]).tolist() if not blank(row)]
-    return [(row + 1, int(cells[row])) for row in (first, *odd)]
-
-
-def _widths(path: Path, text: str, separator: str) -> list[tuple[int, int]]:
-    """(line, cells) of every row that is not blank; the last line of a quoted row counts."""
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator)
-    widths = []
-    try:
-        for row in reader:
-            if row and not (len(row) == 1 and not row[0].strip()):
-                widths.append((reader.line_num, len(row)))
-    except csv.Error as error:
-        raise DataError(
-            f"{path}: not a table (line {reader.line_num}: {error}); mend that line"
-        ) from None
-    return widths
 
 
 def _finished(path: Path, frame: pd.DataFrame, notes: list[str], headed: bool = True) -> TableRead:

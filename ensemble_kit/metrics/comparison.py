@@ -22,6 +22,7 @@ from ensemble_kit.core.records import (
 )
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
 from ensemble_kit.metrics.cases import Cases, Key, make_cases
+from ensemble_kit.metrics.jackknife import no_width_no_interval
 from ensemble_kit.metrics.losses import point_scores
 from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.metrics.scorer import Scorer, replicate
@@ -97,6 +98,7 @@ def paired_differences(
                     )  # fmt: skip
                 p = _p_value(replicates) if estimate.low is not None else None
                 names = named[left][0], named[right][0]
+                estimate = no_width_no_interval(estimate)
                 found.append(Difference(*names, key[0], key[1], estimate, p))
     return _adjusted(found)
 
@@ -135,6 +137,7 @@ def paired_mean_difference(
     value = float((first - second).mean())
     estimate = _estimate(value, replicates, spec.level, n_groups)
     p = _p_value(replicates) if estimate.low is not None else None
+    estimate = no_width_no_interval(estimate)
     return Difference("first", "second", "mean_loss", "", estimate, p, p)
 
 

@@ -18,10 +18,12 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from ensemble_kit.core.records import Estimate, Floats, Folds, Ints
+from ensemble_kit.metrics.jackknife import NO_WIDTH
 from ensemble_kit.metrics.losses import point_scores
 
 CORRECTED = "corrected resampled t, repeats (Nadeau & Bengio)"
 NESTED = "nested cross-validation (Bates, Hastie & Tibshirani)"
+ALL_ALIKE = "no interval: all folds score the same, so the spread of the scores is unknown"
 
 
 def corrected_interval(scores: Floats, level: float = 0.95, n_groups: int = 0) -> Estimate:
@@ -66,9 +68,12 @@ def repeated_scores(
 
 
 def _within(found: Estimate, most: float) -> Estimate:
-    """An interval cut to the values its figure can have, 0 to ``most``."""
+    """An interval cut to the values its figure can have, 0 to ``most``; none where it has no
+    width."""
     if found.low is None or found.high is None:
         return found
+    if found.high - found.low < NO_WIDTH:
+        return replace(found, low=None, high=None, note=ALL_ALIKE)
     return replace(found, low=max(0.0, found.low), high=float(min(most, found.high)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble_kit.core.atomic import write_atomically
-from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.errors import RunError, reason
 
 
 def write_features(path: Path, features: NDArray[Any]) -> None:
@@ -21,7 +21,7 @@ def read_features(path: Path, rows: int) -> NDArray[np.float32]:
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+        raise RunError(f"{path}: cannot be read ({reason(error)}); the run is damaged") from None
     if found.ndim != 2 or len(found) != rows:
         raise RunError(
             f"{path}: features of shape {found.shape} for {rows:,} images; the run is damaged"

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import field_validator
 
 from ensemble_kit.core.atomic import sha256_of_file, write_text
-from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.errors import RunError, reason, some
 from ensemble_kit.core.records import Predictions
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.models.draws import PHASES, Phase
@@ -106,7 +106,7 @@ def read_history(folder: Path) -> tuple[EpochRecord, ...]:
                 raise RunError(f"{path}: lacks column {some(missing)}; the run is damaged")
             return tuple(_epoch(row) for row in reader)
     except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+        raise RunError(f"{path}: cannot be read ({reason(error)}); the run is damaged") from None
 
 
 def write_fold_predictions(

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.errors import RunError, reason, some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.evaluation import Evaluation, Row
 from ensemble_kit.runs.paths import METRICS
@@ -59,7 +59,9 @@ def read_metrics(folder: Path) -> tuple[Row, ...]:
                 raise RunError(f"{path}: lacks column {some(missing)}; evaluate the run again")
             return tuple(_row(values) for values in reader)
     except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise RunError(f"{path}: cannot be read ({error}); evaluate the run again") from None
+        raise RunError(
+            f"{path}: cannot be read ({reason(error)}); evaluate the run again"
+        ) from None
 
 
 def _row(values: dict[str, str]) -> Row:

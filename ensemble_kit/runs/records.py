@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ensemble_kit.core.atomic import write_json
 from ensemble_kit.core.broken_rules import broken_rule
-from ensemble_kit.core.errors import RunError
+from ensemble_kit.core.errors import RunError, reason
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.regular import MOST_BYTES, read_whole
 
@@ -22,7 +22,7 @@ def read_object(path: Path, remedy: str = DAMAGED) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"{path} is missing; {remedy}") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); {remedy}") from None
+        raise RunError(f"{path}: cannot be read ({reason(error)}); {remedy}") from None
     if not isinstance(values, dict):
         raise RunError(f"{path}: cannot be read (not an object); {remedy}")
     return values

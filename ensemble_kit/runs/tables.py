@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.core.errors import RunError, reason, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, fold_column, oof_of_repeat
@@ -108,7 +108,7 @@ def _read_table(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); the run is damaged") from None
+        raise RunError(f"{path}: cannot be read ({reason(error)}); the run is damaged") from None
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise RunError(f"{path}: lacks column {some(missing)}; the run is damaged")

@@ -5,18 +5,21 @@ import numpy as np
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.records import Bools, Folds, ImageTable
 
+LEAST = 0.01
+
 
 def parse_fractions(text: str) -> tuple[float, ...]:
-    """``0.25,0.5,1`` as ascending shares below 1 (the whole is always there). Raises StudyError."""
+    """``0.25,0.5,1`` as ascending shares below 1 (the whole is always there), none below
+    ``LEAST``. Raises StudyError."""
     found = []
     for part in text.split(","):
         try:
-            share = float(part)
+            share = float(part if part.isascii() else "nan")
         except ValueError:
             share = float("nan")
-        if not 0 < share <= 1:
+        if not LEAST <= share <= 1:
             raise StudyError(
-                f"--fractions {text!r}: {part.strip() or 'nothing'!r} is no share above 0 and up "
+                f"--fractions {text!r}: {part.strip() or 'nothing'!r} is no share from {LEAST} "
                 "to 1; write 0.25,0.5,1"
             )
         found.append(share)

@@ -57,7 +57,9 @@ def read_costs(path: Path, class_names: tuple[str, ...]) -> CostTable:
     place = {name.lower(): row for row, name in enumerate(rows)}
     wanted = [name.lower() for name in class_names]
     if len(place) != len(rows) or set(place) != set(wanted):
-        apart = sorted(set(place) ^ set(wanted)) or sorted(r for r in rows if rows.count(r) > 1)
+        apart = [name for name in (*rows, *class_names)
+                 if (name.lower() in place) != (name.lower() in wanted)]  # fmt: skip
+        apart = apart or sorted({r for r in rows if [*map(str.lower, rows)].count(r.lower()) > 1})
         raise StudyError(
             f"{path}: its rows must be the classes {some(class_names)}, each once; at fault: "
             f"{some(apart)}"

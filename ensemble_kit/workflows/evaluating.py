@@ -71,7 +71,7 @@ def check_name(
     ]
     if differing:
         raise RunError(
-            f"run {study.name!r} is there already with another {' and another '.join(differing)}: "
+            f"run {study.name!r} is there already and differs in its {' and '.join(differing)}: "
             "choose another --name, or --overwrite it"
         )
 

@@ -1,7 +1,7 @@
 """`evaluate`: figures with intervals of predictions made anywhere, in memory or as run folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def evaluate_files(
     """
     method = _method(interval)
     settings = settings or EvaluationSpec()
+    asked = replace(asked or Asked(), slices=settings.slices)
     matched = read_matched(predictions, truth, folds_file, asked, align=align, data=reading)
     tell("matched", notes=matched.notes, warnings=matched.warnings)
     check_names_of_view(settings.malignant, matched.table.class_names)

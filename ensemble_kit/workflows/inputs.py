@@ -123,12 +123,22 @@ def check_network(study: StudySpec) -> Backbone:
     return check_model_spec(study.model)
 
 
+def check_model_of(file: Path, written: StudySpec, study: StudySpec) -> None:
+    """StudyError where the study's backbone, size or depth cannot be; it names the file where its
+    own values (``written``) are at fault."""
+    try:
+        check_model_spec(study.model)
+    except StudyError as error:
+        named = f"{file}: " if written.model == study.model else ""
+        raise StudyError(f"{named}{error}") from None
+
+
 def run_folder(runs_dir: Path, name: str) -> Path:
     """The folder a run goes to; one that is there and holds something else is refused."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise RunError(
-            f"run name {name!r}: letters, digits, '.', '_' and '-', the first a letter or digit; "
-            "give another --run NAME"
+            f"run name {name!r}: at most 100 letters, digits, '.', '_' and '-', the first a letter "
+            "or digit; give another --run NAME"
         )
     folder = runs_dir / name
     check_output_folder(folder, "--runs-dir")

@@ -140,7 +140,7 @@ def _external_table(
     mapping = read_class_map(labels_map) if labels_map else None
     needed = any(m.sees_images for m in shipped.members)
     whole = load_table(data, duplicates=duplicates, require_images=needed)
-    table, kept = with_classes_of(whole, shipped.class_names, mapping)
+    table, kept = with_classes_of(whole, shipped.class_names, mapping, labels_map)
     notes = list(shipped.notes)
     left = int((~kept).sum())
     if left:

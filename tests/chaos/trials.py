@@ -1,5 +1,6 @@
 """Which command reads which file, and one try of a damaged file."""
 
+import csv
 import os
 import shutil
 import time
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ensemble_kit.core.names import FORMULA
 from tests.chaos.giving import Outcome, faults, give, seen
 from tests.chaos.mutations import Mutation
 from tests.chaos.workplace import QUICK
@@ -120,8 +122,20 @@ def attempt(folder: Path, trial: Trial) -> tuple[Outcome, list[str]]:
         outcome = give(folder, trial.words)
     named = "" if path.name != Path(trial.file).name else trial.file
     found = faults(outcome, named, (*PLACES, *_added_to(trial.words)))
+    found += _formulas(folder, outcome.written)
     _restore(folder, path, before)
     return outcome, found
+
+
+def _formulas(folder: Path, written: Sequence[str]) -> list[str]:
+    """Cells of the tables that were written which a spreadsheet would run."""
+    found = []
+    for path in (folder / name for name in written if name.endswith(".csv")):
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as file:
+                cells = [cell for row in csv.reader(file) for cell in row if FORMULA.match(cell)]
+            found += [f"{path.name} holds the formula {cell!r}" for cell in cells[:1]]
+    return found
 
 
 def _added_to(words: Sequence[str]) -> tuple[str, ...]:

@@ -167,7 +167,7 @@ def test_a_taken_name_is_refused_with_the_difference(tmp_path: Path) -> None:
     two = predictions_file(tmp_path / "two.csv", blur=0.5)
     code, out = run("--predictions", two, *runs)
     assert code == 2
-    assert "there already with another predictions" in out
+    assert "there already and differs in its predictions" in out
     assert (tmp_path / "runs" / "x" / "metrics.csv").read_bytes() == before
     assert run("--predictions", two, *runs, "--overwrite")[0] == 0
 

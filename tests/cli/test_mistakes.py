@@ -112,7 +112,7 @@ def test_nothing_is_written_into_the_data(
         (["cv", "--seed", "-4"], "error: --seed must be at least 0 (given -4)"),
         (["cv", "--repeats", "1000"], "error: --repeats must be at most 100 (given 1000)"),
         (["evaluate", "--predictions", "p.csv", "--level", "7"], "error: --level must be at most"),
-        (["evaluate", "--predictions", "p.csv", "--name", "../x"], "error: --name must match"),
+        (["evaluate", "--predictions", "p.csv", "--name", "../x"], "error: --name must be at most 100 letters"),
         (["report", "a", "--out", "new/"], "new/: --out names a file to write, not a folder"),
         (["cv", "--store-limit", "inf"], "--store-limit must be a finite number (given inf)"),
         (["cv", "--dropout", "nan"], "error: --dropout must be a finite number (given nan)"),
@@ -168,3 +168,39 @@ def test_control_characters_on_the_command_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     assert "holds control characters" in said(capsys, monkeypatch, "report", "a", "--out", word)
+
+
+@pytest.mark.parametrize("command", ["cv", "tune"])
+def test_a_backbone_that_is_not_known_names_the_study_that_has_it(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(
+        '[model]\nbackbone = "xeption"\n[data]\npath = "sample"\n[search.space]\ndropout = [0.3, 0.4]\n'
+    )
+    words = [command, "--study", str(file), "--dry-run"]
+    assert f"error: {file}: backbone 'xeption'" in said(capsys, monkeypatch, *words)
+    told = said(capsys, monkeypatch, *words, "--set", "model.backbone=other")
+    assert "error: backbone 'other' is not known" in told
+
+
+def test_a_rule_that_leaves_one_class_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [f"i{k},{'aab'[k % 3]},P{k // 2}" for k in range(30)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["image_id,dx,patient_id", *rows]))
+    words = ["check", "--no-images", "--folds", "2", "--data", str(tmp_path)]
+    assert "--min-groups leaves class 'a' alone" in said(
+        capsys, monkeypatch, *words, "--min-groups", "12=drop"
+    )
+
+
+@pytest.mark.parametrize("share", ["1e-9", "\u0660.\u0665", "0", "nan", "1.01"])
+def test_shares_that_are_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, share: str
+) -> None:
+    told = said(capsys, monkeypatch, "cv", "--fractions", share)
+    assert f"{share!r} is no share from 0.01 to 1" in told

@@ -126,7 +126,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an endless cell": (
         _text("image_id,dx\nim_1,mel\nim_2," + "n" * 200_000),
-        "line 3: field larger",
+        "line 3 has a cell of more than 131,072 letters",
     ),
     "a class called image": (
         _text("image_id,dx\nim_1,mel\nim_2,Image\n"),

@@ -9,9 +9,11 @@ import pytest
 import ensemble_kit as ek
 from ensemble_kit.core.errors import EnsembleKitError, PredictionsError
 from ensemble_kit.core.names import parted_by
+from ensemble_kit.data.dataset import load_data
 from ensemble_kit.data.prediction_rows import Asked
 from ensemble_kit.metrics.registry import METRICS
 from ensemble_kit.metrics.significance import corrected_resampled_t
+from ensemble_kit.metrics.slices import make_slices
 from ensemble_kit.study import DataSpec
 from ensemble_kit.workflows.matching import match, read_given
 
@@ -102,3 +104,77 @@ def test_classes_of_a_set_are_told_apart(names: tuple[str, ...], sign: str) -> N
 def test_characters_without_width_are_in_no_name(mark: str) -> None:
     with pytest.raises(EnsembleKitError, match="holds control characters"):
         ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=["a", f"a{mark}"], replicates=0)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(1)", "-2+cmd|'calc'!A0", '+HYPERLINK("x")'])
+@pytest.mark.parametrize("column", ["label", "image_id", "patient_id", "site"])
+def test_cells_that_a_spreadsheet_would_run(tmp_path: Path, name: str, column: str) -> None:
+    """They would stand in the tables that are written."""
+    frame = pd.DataFrame(
+        {
+            "image_id": [f"i{k}" for k in range(N)], "label": ["a", "b", "c"] * 8,
+            "patient_id": [f"P{k // 2}" for k in range(N)], "site": "arm",
+            "a": 0.5, "b": 0.3, "c": 0.2,
+        }
+    )  # fmt: skip
+    if column == "label":
+        frame = frame.replace("a", name).rename(columns={"a": name})
+    else:
+        frame.loc[3, column] = name
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(EnsembleKitError, match="begins like a formula"):
+        match(read_given([tmp_path / "p.csv"]))
+
+
+@pytest.mark.parametrize("name", ["+", "-1", "+ve (old)", "-(3)", "a=b", "@anna"])
+def test_grades_and_signs_are_names(name: str) -> None:
+    found = ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=[name, "b"], replicates=0)
+    assert found.class_names == (name, "b")
+
+
+def test_the_same_letters_in_another_form_are_no_two_classes() -> None:
+    with pytest.raises(EnsembleKitError, match="same letters in another form"):
+        ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=["a", "\uff41"], replicates=0)
+
+
+def test_a_column_of_numbers_to_slice_by_is_no_class(table: Path) -> None:
+    frame = pd.read_csv(table)
+    frame.assign(scanner=[0, 1] * 12).to_csv(table, index=False)
+    found = match(read_given([table], asked=Asked(slices=("scanner",))))
+    assert found.table.class_names == ("a", "b", "c")
+    assert sorted(set(found.table.slices["scanner"].tolist())) == ["0", "1"]
+    with pytest.raises(EnsembleKitError, match="no metadata column a to slice by"):
+        make_slices(match(read_given([table], asked=Asked(slices=("a",)))).table, ("a",))
+
+
+def test_a_column_of_other_words_given_for_the_labels_is_named(table: Path) -> None:
+    with pytest.raises(PredictionsError, match=r"label=side: its words \(l, r\) are no classes"):
+        read_given([table], asked=Asked(columns={"label": "side"}))
+
+
+def test_a_column_given_for_two_things_is_told_of(tmp_path: Path) -> None:
+    rows = "".join(f"i{k},{'ab'[k % 2]},P{k // 2}\n" for k in range(12))
+    (tmp_path / "metadata.csv").write_text("image_id,dx,patient_id\n" + rows)
+    with pytest.raises(EnsembleKitError, match="since dx is taken for group"):
+        load_data(tmp_path, DataSpec(columns={"group": "dx"}), require_images=False)
+
+
+def test_numbers_with_a_point_among_words_stay_ids(table: Path) -> None:
+    frame = pd.read_csv(table)
+    frame["image_id"] = frame["image_id"].replace({"i3": "2.0", "i4": "2"})
+    frame.to_csv(table, index=False)
+    found = match(read_given([table]))
+    assert {"2.0", "2"} <= set(found.table.image_ids.tolist())
+
+
+def test_a_cell_of_a_row_may_be_long_and_a_row_longer(table: Path) -> None:
+    """The bound is on cells, not on lines."""
+    frame = pd.read_csv(table)
+    wide = pd.DataFrame({f"a column of many letters {k}": ["x"] * N for k in range(6000)})
+    pd.concat([frame, wide], axis=1).to_csv(table, index=False)
+    assert len(table.read_text().splitlines()[0]) > 131_072
+    assert read_given([table]) is not None
+    text = table.read_text().replace("i3,", '"i3,', 1)
+    table.write_text(text)
+    with pytest.raises(PredictionsError, match="a quote is not closed"):
+        read_given([table])

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ensemble_kit as ek
+from ensemble_kit.core.records import Folds, ImageTable, Predictions
 from ensemble_kit.metrics.bootstrap import fewest_replicates, interval
+from ensemble_kit.metrics.comparison import paired_difference
 from ensemble_kit.metrics.inversion import NAME as INVERTED
 from ensemble_kit.metrics.registry import METRICS, metric_of
+from ensemble_kit.metrics.repeats import repeated_scores
 
 
 def judged(hits: list[bool], per_group: int, sure: float, **options: object) -> ek.Evaluation:
@@ -75,3 +78,31 @@ def test_a_level_needs_its_replicates() -> None:
 def test_every_figure_has_ends() -> None:
     for metric in METRICS:
         assert metric.least < metric.most
+
+
+def test_differences_that_no_resample_moves_have_no_interval() -> None:
+    """Neither those between equal predictions nor those between right and wrong ones; their
+    p-values stand."""
+    labels = np.arange(48) % 3
+    groups = np.array([f"g{k // 2}" for k in range(48)])
+    none = np.full(48, "", dtype=np.str_)
+    ids = np.array([f"i{k}" for k in range(48)])
+    table = ImageTable(ids, groups, labels, ("a", "b", "c"), none, none, none)
+    right = Predictions(ids, ("a", "b", "c"), np.eye(3)[labels])
+    wrong = Predictions(ids, ("a", "b", "c"), np.eye(3)[(labels + 1) % 3])
+    for second, value in ((right, 0.0), (wrong, 1.0)):
+        found = paired_difference(table, right, second, "accuracy")
+        assert found.estimate.value == value
+        assert (found.estimate.low, found.estimate.high) == (None, None)
+        assert "its spread is unknown" in found.estimate.note
+        assert found.p_value is not None
+        assert (found.p_value == 1) == (value == 0)
+
+
+def test_repeats_that_score_the_same_have_no_interval() -> None:
+    ids = np.array([f"i{k}" for k in range(12)])
+    labels = np.arange(12) % 2
+    draws = [Folds(ids, ids, np.arange(12) // 2 % 3, 3)] * 2
+    found = repeated_scores(labels, draws, [np.eye(2)[labels]] * 2)["accuracy"]
+    assert (found.value, found.low, found.high) == (1.0, None, None)
+    assert "all folds score the same" in found.note

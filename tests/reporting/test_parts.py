@@ -22,7 +22,7 @@ from ensemble_kit.reporting.collect.training import flat
 from ensemble_kit.reporting.figures.training import tuning_slice
 from ensemble_kit.reporting.page.page import render_page
 from ensemble_kit.reporting.page.tables import confusion_rows
-from ensemble_kit.reporting.page.words import estimate, fixed
+from ensemble_kit.reporting.page.words import estimate, fixed, outside
 from ensemble_kit.reporting.view.base import Number
 from ensemble_kit.reporting.view.comparison import FOLD_METRIC
 from ensemble_kit.runs.explained import Overlay, write_overlays
@@ -298,3 +298,16 @@ def test_differences_have_signs() -> None:
     assert "+0.010 to +0.140" in estimate(Number(value=0.02, low=0.01, high=0.14), 3, "+")
     assert fixed(-0.0001, 3, "+") == "0.000"
     assert "+" not in estimate(number)
+
+
+def test_a_value_outside_its_interval_is_marked_with_the_reason() -> None:
+    """Beside the figure, and in the headline of a page."""
+    inside = Number(value=0.5, low=0.4, high=0.6)
+    above = Number(value=0.7, low=0.4, high=0.6, note="chance alone adds to it")
+    assert outside(inside) == ""
+    assert outside(above) == (
+        '<abbr title="the value lies outside its interval; chance alone adds to it">*</abbr>'
+    )
+    assert estimate(above).endswith("*</abbr>")
+    without = Number(value=0.7, note="no interval: <few> groups")
+    assert 'title="no interval: &lt;few&gt; groups"' in estimate(without)

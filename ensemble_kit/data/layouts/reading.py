@@ -44,9 +44,14 @@ def canonical(
             f"{name} (or {some(cols.ALIASES[name][1:], 6)} …)" for name in missing
         )
         roles = ",".join(f"{cols.WORDS[name]}=…" for name in missing)
+        usual = {cols.plain(alias) for name in missing for alias in cols.ALIASES[name]}
+        used = [f"{part} is taken for {cols.WORDS.get(role, role)}"
+                for role, parts in chosen.columns.items() for part in parts
+                if cols.plain(part) in usual]  # fmt: skip
+        since = f", since {some(used)}" if used else ""
         raise DataError(
-            f"{path}: no column {wanted}; it has {some(frame.columns, 30)}: name the column with "
-            f"--columns {roles}, add a header line if the first line is data, or give ISIC's "
+            f"{path}: no column {wanted}{since}; it has {some(frame.columns, 30)}: name the column "
+            f"with --columns {roles}, add a header line if the first line is data, or give ISIC's "
             "ground truth with one column a class"
         )
     made: dict[str, pd.Series[str]] = {}

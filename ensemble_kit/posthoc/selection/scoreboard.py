@@ -9,6 +9,7 @@ from ensemble_kit.core.records import Estimate, ImageTable, Predictions
 from ensemble_kit.metrics.bootstrap import GroupBootstrap, interval
 from ensemble_kit.metrics.cases import Cases, make_cases
 from ensemble_kit.metrics.estimates import Resampled, estimates_of, resample
+from ensemble_kit.metrics.jackknife import no_width_no_interval
 from ensemble_kit.metrics.registry import NO_DIFFERENCE, bias_of, shown_in
 from ensemble_kit.metrics.scorer import Scorer
 from ensemble_kit.metrics.support import support_of
@@ -56,4 +57,4 @@ def _gap(metric: str, cases: Cases, own: Resampled, first: Resampled, level: flo
     drawn = np.empty(0)
     if support.has_interval and key in own.drawn.figures:
         drawn = own.drawn.figures[key] - first.drawn.figures[key]
-    return interval(value, drawn, level, n_groups=support.n_groups)
+    return no_width_no_interval(interval(value, drawn, level, n_groups=support.n_groups))

@@ -90,6 +90,7 @@ def _words(report: Report) -> dict[str, Any]:
         "estimate": words.estimate,
         "cell": words.cell,
         "span": words.span,
+        "outside": words.outside,
         "plain": words.plain,
         "term": words.term,
         "listed": words.listed,

@@ -30,6 +30,9 @@ def fixed(value: float | None, digits: int = 3, sign: str = "") -> str:
     return number_text(value, digits, sign, ",").replace("-", "−")
 
 
+OUTSIDE = "the value lies outside its interval"
+
+
 def estimate(number: Number | None, digits: int = 3, sign: str = "") -> Markup:
     """Value and interval, or why there is none. sign : "+" for differences."""
     if number is None:
@@ -37,10 +40,25 @@ def estimate(number: Number | None, digits: int = 3, sign: str = "") -> Markup:
     if number.value is None:
         reason = number.note or "too few groups"
         return Markup('<span class="na" title="{}">not estimable</span>').format(reason)
-    value = Markup('<span class="v num">{}</span>').format(fixed(number.value, digits, sign))
+    written = fixed(number.value, digits, sign)
+    value = Markup('<span class="v num">{}</span>').format(written)
     if number.low is None or number.high is None:
+        if number.note:
+            return Markup('<span class="v num" title="{}">{}</span>').format(number.note, written)
         return value
-    return value + Markup(' <span class="ci">{}</span>').format(span(number, digits, sign))
+    interval = Markup(' <span class="ci">{}</span>').format(span(number, digits, sign))
+    return value + interval + outside(number)
+
+
+def outside(number: Number) -> Markup:
+    """A mark where the value lies outside its interval, which says why."""
+    if number.value is None or number.low is None or number.high is None:
+        return Markup("")
+    if number.low <= number.value <= number.high:
+        return Markup("")
+    said = "its interval" in number.note
+    told = number.note if said else "; ".join(filter(None, (OUTSIDE, number.note)))
+    return Markup('<abbr title="{}">*</abbr>').format(told)
 
 
 def span(number: Number, digits: int = 3, sign: str = "") -> str:
