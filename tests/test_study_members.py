@@ -74,7 +74,7 @@ def test_an_option_given_holds_for_every_member():
         ("[members.split]\nfolds = 3", "member 1: split is no setting of"),
         ("image_size = 8", "member 1: image_size must be at least 32"),
         ("[members.model]\nbackbones = 'x'", "member 1: backbones is not a setting"),
-        ("name = 'a b'", r"members.0.name must match"),
+        ("name = 'a b'", r"members.0.name must be at most 100"),
         ("views = 2\n[members.training]\nviews = 4", "member 1: views stands in it twice"),
         ("model = 'xception'", r"members.0.model"),
         ("predict_views = 99", "test_views must be at most 8"),

@@ -112,7 +112,7 @@ def test_nothing_is_written_into_the_data(
         (["cv", "--seed", "-4"], "error: --seed must be at least 0 (given -4)"),
         (["cv", "--repeats", "1000"], "error: --repeats must be at most 100 (given 1000)"),
         (["evaluate", "--predictions", "p.csv", "--level", "7"], "error: --level must be at most"),
-        (["evaluate", "--predictions", "p.csv", "--name", "../x"], "error: --name must be at most 100 letters"),
+        (["evaluate", "--predictions", "p.csv", "--name", "../x"], "error: --name must be at most 100"),
         (["report", "a", "--out", "new/"], "new/: --out names a file to write, not a folder"),
         (["cv", "--store-limit", "inf"], "--store-limit must be a finite number (given inf)"),
         (["cv", "--dropout", "nan"], "error: --dropout must be a finite number (given nan)"),
@@ -179,7 +179,8 @@ def test_a_backbone_that_is_not_known_names_the_study_that_has_it(
 ) -> None:
     file = tmp_path / "s.toml"
     file.write_text(
-        '[model]\nbackbone = "xeption"\n[data]\npath = "sample"\n[search.space]\ndropout = [0.3, 0.4]\n'
+        '[model]\nbackbone = "xeption"\n[data]\npath = "sample"\n'
+        "[search.space]\ndropout = [0.3, 0.4]\n"
     )
     words = [command, "--study", str(file), "--dry-run"]
     assert f"error: {file}: backbone 'xeption'" in said(capsys, monkeypatch, *words)
