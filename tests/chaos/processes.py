@@ -38,12 +38,19 @@ class Started:
         return self.process.returncode, err
 
 
+def _heard() -> None:
+    """Signals end the process also where who runs the tests ignores them (``nohup``)."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(place: Path, words: Sequence[str]) -> Started:
     mark = uuid.uuid4().hex
     environment = os.environ | {"PYTHONPATH": str(ROOT), MARK: mark, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "ensemble_kit.cli", *words], cwd=place, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=_heard,
     )  # fmt: skip
     return Started(process, mark)
 

@@ -58,7 +58,9 @@ def _lives(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_with_a_sentence(place: Path, number: int) -> None:
-    started = start(place, ["evaluate", "--predictions", "a.csv", "--replicates", "100000"])
+    started = start(
+        place, ["evaluate", "--predictions", "a.csv", "--name", "fresh", "--replicates", "100000"]
+    )
     time.sleep(0.2)
     while not Path(f"/proc/{started.process.pid}/status").exists():
         time.sleep(0.05)
