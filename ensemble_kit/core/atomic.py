@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ensemble_kit.core.disk import writing
+from ensemble_kit.core.disk import parents_of, writing
 
 MARK = "-part-"
 """Stands in the name of a temporary file behind the id of its process."""
@@ -20,8 +20,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], needed: in
     needed : bytes, where they are known. Raises OutputError where the system refuses; then
     nothing is left behind.
     """
-    with writing(path, needed):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with parents_of(path), writing(path, needed):
         handle, temporary = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name[:80]}.{os.getpid()}{MARK}"
         )

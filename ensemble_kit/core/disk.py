@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ensemble_kit.core.errors import OutputError
@@ -76,6 +76,25 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(sentence(error, folder)) from None
+
+
+@contextmanager
+def parents_of(path: Path) -> Iterator[None]:
+    """The folders above a path, made where they are missing; where an error gets out, those that
+    were made and hold nothing are removed again. Raises OutputError."""
+    missing = [
+        folder
+        for folder in path.parents
+        if not os.path.exists(folder)  # noqa: PTH110, Path's raises where it may not look
+    ]
+    try:
+        make_folder(path.parent)
+        yield
+    except BaseException:
+        with suppress(OSError):  # one that holds something stays, and so do those above it
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 def sentence(error: OSError, path: Path | None = None, needed: int = 0) -> str:

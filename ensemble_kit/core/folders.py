@@ -9,7 +9,7 @@ from pathlib import Path
 from socket import gethostname
 
 from ensemble_kit.core.atomic import alive
-from ensemble_kit.core.disk import make_folder
+from ensemble_kit.core.disk import make_folder, parents_of
 from ensemble_kit.core.turns import turn_in
 
 MAKING, REPLACED = "making", "replaced"
@@ -28,18 +28,18 @@ def begun(folder: Path, check: Callable[[], None] = agree) -> Iterator[Path]:
     anything there; it raises where ``folder``, which may have come meanwhile, must stay.
     """
     folder = folder.resolve() if folder.is_symlink() else folder
-    make_folder(folder.parent)
-    remove_begun(folder)
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.{MAKING}")
-    try:
-        make_folder(fresh)
-        yield fresh
-        with turn_in(folder.parent):
-            check()
-            take_place(fresh, folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+    with parents_of(folder):
+        remove_begun(folder)
+        try:
+            make_folder(fresh)
+            yield fresh
+            with turn_in(folder.parent):
+                check()
+                take_place(fresh, folder)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
 
 
 def take_place(fresh: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ensemble_kit.core.atomic import write_atomically
 from ensemble_kit.core.digests import digest_of
-from ensemble_kit.core.disk import make_folder, writing
+from ensemble_kit.core.disk import parents_of, writing
 from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.core.json_text import parse_json
 from ensemble_kit.core.listening import Tell, say_nothing
@@ -98,9 +98,8 @@ def predict_to_file(
     )  # fmt: skip
     short = out.name if len(os.fsencode(out.name)) <= LONGEST_NAME else digest_of(out.name)[:32]
     partial = out.parent / PARTIAL.format(name=short)
-    make_folder(out.parent)
     asked = Asked(run_folder, coverage, fold)
-    with _kept_rows(partial, out) as file:
+    with parents_of(out), _kept_rows(partial, out) as file:
         done, skipped = _resume(file, key)
         tell("begin", total=len(found))
         tell("step", n=min(done, len(found)))

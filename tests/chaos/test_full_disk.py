@@ -60,6 +60,8 @@ def test_every_write_may_fail(place: Path, name: str) -> None:
         kept = ".partial" if name in RESUMED else ".lock"
         left = [p for p in (place / "out").rglob(".*") if p.suffix not in (".lock", kept)]
         assert not [p for p in left if p.is_file()], f"write {n} left {left}"
+        folders = [p for p in (place / "out", *(place / "out").rglob("*")) if p.is_dir()]
+        assert not [p for p in folders if not any(p.iterdir())], f"write {n} left empty folders"
         assert {k: v for k, v in seen(place).items() if not k.startswith("out")} == before
         shutil.rmtree(place / "out", ignore_errors=True)
     else:
