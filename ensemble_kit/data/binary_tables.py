@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ensemble_kit.core.errors import DataError, some
+from ensemble_kit.core.errors import DataError, reason, some
 from ensemble_kit.core.records import Floats
 from ensemble_kit.core.regular import check_regular
 
@@ -23,6 +23,13 @@ MOST_OF_A_NAME = 1000
 CLASSES = ("class_names", "classes", "columns")
 
 
+def _unread(path: Path, kind: str, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: cannot be read as {kind} ({reason(error).rstrip('.')}); write it again, or name "
+        "it .csv if it is text"
+    )
+
+
 def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Every cell a str; null is ``""`` in every type of column. Raises DataError."""
     try:
@@ -33,10 +40,8 @@ def read_parquet(path: Path) -> tuple[pd.DataFrame, list[str]]:
             f"{path}: reading parquet needs pyarrow: pip install 'ensemble-kit[parquet]', or give "
             "a CSV"
         ) from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error})") from None
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error})") from None
+    except (OSError, ValueError) as error:
+        raise _unread(path, "parquet", error) from None
     notes = []
     if not isinstance(frame.index, pd.RangeIndex) or frame.index.name is not None:
         names = [str(name) for name in frame.index.names if name is not None]
@@ -145,11 +150,11 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
                 f"{path}: holds arrays of Python objects, which are never loaded (they can run "
                 "code): save plain numbers and text, np.savez(path, ids=ids.astype(str), …)"
             ) from None
-        raise DataError(f"{path}: cannot be read as npz ({error})") from None
+        raise _unread(path, "npz", error) from None
     except DataError:
         raise
     except Exception as error:  # zipfile raises a handful of kinds for damaged archives
-        raise DataError(f"{path}: cannot be read as npz ({error})") from None
+        raise _unread(path, "npz", error) from None
     odd = [f"{key} ({array.dtype})" for key, array in arrays.items() if array.dtype.kind in "cV"]
     if odd:
         raise DataError(f"{path}: {some(odd)} is neither real numbers nor text: save it as one")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.core.names import LONGEST_PATH, check_shown
+from ensemble_kit.core.names import LONGEST_PATH, check_no_formula, check_shown
 from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
 from ensemble_kit.data.images import EXTENSIONS, strip_extension
 from ensemble_kit.data.layouts.base import TABLES
@@ -64,7 +64,9 @@ def find_new_images(given: Given) -> list[NewImage]:
     once: dict[str, tuple[str, Path]] = {}
     for name, path in found:
         once.setdefault(os.path.realpath(path), (name, path))  # links in circles do not end it
-    return [NewImage(name, path) for name, path in _named(list(once.values()))]
+    named = _named(list(once.values()))
+    check_no_formula([name for name, _ in named], "image id", DataError)
+    return [NewImage(name, path) for name, path in named]
 
 
 def _named(found: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:

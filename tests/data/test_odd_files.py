@@ -85,3 +85,10 @@ def test_blank_ids_and_lesions_with_escapes_are_refused(tmp_path: Path) -> None:
     data = write_folder(tmp_path / "data", Rows().change("im_3", lesion_id="L\x1b[31m"))
     with pytest.raises(DataError, match=r"(group|lesion) 'L\\x1b\[31m' holds control characters"):
         load_data(data)
+
+
+def test_a_file_whose_name_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    """The tables of predictions that are written would hold it as an id."""
+    write_image(tmp_path / "=1+1.png", 1)
+    with pytest.raises(DataError, match=r"image id '=1\+1' begins like a formula"):
+        find_new_images(tmp_path)
