@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+STATUS = Path("/proc/self/status")
 CPUINFO = Path("/proc/cpuinfo")
 BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
 
@@ -33,7 +34,16 @@ def free_memory() -> int:
 
 def peak_memory() -> int:
     """Most memory this process ever held, bytes; what it holds now, where the system tells no
-    more."""
+    more.
+
+    Linux's ``ru_maxrss`` counts the process that started this one too (it is kept over exec), so
+    the program's own peak (``VmHWM``) is read where there is one.
+    """
+    try:
+        lines = STATUS.read_text(encoding="utf-8", errors="replace").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration, IndexError, ValueError):
+        pass
     try:
         import resource
     except ImportError:

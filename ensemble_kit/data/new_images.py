@@ -13,6 +13,7 @@ from PIL import Image
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.names import LONGEST_PATH, check_no_formula, check_shown
 from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
+from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.images import EXTENSIONS, strip_extension
 from ensemble_kit.data.layouts.base import TABLES
 from ensemble_kit.data.tables import read_rows
@@ -21,6 +22,8 @@ PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_id", "i
 LIKE_IMAGES = (".gif", ".jpe", ".jfif", ".heic", ".heif", ".avif", ".jp2")
 """Further endings that pictures have: such files of a folder are read, or told of, by what is in
 them."""
+DEEP = (".png", ".tif", ".tiff")
+"""Files that may hold grey of 16 bits."""
 LARGEST_SCALE = 8
 """An image whose shorter side would have to grow more than this to fill the input is of no use."""
 
@@ -81,11 +84,12 @@ def _named(found: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
     return [(name, path) for name, (_, path) in zip(names, found, strict=True)]
 
 
-def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
+def read_new_image(image: NewImage, size: int, aspect: Aspect, bits: int = 16) -> Pixels:
     """``(size, size, 3)`` uint8 RGB, as the same image would be read for training.
 
-    Raises DataError for files that are missing, empty, damaged, too large, or so small that
-    nothing could be seen in them.
+    bits : of the 16-bit grey pictures of the training; 0: there were none, so that such a picture
+    is scaled by the bits it uses itself. Raises DataError for files that are missing, empty,
+    damaged, too large, of more bits, or so small that nothing could be seen in them.
     """
     if image.pixels is not None:
         height, width = image.pixels.shape[:2]
@@ -104,7 +108,23 @@ def read_new_image(image: NewImage, size: int, aspect: Aspect) -> Pixels:
         raise DataError(f"{name}: cannot be read ({error.strerror})") from None
     header = read_header(data, name)
     _check_size(name, header.width, header.height, size)
-    return decode_bytes(data, size, aspect, name)
+    used = bits_used(data)
+    if bits and used > bits:
+        raise DataError(
+            f"{name}: 16-bit grey that uses {used} bits, but the pictures of the training use "
+            f"{bits}: scale it as they are"
+        )
+    return decode_bytes(data, size, aspect, name, bits or used or 16)
+
+
+def is_deep(image: NewImage) -> bool:
+    """Whether a file holds 16-bit grey; one that cannot be read does not."""
+    if image.path is None or image.path.suffix.lower() not in DEEP:
+        return False
+    try:
+        return bits_used(image.path.read_bytes()) > 0
+    except OSError:
+        return False
 
 
 def short(path: Path) -> str:

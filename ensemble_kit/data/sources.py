@@ -32,10 +32,10 @@ def content_digest(data: bytes) -> str:
 @dataclass(frozen=True)
 class Contents:
     """digests : (n) of the image files, in table order. bits : significant bits of the data set's
-    16-bit grey pictures (16 where there are none)."""
+    16-bit grey pictures (0 where there are none)."""
 
     digests: list[str]
-    bits: int = 16
+    bits: int = 0
 
 
 def source_contents(
@@ -63,8 +63,7 @@ def source_contents(
     learnt = {paths[r]: (stats[r], *fresh[r]) for r in stale if max(stats[r][1:]) < settled}
     if learnt and remember:
         _write(index_path, known | learnt)
-    bits = max((b for _, b in found), default=0) or 16
-    return Contents([digest for digest, _ in found], bits)
+    return Contents([digest for digest, _ in found], max((b for _, b in found), default=0))
 
 
 def _digest(root: Path, reference: str) -> tuple[str, int]:

@@ -67,7 +67,7 @@ def find_inputs(
     Raises DataError naming the images without a file.
     """
     root, files = _files(run, rows, images_dir)
-    bits = int(run.manifest.facts.get("pixel_bits", 16))
+    bits = run.manifest.pixel_bits or 16
     return Inputs(root, files, model, find_activations(run, model, store_dir), bits)
 
 

@@ -62,6 +62,19 @@ class Manifest(Record):
             datetime.fromisoformat(text)
         return text
 
+    @field_validator("facts")
+    @classmethod
+    def _bits(cls, facts: dict[str, Any]) -> dict[str, Any]:
+        bits = facts.get("pixel_bits", 16)
+        if type(bits) is not int or bits not in (0, *range(8, 17)):
+            raise ValueError(f"pixel_bits is {bits!r}, but 0 or a number from 8 to 16 is expected")
+        return facts
+
+    @property
+    def pixel_bits(self) -> int:
+        """Significant bits of the data set's 16-bit grey pictures; 0 where it has none."""
+        return int(self.facts.get("pixel_bits", 16))
+
     def with_(self, **changes: Any) -> "Manifest":
         """A checked copy with some fields replaced."""
         return Manifest.model_validate(self.model_dump() | changes)

@@ -44,7 +44,7 @@ class PixelStore:
 
     image_ids : (n,) str, the order of the rows. size : pixels a side. digest : sha256 of the ids
     and of every row's content. folder : where it lies. bits : significant bits of the data set's
-    16-bit grey pictures.
+    16-bit grey pictures (0: it has none).
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class PixelStore:
     size: int
     aspect: Aspect
     digest: str
-    bits: int = 16
+    bits: int = 0
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -130,7 +130,8 @@ def fill_pixels(
         with FileLock(folder.with_suffix(".lock")):
             digest = _complete(folder, key, table.image_ids)
             if digest is None:
-                filling = Filling(table, contents.digests, size, aspect, folder, key, contents.bits)
+                filling = Filling(table, contents.digests, size, aspect, folder, key,
+                                  contents.bits or 16)  # fmt: skip
                 fill(filling, jobs, tell)
                 digest = _finish(filling)
             else:
@@ -169,7 +170,7 @@ def _key(
     contents = source_contents(table, store_dir, jobs, remember)
     ids = [str(name) for name in table.image_ids]
     parts: list[object] = [ids, contents.digests, size, str(aspect), DECODER, FORMAT]
-    if contents.bits != 16:
+    if contents.bits not in (0, 16):
         parts.append(contents.bits)
     return digest_of(*parts), contents
 

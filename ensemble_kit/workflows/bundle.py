@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 here = Path(__file__).parent
 bundle = json.loads((here / "bundle.json").read_text())
 SIZE, ASPECT, NAMES = bundle["input"]["size"], bundle["input"]["aspect"], bundle["class_names"]
+BITS = bundle["input"]["bits"]  # of 16-bit grey pictures in training; 0: there were none
 {code}
 
 def pixels(path):
@@ -33,7 +34,12 @@ def pixels(path):
         least[0 if tall else 1] = 0.1
     image.draft(None, tuple(least))
     if image.mode.startswith("I"):  # 16 bits of grey
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+        grey = np.asarray(image)
+        used = max(8, int(grey.max()).bit_length() + 1 & ~1)
+        if used > (BITS or 16):
+            raise ValueError(f"grey of {{used}} bits, but the model was trained on {{BITS or 16}}")
+        grey = (grey >> (BITS or used) - 8).clip(0, 255)
+        image = Image.fromarray(grey.astype(np.uint8))
     image = ImageOps.exif_transpose(image)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -99,6 +105,7 @@ def bundle_json(
         "input": {
             "size": first.spec.image_size,
             "aspect": first.spec.aspect,
+            "bits": first.run.manifest.pixel_bits,
             "shape": ["batch", first.spec.image_size, first.spec.image_size, 3],
             "dtype": "float32",
             "range": [0, 255],

@@ -61,7 +61,8 @@ def predict(
     found, given = what_to_predict(shipped, images, features, metadata)
     tell("begin", total=len(found))
     parts = list(stream(shipped, found, options or PredictOptions(), tell, given))
-    return replace(joined(parts), notes=(*shipped.notes, *given.notes))
+    found_out = joined(parts)
+    return replace(found_out, notes=(*shipped.notes, *given.notes, *found_out.notes))
 
 
 def predict_to_file(
@@ -101,6 +102,7 @@ def predict_to_file(
     asked = Asked(run_folder, coverage, fold)
     with parents_of(out), _kept_rows(partial, out) as file:
         done, skipped = _resume(file, key)
+        notes: dict[str, None] = {}
         tell("begin", total=len(found))
         tell("step", n=min(done, len(found)))
         parts = (
@@ -117,6 +119,7 @@ def predict_to_file(
             with writing(partial, len(rows)):
                 _append(file, (rows + MARK + json.dumps(facts) + "\n").encode())
             skipped += part.skipped
+            notes |= dict.fromkeys(part.notes)
             tell("step", n=looked_at - done)
             done = looked_at
         _finish(partial, out)
@@ -125,7 +128,7 @@ def predict_to_file(
         shipped.class_names, np.empty(0, np.str_), np.empty((0, len(shipped.class_names))),
         np.empty(0, np.int64), np.empty((0, len(shipped.class_names)), np.bool_), none, none,
         np.empty(0, np.str_), bool(options.bounds.limits), tuple(skipped),
-        (*shipped.notes, *given.notes),
+        (*shipped.notes, *given.notes, *notes),
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def outputs_of(
     given : what members see beside pixels. Raises DataError naming images that cannot be read,
     unless they are to be skipped.
     """
-    inputs = {(m.spec.image_size, m.spec.aspect) for m in shipped.members if m.sees_images}
+    inputs = {m.input for m in shipped.members if m.sees_images}
     if inputs:
         warm_up(0)
     given = given or Beside()
@@ -69,7 +69,7 @@ def outputs_of(
                 outputs_of_member(
                     m,
                     ids,
-                    piece.pixels.get((m.spec.image_size, m.spec.aspect)),
+                    piece.pixels.get(m.input) if m.sees_images else None,
                     given,
                     options.batch,
                     fill=fill,
@@ -105,4 +105,5 @@ def _rows(
         rejected=np.array(rejected, dtype=np.str_)[kept],
         bounded=bool(options.bounds.limits),
         skipped=piece.damaged,
+        notes=piece.notes,
     )

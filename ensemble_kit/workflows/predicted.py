@@ -81,7 +81,7 @@ def joined(parts: Sequence[Predicted]) -> Predicted:
         **arrays,
         bounded=first.bounded,
         skipped=skipped,
-        notes=first.notes,
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )
 
 

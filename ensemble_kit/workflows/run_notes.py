@@ -31,8 +31,8 @@ def notes_of_training(manifest: Manifest, spec: StudySpec) -> tuple[str, ...]:
 def warnings_of(manifest: Manifest, table: ImageTable, spec: StudySpec) -> tuple[str, ...]:
     """What a reader must know before any figure."""
     warnings = [str(line) for line in manifest.facts.get("reading", {}).get("warnings", ())]
-    if manifest.facts.get("pixel_bits", 16) != 16:
-        warnings.append(depth_note(manifest.facts["pixel_bits"]))
+    if manifest.pixel_bits not in (0, 16):
+        warnings.append(depth_note(manifest.pixel_bits))
     for key in ("pixel_warnings", "metadata_warnings"):
         warnings += [str(line) for line in manifest.facts.get(key, ())]
     if spec.training.early_stopping == "validation" and spec.model.inputs == "images":

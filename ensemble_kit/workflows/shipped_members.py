@@ -25,6 +25,7 @@ from ensemble_kit.runs.tables import read_folds
 from ensemble_kit.study import ModelSpec
 from ensemble_kit.training.metadata_head import MetadataHead, read_metadata_head
 from ensemble_kit.training.table_member import TableModel, read_table_model
+from ensemble_kit.workflows.pieces import Input
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,11 @@ class Member:
     @property
     def sees_images(self) -> bool:
         return self.spec.inputs == "images"
+
+    @property
+    def input(self) -> Input:
+        """What its networks are given of an image."""
+        return Input(self.spec.image_size, self.spec.aspect, self.run.manifest.pixel_bits)
 
     @cached_property
     def tables(self) -> tuple[TableModel, ...]:

@@ -14,6 +14,7 @@ from ensemble_kit.core.errors import DataError, count
 from ensemble_kit.core.listening import Tell
 from ensemble_kit.core.records import ImageTable, Ints
 from ensemble_kit.data.decode import decode_bytes
+from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.references import read_image
 from ensemble_kit.posthoc.near_duplicates import Features, candidates, evened, near_duplicates
 from ensemble_kit.posthoc.registration import (
@@ -184,7 +185,8 @@ def _named(
 
 def _grey(table: ImageTable, path: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """The grey picture in which points are sought, and its thumbnail."""
-    pixels = decode_bytes(read_image(table.root, path), SIDE, "stretch", path) @ GREY
+    data = read_image(table.root, path)
+    pixels = decode_bytes(data, SIDE, "stretch", path, bits_used(data) or 16) @ GREY
     half, small = (
         pixels.reshape(side, SIDE // side, side, SIDE // side).mean(axis=(1, 3))
         for side in (POINTS_SIDE, THUMBNAIL)

@@ -103,6 +103,7 @@ def validate(
     ]
     tell("begin", total=len(images))
     parts = list(outputs_of(shipped, images, PredictOptions(), tell, given))
+    notes += dict.fromkeys(note for piece, _ in parts for note in piece.notes)
     p = np.concatenate([shipped.probabilities(out) for _, out in parts])
     pooled = [
         np.stack([

@@ -6,7 +6,6 @@ Prints each new kind of failure once, with the trial that makes it, and the coun
 import json
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from ensemble_kit.core.machine import peak_memory
 from tests.chaos.giving import MOST_BYTES
 from tests.chaos.mutations import Mutation, mutations
 from tests.chaos.processes import ROOT
@@ -80,7 +80,7 @@ def fuzz(
         outcome, wrong = attempt(folder, trial)
         found.slowest_seconds = max(found.slowest_seconds, round(outcome.seconds, 1))
         found.by_file[trial.file] += 1
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = peak_memory()
         if peak > MOST_BYTES >= found.peak_bytes:
             wrong.append(f"{peak / 1e9:.1f} GB of memory")
         found.peak_bytes = peak

@@ -1,6 +1,9 @@
 """Views, draws, events, class weights: the parts that need no framework."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +104,17 @@ def test_events_arrive_once_and_only_when_whole(tmp_path):
         file.write('"}\n')
     assert [event["kind"] for event in reader.new()] == ["half"]
     assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["n"] == 1
+
+
+def test_the_peak_of_a_process_is_its_own(tmp_path: Path) -> None:
+    """Not that of the larger one that started it, which the system's count keeps over exec."""
+    ask = "from ensemble_kit.core.machine import peak_memory; print(peak_memory())"
+    large = (
+        "import subprocess, sys; held = bytearray(700_000_000)\n"
+        f"print(subprocess.run([sys.executable, '-c', {ask!r}], text=True, check=True,\n"
+        "    stdout=subprocess.PIPE).stdout)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", large], text=True, check=True, stdout=subprocess.PIPE, timeout=120
+    ).stdout
+    assert 5_000_000 < int(said) < 500_000_000
