@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import ensemble_kit as ek
+from ensemble_kit.core.records import Folds
+from ensemble_kit.workflows.predict import predict
 
 P = np.random.default_rng(5).dirichlet((1, 1, 1), 60)
 Y = np.arange(60) % 3
@@ -50,6 +52,7 @@ def test_hidden_and_complex_numbers_are_not_judged() -> None:
     assert ek.evaluate(np.ma.array(P), Y, replicates=0).figure("accuracy").value is not None
 
 
+FOLDS = Folds(np.array(["a", "b"]), np.array(["a", "b"]), np.array([0, 1]), 2)
 CALLS: list[tuple[Any, str]] = [
     (lambda: ek.cross_validate("sample", store_limit="x"), "store_limit = 'x': give a number"),
     (lambda: ek.cross_validate("sample", store_limit=-1), "store_limit = -1: give a number above"),
@@ -89,10 +92,21 @@ CALLS: list[tuple[Any, str]] = [
     (lambda: ek.explain("m", of="both"), "of = 'both': give 'predicted' or 'true'"),
     (lambda: ek.export("m", "to", coverage="0.9"), "coverage = '0.9': give a number or None"),
     (lambda: ek.validate("m", "data", name=None), "name = None: give text"),
+    (lambda: ek.open_run("x" * 5000), "5,000 letters are too many for a path"),
+    (lambda: ek.Study.read("a\0b"), "a path holds no NUL"),
+    (lambda: ek.export("m", "a\0b"), "a path holds no NUL"),
+    (lambda: predict("m", 5), "images are int: give a folder, files"),
+    (lambda: predict("m", b"d"), "images are bytes: give a folder, files"),
+    (lambda: predict("m", ["a.png", 5]), "a.png does not exist: name a folder"),
+    (lambda: predict("m", [5]), "images: 5 is no path"),
+    (lambda: predict("m", ""), "images: '' is no path"),
+    (lambda: predict("m", "x" * 5000), "5,000 letters are too many for a path"),
+    (lambda: next(FOLDS.split(5)), "X = 5 has no rows: give one row for each image"),
+    (lambda: ek.evaluate(P, Y, replicates=0).plot_roc(ax=5), "ax = 5: give matplotlib axes"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "said"), CALLS, ids=[said.split(":")[0] for _, said in CALLS])
+@pytest.mark.parametrize(("call", "said"), CALLS, ids=[str(k) for k in range(len(CALLS))])
 def test_one_sentence_and_nothing_written(
     call: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

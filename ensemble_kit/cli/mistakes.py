@@ -50,11 +50,11 @@ def mistakes_in_one_sentence() -> Iterator[None]:
 def _mistaken(mistake: TyperException) -> str:
     """What is wrong, in Typer's words or, of a value that breaks a rule, in ours."""
     message, cause = mistake.format_message(), mistake.__cause__
-    parameter, ctx = getattr(mistake, "param", None), getattr(mistake, "ctx", None)
+    parameter = getattr(mistake, "param", None)
     if not isinstance(cause, ValidationError) or parameter is None:
         return message.replace("Value error, ", "")
     given = max([*parameter.opts, *parameter.secondary_opts], key=len)
-    name = given if given.startswith("-") else parameter.make_metavar(ctx)
+    name = given if given.startswith("-") else str(parameter.name)
     return f"{name} {broken_rule(cause.errors(include_url=False)[0])}"
 
 

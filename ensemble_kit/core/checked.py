@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from ensemble_kit.core.errors import UsageError
+from ensemble_kit.core.names import LONGEST_PATH
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +61,18 @@ def check_value(name: str, value: object, kind: Any) -> None:
     ``Literal[…]``) that its parameter takes."""
     if not _fits(value, kind):
         raise UsageError(f"{name} = {_shown(value)}: give {_words(kind)}")
+    if Path in (kind, *get_args(kind)) and isinstance(value, (str, PathLike)):
+        check_path(name, value)
+
+
+def check_path(name: str, value: "str | PathLike[str]") -> None:
+    """Raise UsageError for a path that no system takes: with a NUL, or too long."""
+    if "\0" in str(value):
+        raise UsageError(f"{name} = {_shown(str(value))}: a path holds no NUL")
+    if len(str(value)) > LONGEST_PATH:
+        raise UsageError(
+            f"{name} = {_shown(str(value))}: {len(str(value)):,} letters are too many for a path"
+        )
 
 
 def _fits(value: Any, kind: Any) -> bool:

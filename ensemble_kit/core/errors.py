@@ -1,6 +1,7 @@
 """One base error and its few kinds; a message names the offenders, the rule, the next step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 SHOWN = 10
 
@@ -73,3 +74,14 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def naming(source: object) -> Iterator[None]:
+    """An error of data gets the name of the file it is of, where it does not name it yet."""
+    try:
+        yield
+    except DataError as error:
+        if str(source) in str(error):
+            raise
+        raise type(error)(f"{source}: {error}") from None

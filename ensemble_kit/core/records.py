@@ -84,9 +84,10 @@ class ImageTable:
         ):  # fmt: skip
             if not plainly_shown(names, longest):
                 check_shown(names.tolist(), what, DataError, longest)
+        check_no_formula(self.slices, "metadata column", DataError)
         for column, values in self.slices.items():
             if not plainly_shown(values, LONGEST_PATH):
-                check_no_formula(np.unique(values).tolist(), f"{column} of images", DataError)
+                check_no_formula(np.unique(values).tolist(), f"metadata {column}", DataError)
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -189,6 +190,8 @@ class Folds:
         drawn; given ``groups`` must not cross them. Rows in no fold (-1) are in neither part.
         Raises SplitError.
         """
+        if X is not None and not hasattr(X, "__len__") and not hasattr(X, "shape"):
+            raise SplitError(f"X = {X!r} has no rows: give one row for each image, or None")
         rows = None if X is None else len(X) if hasattr(X, "__len__") else X.shape[0]
         if rows is not None and rows != len(self):
             raise SplitError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ensemble_kit.core.errors import DataError, count, some
+from ensemble_kit.core.errors import DataError, count, naming, some
 from ensemble_kit.core.program import program
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
@@ -183,17 +183,18 @@ def load_data(
         raise DataError(
             f"{source}: every image is {str(dx[0])!r}: a classifier needs at least two classes"
         )
-    table = ImageTable(
-        image_ids=ids[keep],
-        groups=groups[keep],
-        labels=labels.astype(np.int64),
-        class_names=tuple(str(name) for name in class_names),
-        lesions=columns["lesion_id"][keep],
-        patients=columns["patient_id"][keep],
-        paths=files[keep],
-        slices={n: column[keep] for n, column in columns.items() if n not in INSIDE},
-        root=str(layout.root),
-    )
+    with naming(source):
+        table = ImageTable(
+            image_ids=ids[keep],
+            groups=groups[keep],
+            labels=labels.astype(np.int64),
+            class_names=tuple(str(name) for name in class_names),
+            lesions=columns["lesion_id"][keep],
+            patients=columns["patient_id"][keep],
+            paths=files[keep],
+            slices={n: column[keep] for n, column in columns.items() if n not in INSIDE},
+            root=str(layout.root),
+        )
     single, said_alone = independence(table.lesions, table.patients, table.groups)
     warnings += spelling_warnings(table.patients, table.lesions)
     warnings += [*filter(None, [single]), *_group_warnings(table), *_label_warnings(same)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ensemble_kit.core.checked import check_path
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.names import LONGEST_PATH, check_no_formula, check_shown
 from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
@@ -55,15 +56,24 @@ def find_new_images(given: Given) -> list[NewImage]:
     """
     if isinstance(given, np.ndarray):
         return _arrays(given)
+    unread: object = given
+    if isinstance(unread, bytes) or not isinstance(unread, (str, Path, Sequence)):
+        raise DataError(
+            f"images are {type(given).__name__}: give a folder, files, a table of paths or uint8 "
+            "pixels (n, h, w, 3)"
+        )
     items: list[Any] = [given] if isinstance(given, (str, Path)) else list(given)
     if items and all(isinstance(item, np.ndarray) for item in items):
         return _arrays(items)
     found: list[tuple[str, Path]] = []
     for item in items:
+        if not isinstance(item, (str, Path)) or not str(item).strip():
+            raise DataError(f"images: {item!r} is no path: name a folder, image files or a table")
+        check_path("images", item)
         found += _found(Path(item))
     if not found:
         raise DataError(f"no JPEG or PNG in {some(items) or 'what was given'}: name images")
-    check_shown([str(path) for _, path in found], "file", DataError, LONGEST_PATH)
+    check_shown([str(path) for _, path in found], "file", DataError, LONGEST_PATH, written=False)
     once: dict[str, tuple[str, Path]] = {}
     for name, path in found:
         once.setdefault(os.path.realpath(path), (name, path))  # links in circles do not end it

@@ -75,6 +75,10 @@ def read_new_metadata(given: GivenMetadata) -> NewMetadata:
     if isinstance(given, ImageTable):
         columns = {name: np.asarray(column) for name, column in given.slices.items()}
         return NewMetadata(pd.DataFrame(columns, index=given.image_ids.tolist()), "the data")
+    if not isinstance(given, (str, Path, pd.DataFrame)):
+        raise DataError(
+            f"metadata are {type(given).__name__}: give a file or a DataFrame of image ids"
+        )
     source = "the metadata" if isinstance(given, pd.DataFrame) else str(given)
     if isinstance(given, pd.DataFrame):
         frame = given if isinstance(given.index, pd.RangeIndex) else given.reset_index()

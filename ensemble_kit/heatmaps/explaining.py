@@ -184,7 +184,7 @@ def _check_recorded(run: Run, model: FoldModel, features: Features, rows: Ints, 
 def _model_spec(run: Run) -> ModelSpec:
     if run.manifest.kind != "cv":
         raise RunError(
-            f"run {run.name!r} has no fold models (it was made by `{run.manifest.kind}`): only "
+            f"run {run.name!r} has no fold models (it was made by `{run.manifest.command}`): only "
             "runs of `cv` can be explained"
         )
     return read_run_study(run.folder).model

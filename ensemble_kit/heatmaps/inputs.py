@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import Ints
-from ensemble_kit.data.decode import decode_bytes
+from ensemble_kit.data.decode import Pixels, decode_bytes
 from ensemble_kit.data.images import find_images
 from ensemble_kit.data.references import container_of, read_image
 from ensemble_kit.runs.folder import Run
 from ensemble_kit.stores.activations import ActivationStore, key_in, open_store, stores_in
+from ensemble_kit.stores.pixel_filling import row_digest
+from ensemble_kit.stores.pixels import find_row_digests
 from ensemble_kit.study import ModelSpec
 
 
@@ -23,7 +25,8 @@ class Inputs:
 
     files : reference of each image below ``root``, by row of the run. store : activations at a cut
     that no fold trained before; None: pixels are decoded from the files. bits : of 16-bit grey
-    pictures, as the run read them.
+    pictures, as the run read them. digests : (n, 16) uint8, of each row's pixels as the run read
+    them; there is no store without them.
     """
 
     root: Path
@@ -31,6 +34,7 @@ class Inputs:
     model: ModelSpec
     store: ActivationStore | None
     bits: int = 16
+    digests: Pixels | None = None
 
     @property
     def depth(self) -> int | None:
@@ -38,16 +42,29 @@ class Inputs:
         return self.store.key.depth if self.store else None
 
     def read(self, rows: Ints) -> NDArray[Any]:
-        """(m, ...) activations at the cut, or pixels (m, S, S, 3) uint8."""
-        if self.store:
-            return self.store.read_exact(rows)
+        """(m, ...) activations at the cut, or pixels (m, S, S, 3) uint8.
+
+        Raises DataError where activations are stored and a file holds another picture than that
+        they were made of.
+        """
         size, aspect = self.model.image_size, self.model.aspect
-        return np.stack(
-            [
-                decode_bytes(self.encoded(row), size, aspect, self.files[row], self.bits)
-                for row in rows.tolist()
-            ]
-        )
+        pixels = [
+            decode_bytes(self.encoded(row), size, aspect, self.files[row], self.bits)
+            for row in rows.tolist()
+        ]
+        if self.store is None or self.digests is None:
+            return np.stack(pixels)
+        others = [
+            str(self.root / self.files[row])
+            for row, own in zip(rows.tolist(), pixels, strict=True)
+            if row_digest(own) != self.digests[row].tobytes()
+        ]
+        if others:
+            raise DataError(
+                f"{some(others)}: the picture is not the one that the run was made of; restore it, "
+                "or give the folder of the run's images with --data"
+            )
+        return self.store.read_exact(rows)
 
     def encoded(self, row: int) -> bytes:
         """The bytes of an image. Raises DataError."""
@@ -68,7 +85,10 @@ def find_inputs(
     """
     root, files = _files(run, rows, images_dir)
     bits = run.manifest.pixel_bits or 16
-    return Inputs(root, files, model, find_activations(run, model, store_dir), bits)
+    digest = str(run.manifest.facts.get("pixels_digest"))
+    digests = find_row_digests(store_dir, digest, run.table.image_ids)
+    store = None if digests is None else find_activations(run, model, store_dir)
+    return Inputs(root, files, model, store, bits, digests)
 
 
 def find_activations(run: Run, model: ModelSpec, store_dir: Path) -> ActivationStore | None:

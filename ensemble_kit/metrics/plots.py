@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ensemble_kit.core.errors import PredictionsError, some
+from ensemble_kit.core.errors import PredictionsError, UsageError, some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.metrics.reliability import TOP
 
@@ -87,6 +87,8 @@ def plot_confusion(
 
 def _axes(ax: Any) -> "Axes":
     if ax is not None:
+        if not hasattr(ax, "plot") or not hasattr(ax, "legend"):
+            raise UsageError(f"ax = {ax!r}: give matplotlib axes, or None for new ones")
         axes: Axes = ax
         return axes
     from matplotlib import pyplot

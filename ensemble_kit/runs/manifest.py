@@ -71,6 +71,11 @@ class Manifest(Record):
         return facts
 
     @property
+    def command(self) -> str:
+        """The command that made the run."""
+        return "validate" if self.kind == "external" else self.kind
+
+    @property
     def pixel_bits(self) -> int:
         """Significant bits of the data set's 16-bit grey pictures; 0 where it has none."""
         return int(self.facts.get("pixel_bits", 16))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.atomic import write_text
-from ensemble_kit.core.errors import RunError, reason, some
+from ensemble_kit.core.errors import RunError, naming, reason, some
 from ensemble_kit.core.records import Folds, ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.predictions import predictions_csv, read_predictions
 from ensemble_kit.runs.paths import FOLDS, IMAGES, OOF, fold_column, oof_of_repeat
@@ -53,17 +53,19 @@ def read_folds(
     if unknown:
         raise RunError(f"{folder / FOLDS}: unknown labels {some(unknown)}; the run is damaged")
     index = {name: code for code, name in enumerate(class_names)}
-    table = ImageTable(
-        image_ids=_column(frame, "image"),
-        groups=_column(frame, "group"),
-        labels=np.array([index[name] for name in frame["label"]], dtype=np.int64),
-        class_names=class_names,
-        lesions=_column(frame, "lesion"),
-        patients=_column(frame, "patient"),
-        paths=_column(images, "path"),
-        slices={str(c): _column(images, str(c)) for c in images.columns if c not in IMAGE_COLUMNS},
-        root=root,
-    )
+    slices = {str(c): _column(images, str(c)) for c in images.columns if c not in IMAGE_COLUMNS}
+    with naming(f"{folder / FOLDS}, {IMAGES}"):
+        table = ImageTable(
+            image_ids=_column(frame, "image"),
+            groups=_column(frame, "group"),
+            labels=np.array([index[name] for name in frame["label"]], dtype=np.int64),
+            class_names=class_names,
+            lesions=_column(frame, "lesion"),
+            patients=_column(frame, "patient"),
+            paths=_column(images, "path"),
+            slices=slices,
+            root=root,
+        )
     folds: list[Folds] = []
     while (column := fold_column(len(folds))) in frame.columns:
         fold = _numbers(frame, column, folder / FOLDS)

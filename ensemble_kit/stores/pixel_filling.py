@@ -71,11 +71,11 @@ def good_rows(folder: Path, n: int, size: int) -> Bools:
     good: Bools = np.array(recorded.any(axis=1))
     pixels = np.memmap(folder / PIXELS, np.uint8, mode="r", shape=(n, size * size * 3))
     for row in np.flatnonzero(good):
-        good[row] = _row_digest(pixels[row]) == recorded[row].tobytes()
+        good[row] = row_digest(pixels[row]) == recorded[row].tobytes()
     return good
 
 
-def _row_digest(pixels: Pixels) -> bytes:
+def row_digest(pixels: Pixels) -> bytes:
     return hashlib.blake2b(pixels.data, digest_size=16).digest()
 
 
@@ -116,7 +116,7 @@ def _write_rows(
                 complaints.append(str(error))
                 continue
             _write(pixels, image.tobytes(), row * filling.row_bytes)
-            _write(rows, _row_digest(image.reshape(-1)), row * 16)
+            _write(rows, row_digest(image.reshape(-1)), row * 16)
         return complaints
 
     damaged = []

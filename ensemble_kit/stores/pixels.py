@@ -155,6 +155,17 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
         return None
 
 
+def find_row_digests(store_dir: Path, digest: str, image_ids: Strings) -> Pixels | None:
+    """(n, 16) uint8, blake2b of each row's pixels, of the store with that digest; None where it is
+    not there any more."""
+    for folder in sorted((store_dir / "pixels").glob("*")):
+        meta = read_meta(folder)
+        alike = meta is not None and meta["n_images"] == len(image_ids)
+        if alike and store_digest(folder, image_ids) == digest:
+            return read_row_digests(folder, len(image_ids))
+    return None
+
+
 def store_digest(folder: Path, image_ids: Strings) -> str:
     """sha256 of the ids and of the rows' digests as recorded."""
     rows = read_row_digests(folder, len(image_ids))

@@ -4,9 +4,17 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from ensemble_kit.core.broken_rules import Settings
+from ensemble_kit.core.broken_rules import Settings, broken_rule
 
 Scalar = bool | int | float | str
 Metric = Literal["log_loss", "roc_auc_ovr", "balanced_accuracy"]
@@ -45,6 +53,7 @@ OF_NETWORK_HEADS = (
 OF_FEATURES = ("head", "class_weights", "logit_adjustment", *OF_NETWORK_HEADS)
 """What has an effect on features made elsewhere; the former with head = 'network' alone."""
 
+MOST_STEPS = 10_000
 RATES = ("head_lr", "fine_tune_lr", "weight_decay")
 
 
@@ -68,6 +77,8 @@ class Range(Settings):
             raise ValueError(f"a log range starts above 0, not at {self.low:g}")
         if self.log and self.step:
             raise ValueError("a log range has no step; drop one of the two")
+        if self.step and (self.high - self.low) / self.step > MOST_STEPS:
+            raise ValueError(f"step {self.step:g} is too small: at most {MOST_STEPS:,} steps")
         return self
 
     def holds(self, value: object) -> bool:
@@ -154,6 +165,28 @@ class SearchSpec(Settings):
             "trials fall into its highest decade; add log = true"
             for name in wide
         )
+
+
+def check_domains(space: Mapping[str, Domain], sections: Mapping[str, BaseModel]) -> None:
+    """ValueError where an end of a range, or a choice, is no value that its setting can have.
+
+    sections : of the study, by name ("model", "training").
+    """
+    for name, domain in space.items():
+        section, kind = PARAMETERS[name]
+        own = sections[section]
+        values: tuple[Scalar, ...] = domain if not isinstance(domain, Range) else (
+            (int(domain.low), int(domain.high)) if kind == "int" else (domain.low, domain.high)
+        )  # fmt: skip
+        for value in values:
+            try:
+                read = type(own).model_validate(own.model_dump() | {name: value})
+                if isinstance(value, str) and not isinstance(getattr(read, name), str):
+                    raise ValueError(f"search.space.{name}: {value!r} is text, not a number")
+            except ValidationError as error:
+                for found in error.errors(include_url=False):
+                    if found["loc"][:1] == (name,):
+                        raise ValueError(f"search.space.{name} {broken_rule(found)}") from None
 
 
 def _check_range(name: str, kind: Kind, domain: Range) -> None:

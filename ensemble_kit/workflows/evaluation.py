@@ -161,7 +161,7 @@ def _name(member: str, name: str | None, members: int) -> str:
     """The run of one member: by the name given, a prefix where there are several, or its own."""
     if name is None:
         return run_name(member)
-    return name if members == 1 else f"{name}-{member}"
+    return name if members == 1 else f"{name}-{run_name(member)}"
 
 
 def _method(interval: str) -> Method:

@@ -101,6 +101,7 @@ def export(
     check_abilities(chosen, quantize=quantize, encoded=encoded)
     _check_free(to, run_folder, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage)
+    shipped.keep_off(to, "--to")
     check_sees_images_alone(shipped)
     if isinstance(shipped.sets, CrossSets):
         raise RunError(
@@ -237,6 +238,9 @@ def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:
             f"{to} and the run {run_folder} lie in one another: give --to a folder of its own"
         )
     check_output_folder(to, "--to")
+    for folder in inside.parents:
+        if (folder / "bundle.json").is_file() and (folder / "predict.py").is_file():
+            raise RunError(f"{to} lies in an exported bundle ({folder}): name another --to")
     if not to.exists() or not any(to.iterdir()):
         return
     if to.is_symlink():

@@ -186,7 +186,9 @@ class FinishedRun:
         from ensemble_kit.models.fold_model import load_network
 
         if self.kind != "cv":
-            raise RunError(f"run {self.name!r} was made by `{self.kind}`: only `cv` leaves models")
+            raise RunError(
+                f"run {self.name!r} was made by `{self.manifest.command}`: only `cv` leaves models"
+            )
         path = fold_folder(self.folder, repeat, fold) / MODEL
         if not path.is_file():
             raise RunError(f"run {self.name!r} has no model of fold {fold} (no {path})")
@@ -219,7 +221,9 @@ class FinishedRun:
         from ensemble_kit.workflows.saved_ensemble import load_ensemble
 
         if self.kind != "ensemble":
-            raise RunError(f"run {self.name!r} was made by `{self.kind}`, not by `ensemble`")
+            raise RunError(
+                f"run {self.name!r} was made by `{self.manifest.command}`, not by `ensemble`"
+            )
         return load_ensemble(self.folder)
 
     def apply(self, members: Mapping[str, Any]) -> pd.DataFrame:
@@ -234,6 +238,11 @@ class FinishedRun:
         DataFrame's, else 0 … n - 1. Raises PredictionsError.
         """
         wanted, classes = self.saved_ensemble.members, self.class_names
+        if not isinstance(members, Mapping):
+            raise PredictionsError(
+                f"members are {type(members).__name__}: give {{name: probabilities}}, the names "
+                f"{some(wanted)}"
+            )
         if set(members) != set(wanted):
             raise PredictionsError(
                 f"the ensemble was made from members {some(wanted)}; given were {some(members)}: "
@@ -252,7 +261,7 @@ class FinishedRun:
                     index = table.index if index is None else index
                     _same_rows(name, table.index, index)
                     table = table.loc[index, list(classes)]
-                plain.append(_rows_that_sum_to_1(name, table))
+                plain.append(_rows_that_sum_to_1(name, table, len(classes)))
             if len({array.shape for array in plain}) > 1:
                 raise PredictionsError(
                     f"member {name!r}: its fold models differ in shape "
@@ -274,15 +283,23 @@ def _same_rows(name: str, index: pd.Index, first: pd.Index) -> None:
         )
 
 
-def _rows_that_sum_to_1(name: str, table: Any) -> Any:
+def _rows_that_sum_to_1(name: str, table: Any, n_classes: int) -> Any:
     try:
-        values = np.asarray(table, dtype=np.float64)
+        values = np.asarray(table)
+        if values.dtype.kind == "c":
+            raise TypeError
+        values = values.astype(np.float64)
     except (TypeError, ValueError):
         raise PredictionsError(
-            f"member {name!r} is no table of numbers: give a DataFrame or an array (n, C)"
+            f"member {name!r} is no table of real numbers: give a DataFrame or an array (n, C)"
         ) from None
+    if values.ndim not in (2, 3) or values.shape[-1] != n_classes or not values.size:
+        raise PredictionsError(
+            f"member {name!r} has the shape {values.shape}: give (n, {n_classes}), or "
+            f"(K, n, {n_classes}) of its K fold models"
+        )
     wrong = ~(np.abs(values.sum(axis=-1) - 1) <= SUMS_WITHIN)
-    if values.ndim < 2 or wrong.any() or (values < 0).any():
+    if wrong.any() or (values < 0).any():
         raise PredictionsError(
             f"member {name!r}: {count(int(wrong.sum()), 'row')} of its probabilities do not sum to "
             "1, or some are negative: give probabilities, one row an image, one column a class"

@@ -90,6 +90,7 @@ def predict_to_file(
         find_new_images(images)
     _check_out(out, run_folder, images, overwrite)
     shipped = open_shipped(run_folder, coverage=coverage, fold=fold)
+    shipped.keep_off(out, "--out")
     found, given = what_to_predict(shipped, images, features, metadata)
     if not runs_here(cluster):
         check_elsewhere(shipped, found, given)

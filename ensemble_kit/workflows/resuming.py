@@ -24,7 +24,7 @@ def refuse_other_run(folder: Path, spec: StudySpec, table: ImageTable, folds_dig
     manifest = read_manifest(folder)
     differences = []
     if manifest.kind != "cv":
-        differences.append(f"it was made by `{manifest.kind}`")
+        differences.append(f"it was made by `{manifest.command}`")
     elif manifest.spec_digest != spec.digest:
         differences += spec_differences(read_run_study(folder), spec)
     if manifest.data_digest != table.digest:

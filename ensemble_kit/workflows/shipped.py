@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.errors import RunError, count, some
+from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.records import Bools, Floats
 from ensemble_kit.models.fold_ensemble import FoldOutputs, check_model_files
 from ensemble_kit.posthoc.conformal.cross import CrossSets
@@ -22,7 +23,7 @@ from ensemble_kit.runs.tables import read_folds
 from ensemble_kit.workflows.saved_ensemble import Bundle, load_ensemble
 from ensemble_kit.workflows.shipped_members import Member, open_member
 
-COVERAGE = 0.9
+COVERAGE, MOST_COVERAGE = 0.9, 0.9999
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,12 @@ class Shipped:
     decision: Decision
     sets: PredictionSets | CrossSets
     notes: tuple[str, ...]
+
+    def keep_off(self, place: Path, option: str) -> None:
+        """Raise OutputError where a place to write to lies in the images of the training."""
+        for root in sorted({m.run.manifest.data_root for m in self.members} - {""}):
+            if Path(root).is_dir():
+                check_apart(place, option, Path(root))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -134,7 +141,7 @@ def open_shipped(
             _check_folds(run, members)
     else:
         raise RunError(
-            f"run {run.name!r} was made from tables of predictions and has no models: predict "
+            f"run {run.name!r} was made by `{run.manifest.command}` and has no models: predict "
             "with a run of `cv`, or an ensemble of such runs"
         )
     if fold is not None:
@@ -179,8 +186,8 @@ def _sets(run: Run, bundle: Bundle | None, coverage: float | None) -> Prediction
     """The ensemble's own sets, or ones fitted to the run's out-of-fold rows at ``coverage``."""
     if bundle is not None and coverage in (None, bundle.sets.spec.level):
         return bundle.sets
-    if coverage is not None and not 0.5 <= coverage < 1:
-        raise RunError(f"a coverage of {coverage} cannot be promised: give 0.5 to below 1")
+    if coverage is not None and not 0.5 <= coverage <= MOST_COVERAGE:
+        raise RunError(f"a coverage of {coverage} cannot be promised: give 0.5 to {MOST_COVERAGE}")
     if bundle is not None and isinstance(bundle.sets, CrossSets):
         return bundle.sets.at_level(coverage or bundle.sets.spec.level)
     spec = bundle.sets.spec if bundle else SetSpec(level=COVERAGE)

@@ -108,7 +108,9 @@ def open_member(run: Run, name: str, repeat: int | None, classes: tuple[str, ...
     Raises RunError where a file of a fold model was not kept.
     """
     if run.manifest.kind != "cv":
-        raise RunError(f"run {run.name!r} has no fold models: it was made by `{run.manifest.kind}`")
+        raise RunError(
+            f"run {run.name!r} has no fold models: it was made by `{run.manifest.command}`"
+        )
     study = read_run_study(run.folder)
     draws = read_folds(run.folder, run.manifest.class_names)[1]
     folds = []

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows
-from ensemble_kit.core.errors import PredictionsError, count, some
+from ensemble_kit.core.errors import PredictionsError, count, naming, some
 from ensemble_kit.core.records import ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.groups import independence, union_groups
 from ensemble_kit.data.metadata import lesions_within_patients
@@ -35,7 +35,9 @@ def from_truth(
         notes.append(
             f"{path.name}: {count(left, 'image')} of the truth without predictions left out"
         )
-    return _table(predictions, codes, part.groups, part.lesions, part.patients, part.slices), notes
+    with naming(path):
+        table = _table(predictions, codes, part.groups, part.lesions, part.patients, part.slices)
+    return table, notes
 
 
 def from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str]]:
@@ -65,7 +67,8 @@ def from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str
         rows = rows_in(other, first.image_ids)
         for name, column in other.slices.items():
             slices.setdefault(name, column[rows])
-    return _table(first, codes, groups, lesions, patients, slices), warnings
+    with naming(some(table.source for table in given)):
+        return _table(first, codes, groups, lesions, patients, slices), warnings
 
 
 def _within_patients(lesions: Strings, patients: Strings) -> Strings:

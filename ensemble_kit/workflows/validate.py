@@ -230,7 +230,7 @@ def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
     there = read_manifest(folder)
     if there.kind != "external":
         raise RunError(
-            f"run {folder.name!r} is there already, made by `{there.kind}`, which no validation "
+            f"run {folder.name!r} is there already, made by `{there.command}`, which no validation "
             "replaces: choose another --name"
         )
     if overwrite:

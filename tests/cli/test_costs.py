@@ -153,3 +153,9 @@ def test_semicolons_decimal_commas_and_order_are_read(tmp_path: Path) -> None:
     assert costs.actions == ("refer", "nv", "mel")
     assert costs.costs.tolist() == [[0.5, 9, 0], [0.5, 0, 1], [0.5, 1, 1]]
     assert costs.answers() is None
+
+
+def test_an_action_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    costs = costs_file(tmp_path / "c.csv", 'class,"=HYPERLINK(""x"")",leave\na,0,1\nb,1,0\n')
+    with pytest.raises(StudyError, match=r"c\.csv: action '=HYPERLINK.* begins like a formula"):
+        read_costs(costs, ("a", "b"))

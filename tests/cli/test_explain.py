@@ -131,6 +131,18 @@ def test_images_moved_elsewhere_are_found_by_data(place: Path) -> None:  # noqa:
     assert len(index()) == 1
 
 
+def test_another_picture_of_the_name_is_refused(place: Path) -> None:  # noqa: F811
+    """Also where what is drawn comes from stored activations; without the pixels it is computed."""
+    shutil.copytree("data", "other")
+    files = {p.stem: p for p in Path("other").rglob("I*_*") if p.is_file()}
+    files["I000_0"].write_bytes(files["I003_1"].read_bytes())
+    with pytest.raises(DataError, match=r"I000_0.*: the picture is not the one that the run"):
+        explain("--images", "I000_0", "--data", "other/images")
+    assert not (RUN / "explain").exists()
+    shutil.rmtree("store/pixels")
+    assert "from pixels" in explain("--images", "I001_0")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -32,6 +32,11 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *w
         (["predict"], "missing argument 'RUN'; `python cli.py predict --help` lists"),
         (["runs", "rm"], "missing argument 'NAME…'; `python cli.py runs rm --help` lists"),
         (["report", "a", "b"], "unexpected extra argument"),
+        (["fetch", "foo"], "error: name is not valid: 'foo' is not one of 'ham10000'"),
+        (
+            ["cv", "--set", "a.b=1"],
+            "there are data, split, model, training, evaluation, search, cluster",
+        ),
     ],
 )
 def test_one_sentence(
@@ -205,3 +210,28 @@ def test_shares_that_are_none(
 ) -> None:
     told = said(capsys, monkeypatch, "cv", "--fractions", share)
     assert f"{share!r} is no share from 0.01 to 1" in told
+
+
+@pytest.mark.parametrize(
+    ("domain", "rule"),
+    [
+        ("image_size = { low = 32, high = 1000000000 }", "image_size must be at most 2048"),
+        ('image_size = [32, "48"]', "image_size: '48' is text, not a number"),
+        ('dropout = ["a", 0.3]', "dropout must be a number"),
+        ("dropout = [0.3, nan]", "dropout must be less than 1.0 (given nan)"),
+        ("views = [1, 9]", "views must be at most 8 (given 9)"),
+        ("dropout = { low = 0.0, high = 0.6, step = 1e-300 }", "step 1e-300 is too small"),
+    ],
+)
+def test_a_space_of_values_that_cannot_be(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    domain: str,
+    rule: str,
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(f'[data]\npath = "sample"\n[search.space]\n{domain}\n')
+    told = said(capsys, monkeypatch, "tune", "--study", str(file), "--dry-run")
+    assert f"error: {file}: " in told
+    assert rule in told

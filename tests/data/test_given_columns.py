@@ -106,7 +106,11 @@ def test_characters_without_width_are_in_no_name(mark: str) -> None:
         ek.evaluate(np.full((6, 2), 0.5), [0, 1] * 3, class_names=["a", f"a{mark}"], replicates=0)
 
 
-@pytest.mark.parametrize("name", ["=1+1", "@SUM(1)", "-2+cmd|'calc'!A0", '+HYPERLINK("x")'])
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1", "@SUM(1)", "-2+cmd|'calc'!A0", '+HYPERLINK("x")', "+ cmd|'calc'!A0", "- SUM(1)",
+     "\uff1d1"],
+)  # fmt: skip
 @pytest.mark.parametrize("column", ["label", "image_id", "patient_id", "site"])
 def test_cells_that_a_spreadsheet_would_run(tmp_path: Path, name: str, column: str) -> None:
     """They would stand in the tables that are written."""
@@ -122,8 +126,14 @@ def test_cells_that_a_spreadsheet_would_run(tmp_path: Path, name: str, column: s
     else:
         frame.loc[3, column] = name
     frame.to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(EnsembleKitError, match="begins like a formula"):
+    with pytest.raises(EnsembleKitError, match=r"p\.csv: .*begins like a formula"):
         match(read_given([tmp_path / "p.csv"]))
+
+
+def test_a_column_of_metadata_that_a_spreadsheet_would_run(table: Path) -> None:
+    pd.read_csv(table).rename(columns={"side": "=side"}).to_csv(table, index=False)
+    with pytest.raises(EnsembleKitError, match="metadata column '=side' begins like a formula"):
+        match(read_given([table]))
 
 
 @pytest.mark.parametrize("name", ["+", "-1", "+ve (old)", "-(3)", "a=b", "@anna"])
