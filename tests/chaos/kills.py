@@ -19,6 +19,9 @@ from tests.chaos.reporting import options, tell
 from tests.chaos.workplace import make_trained, make_workplace
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+REPLACED_IF_ASKED = {"predict": "k.csv", "export": "k/bundle.json"}
+"""Commands that replace what they made with ``--overwrite`` alone, also where the signal came after
+the last write -> what is there then, whole."""
 FILLS = 3.0
 """Seconds in which the stores of the small study are filled, about."""
 
@@ -28,9 +31,9 @@ def one(whole: Path, name: str, number: int, after: float, calm: Made) -> list[s
     command = COMMANDS[name]
     with tempfile.TemporaryDirectory() as to:
         place = Path(shutil.copytree(whole, Path(to) / "w"))
-        ended, wrong = disturb(place, command.words, number, after, command.waits)
-        again = [*command.words, *(["--overwrite"] if ended == 0 and name == "export" else [])]
-        if name == "predict" and (place / "k.csv").exists():
+        _, wrong = disturb(place, command.words, number, after, command.waits)
+        again, whole_file = [*command.words], REPLACED_IF_ASKED.get(name)
+        if whole_file is not None and (place / whole_file).exists():
             again.append("--overwrite")
         code, err = start(place, again).end()
         if code:

@@ -18,4 +18,9 @@ ONCE: list[tuple[str, tuple[str, ...], tuple[Mutation, ...]]] = [
         (*TABLE, "--features", "features.npz", "--run", "f"),
         (Mutation("line", 0.4542161783434818, b""), Mutation("line", 0.4542161783434818, b"")),
     ),
+    (
+        "runs/a/folds.csv",
+        ("report", "a", "--out", "out/p.html", "--trust-changed-files"),
+        (Mutation("number", 0.4752948950069579, b"}\x07\x04h"),),
+    ),
 ]
