@@ -15,10 +15,6 @@ CONTROL = re.compile(
 )
 """Control characters, line ends, characters without width, marks that reverse the direction of
 writing, and what is not UTF-8 in names of files."""
-FORMULA = re.compile(r"\s*(=|[+@-].*(\w\(|\||!))", re.DOTALL)
-"""How a cell begins that a spreadsheet would run: with ``=``, or with another of its signs before a
-call (``+f(``), a command (``+cmd|``) or a sheet (``+a!``). Scores and grades (``-1``, ``+``,
-``-(3)``, ``+ve (old)``) are names."""
 OVER_ALL = ("macro", "micro", "top-1")
 """What tables of figures call those over all classes."""
 LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
@@ -30,26 +26,18 @@ def escaped(text: str) -> str:
 
 
 def plainly_shown(names: NDArray[np.str_], longest: int) -> bool:
-    """Whether all letters are printable ASCII, no name is too long and none begins with a sign of
-    formulas: told from all codes at once, as most tables are so."""
+    """Whether all letters are printable ASCII and no name is too long: told from all codes at
+    once, as most tables are so."""
     if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
         return not names.size
-    codes = np.ascontiguousarray(names).view(np.uint32).reshape(len(names), -1)
-    if codes.max(initial=0) >= 0x7F or ((codes < 0x20) & (codes > 0)).any():
-        return False
-    return not np.isin(codes[:, 0], [ord(sign) for sign in " =+-@"]).any()
+    codes = np.ascontiguousarray(names).view(np.uint32)
+    return bool(codes.max(initial=0) < 0x7F and not ((codes < 0x20) & (codes > 0)).any())
 
 
 def check_shown(
-    names: Iterable[str],
-    what: str,
-    error: type[EnsembleKitError],
-    longest: int = LONGEST,
-    *,
-    written: bool = True,
+    names: Iterable[str], what: str, error: type[EnsembleKitError], longest: int = LONGEST
 ) -> None:
-    """Raise ``error`` where a name holds control characters, is longer than so many letters or,
-    where it is ``written`` into tables, begins like a formula.
+    """Raise ``error`` where a name holds control characters or is longer than so many letters.
 
     what : of the names, in the singular ("class", "image id").
     """
@@ -63,23 +51,6 @@ def check_shown(
     if names and max(map(len, names)) > longest:
         odd = [f"{name[:20]}… of {len(name):,} letters" for name in names if len(name) > longest]
         raise error(f"{what} {some(odd, 3)}: at most {longest} are allowed; give it a short name")
-    if written:
-        check_no_formula(names, what, error)
-
-
-def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet would run the cell of a table, in signs of any width."""
-    return bool(FORMULA.match(normalize("NFKC", cell)))
-
-
-def check_no_formula(names: Iterable[str], what: str, error: type[EnsembleKitError]) -> None:
-    """Raise ``error`` where a name begins like a formula: spreadsheets would run it in the tables
-    that are written."""
-    if odd := [repr(name) for name in names if is_formula(name)]:
-        raise error(
-            f"{what} {some(dict.fromkeys(odd), 3)} begins like a formula, which a spreadsheet "
-            "that opens the written tables would run: rename it"
-        )
 
 
 def check_classes(names: Iterable[str], error: type[EnsembleKitError]) -> None:

@@ -108,10 +108,9 @@ def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
                     f"{path} lies in {whose} ({folder}), whose files stay as they were made: give "
                     f"{option} another place"
                 )
-        store = folder.parent if folder.name in STORES else folder
-        if any(next((store / name).glob("*/meta.json"), None) for name in STORES):
+        if folder.name in STORES and any(folder.glob("*/meta.json")):
             raise OutputError(
-                f"{path} lies in a store ({store}), whose files stay as they were made: "
+                f"{path} lies in a store ({folder.parent}), whose files stay as they were made: "
                 f"give {option} another place"
             )
         if _status(folder) is not None and not folder.is_dir():

@@ -16,7 +16,6 @@ from ensemble_kit.core.names import (
     LONGEST_PATH,
     check_classes,
     check_named,
-    check_no_formula,
     check_shown,
     check_unlike,
     plainly_shown,
@@ -84,10 +83,6 @@ class ImageTable:
         ):  # fmt: skip
             if not plainly_shown(names, longest):
                 check_shown(names.tolist(), what, DataError, longest)
-        check_no_formula(self.slices, "metadata column", DataError)
-        for column, values in self.slices.items():
-            if not plainly_shown(values, LONGEST_PATH):
-                check_no_formula(np.unique(values).tolist(), f"metadata {column}", DataError)
 
     def __len__(self) -> int:
         return len(self.image_ids)

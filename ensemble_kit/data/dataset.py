@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, count, naming, some
+from ensemble_kit.core.formulas import check_table
 from ensemble_kit.core.program import program
 from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.columns import CORE, check_roles
@@ -195,6 +196,7 @@ def load_data(
             slices={n: column[keep] for n, column in columns.items() if n not in INSIDE},
             root=str(layout.root),
         )
+        check_table(table)
     single, said_alone = independence(table.lesions, table.patients, table.groups)
     warnings += spelling_warnings(table.patients, table.lesions)
     warnings += [*filter(None, [single]), *_group_warnings(table), *_label_warnings(same)]

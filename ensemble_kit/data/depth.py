@@ -27,13 +27,13 @@ def opened_quietly(data: bytes, formats: tuple[str, ...]) -> Iterator[Image.Imag
 
 def bits_used(data: bytes) -> int:
     """0 unless the picture is 16-bit grey; else its significant bits: as its file says (PNG's
-    sBIT), else the even number from 8 to 16 that holds its largest value."""
+    sBIT), where its values are no larger (they are scaled to 16 bits otherwise, as the standard has
+    it), else the even number from 8 to 16 that holds its largest value."""
+    said = 0
     if data.startswith(PNG):
         if len(data) < 26 or data[24] != 16 or data[25] not in (0, 4):
             return 0
         said = _significant(data)
-        if said:
-            return said
     elif not data.startswith(TIFF):
         return 0
     try:
@@ -43,6 +43,8 @@ def bits_used(data: bytes) -> int:
             largest = int(np.asarray(image).max())
     except Exception:  # a damaged picture: decoding says what is wrong with it
         return 0
+    if said:
+        return said if largest < 1 << said else 16
     needed = max(8, min(16, largest.bit_length()))
     return needed + needed % 2
 

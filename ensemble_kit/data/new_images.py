@@ -1,7 +1,7 @@
 """Images without labels: files, folders, tables of paths or arrays, found and read one by one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,11 +12,13 @@ from PIL import Image
 
 from ensemble_kit.core.checked import check_path
 from ensemble_kit.core.errors import DataError, some
-from ensemble_kit.core.names import LONGEST_PATH, check_no_formula, check_shown
+from ensemble_kit.core.formulas import check_no_formula
+from ensemble_kit.core.names import LONGEST_PATH, check_shown
 from ensemble_kit.data.decode import Aspect, Header, Pixels, decode_bytes, fit, read_header
 from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.images import EXTENSIONS, strip_extension
 from ensemble_kit.data.layouts.base import TABLES
+from ensemble_kit.data.references import read_image
 from ensemble_kit.data.tables import read_rows
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "image", "image_id", "isic_id", "img_id")
@@ -33,7 +35,8 @@ Given = Path | str | NDArray[Any] | Sequence[Path | str]
 
 @dataclass(frozen=True, eq=False)
 class NewImage:
-    """One image to predict: a file, or pixels (h, w, 3) uint8 in memory."""
+    """One image to predict: a file, an entry of a container (``set.npz::images::3``), or pixels
+    (h, w, 3) uint8 in memory."""
 
     image_id: str
     path: Path | None = None
@@ -54,10 +57,10 @@ def find_new_images(given: Given) -> list[NewImage]:
     extension, then with it, then the path as given. A file given twice is one image. Raises
     DataError where there is nothing to predict.
     """
-    if isinstance(given, np.ndarray):
+    if isinstance(given, np.ndarray) and given.dtype.kind not in "UO":
         return _arrays(given)
     unread: object = given
-    if isinstance(unread, bytes) or not isinstance(unread, (str, Path, Sequence)):
+    if isinstance(unread, (bytes, Mapping)) or not isinstance(unread, (str, Path, Iterable)):
         raise DataError(
             f"images are {type(given).__name__}: give a folder, files, a table of paths or uint8 "
             "pixels (n, h, w, 3)"
@@ -73,7 +76,7 @@ def find_new_images(given: Given) -> list[NewImage]:
         found += _found(Path(item))
     if not found:
         raise DataError(f"no JPEG or PNG in {some(items) or 'what was given'}: name images")
-    check_shown([str(path) for _, path in found], "file", DataError, LONGEST_PATH, written=False)
+    check_shown([str(path) for _, path in found], "file", DataError, LONGEST_PATH)
     once: dict[str, tuple[str, Path]] = {}
     for name, path in found:
         once.setdefault(os.path.realpath(path), (name, path))  # links in circles do not end it
@@ -113,18 +116,19 @@ def read_new_image(image: NewImage, size: int, aspect: Aspect, bits: int = 16) -
     if path.exists() and not path.is_file():
         raise DataError(f"{name}: not a regular file")
     try:
-        data = path.read_bytes()
+        data = read_image("", str(path))
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror})") from None
     header = read_header(data, name)
     _check_size(name, header.width, header.height, size)
     used = bits_used(data)
+    pixels = decode_bytes(data, size, aspect, name, bits or used or 16)
     if bits and used > bits:
         raise DataError(
             f"{name}: 16-bit grey that uses {used} bits, but the pictures of the training use "
             f"{bits}: scale it as they are"
         )
-    return decode_bytes(data, size, aspect, name, bits or used or 16)
+    return pixels
 
 
 def is_deep(image: NewImage) -> bool:
@@ -132,7 +136,7 @@ def is_deep(image: NewImage) -> bool:
     if image.path is None or image.path.suffix.lower() not in DEEP:
         return False
     try:
-        return bits_used(image.path.read_bytes()) > 0
+        return bits_used(read_image("", str(image.path))) > 0
     except OSError:
         return False
 

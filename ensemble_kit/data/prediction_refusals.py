@@ -77,7 +77,8 @@ def refuse_other_words(
     """A column given for the labels (``--columns label=``) of whose words none is a column."""
     there = {name.lower() for name in without_prefix(columns, truth).values()}
     words = [name for name in truth if not _whole_number(name)]
-    if given and words and not there & {name.lower() for name in truth}:
+    binary = len(truth) == 2  # one column of scores may stand for both
+    if given and words and not binary and not there & {name.lower() for name in truth}:
         raise PredictionsError(
             f"{path}: --columns label={given}: its words ({some(words, 5)}) are no classes with a "
             f"column of probabilities ({some(columns, 20)}); name the column of the labels"

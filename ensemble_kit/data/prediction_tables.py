@@ -96,7 +96,7 @@ def read_prediction_table(
     if labels is None:
         refuse_odd_labels(frame, key, path)
     known |= {name: name for name in asked.slices if name in frame.columns and name != key
-              and name not in (*known.values(), *truth)}  # fmt: skip
+              and name not in (*known, *known.values(), *truth)}  # fmt: skip
     taken = {key, *known.values()}
     candidates = [str(c) for c in frame.columns if c not in taken and str(c)]
     refuse_other_words(candidates, truth, asked.columns.get("label", ""), path)

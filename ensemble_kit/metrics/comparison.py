@@ -98,7 +98,7 @@ def paired_differences(
                     )  # fmt: skip
                 p = _p_value(replicates) if estimate.low is not None else None
                 names = named[left][0], named[right][0]
-                estimate = no_width_no_interval(estimate)
+                estimate, p = _known(estimate, p)
                 found.append(Difference(*names, key[0], key[1], estimate, p))
     return _adjusted(found)
 
@@ -137,7 +137,7 @@ def paired_mean_difference(
     value = float((first - second).mean())
     estimate = _estimate(value, replicates, spec.level, n_groups)
     p = _p_value(replicates) if estimate.low is not None else None
-    estimate = no_width_no_interval(estimate)
+    estimate, p = _known(estimate, p)
     return Difference("first", "second", "mean_loss", "", estimate, p, p)
 
 
@@ -185,6 +185,13 @@ def compare(
 def _estimate(value: float, replicates: Floats, level: float, n_groups: int) -> Estimate:
     found = interval(value, replicates, level, n_groups=n_groups)
     return replace(found, method="paired group bootstrap, percentile")
+
+
+def _known(estimate: Estimate, p: float | None) -> tuple[Estimate, float | None]:
+    """A difference that no resample moves: its spread is unknown, so it has no interval and, unless
+    it is 0, no p-value."""
+    found = no_width_no_interval(estimate)
+    return found, p if found.low is not None or not found.value else None
 
 
 def _p_value(replicates: Floats) -> float:

@@ -116,9 +116,10 @@ def nested_interval(
     bias = (1 + (folds - 2) / folds) * (inner - whole)
     half = float(norm.ppf((1 + level) / 2)) * error
     value = inner - bias
-    return Estimate(
-        value, max(0.0, value - half), value + half, level, NESTED, "group", len(np.unique(groups))
+    found = Estimate(
+        value, value - half, value + half, level, NESTED, "group", len(np.unique(groups))
     )
+    return _within(found, np.inf)
 
 
 def _mean_variance(losses: Floats, groups: Ints | None) -> float:

@@ -78,7 +78,7 @@ class Manifest(Record):
     @property
     def pixel_bits(self) -> int:
         """Significant bits of the data set's 16-bit grey pictures; 0 where it has none."""
-        return int(self.facts.get("pixel_bits", 16))
+        return int(self.facts.get("pixel_bits", 16 if self.kind == "cv" else 0))
 
     def with_(self, **changes: Any) -> "Manifest":
         """A checked copy with some fields replaced."""

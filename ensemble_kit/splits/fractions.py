@@ -5,7 +5,7 @@ import numpy as np
 from ensemble_kit.core.errors import StudyError
 from ensemble_kit.core.records import Bools, Folds, ImageTable
 
-LEAST = 0.01
+LEAST = 0.0001
 
 
 def parse_fractions(text: str) -> tuple[float, ...]:

@@ -157,10 +157,11 @@ def read_meta(folder: Path) -> dict[str, Any] | None:
 
 def find_row_digests(store_dir: Path, digest: str, image_ids: Strings) -> Pixels | None:
     """(n, 16) uint8, blake2b of each row's pixels, of the store with that digest; None where it is
-    not there any more."""
+    not there any more, or pixels are decoded otherwise today."""
     for folder in sorted((store_dir / "pixels").glob("*")):
         meta = read_meta(folder)
         alike = meta is not None and meta["n_images"] == len(image_ids)
+        alike = alike and meta is not None and meta.get("decoder") == DECODER
         if alike and store_digest(folder, image_ids) == digest:
             return read_row_digests(folder, len(image_ids))
     return None

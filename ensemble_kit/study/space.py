@@ -77,8 +77,6 @@ class Range(Settings):
             raise ValueError(f"a log range starts above 0, not at {self.low:g}")
         if self.log and self.step:
             raise ValueError("a log range has no step; drop one of the two")
-        if self.step and (self.high - self.low) / self.step > MOST_STEPS:
-            raise ValueError(f"step {self.step:g} is too small: at most {MOST_STEPS:,} steps")
         return self
 
     def holds(self, value: object) -> bool:
@@ -175,6 +173,13 @@ def check_domains(space: Mapping[str, Domain], sections: Mapping[str, BaseModel]
     for name, domain in space.items():
         section, kind = PARAMETERS[name]
         own = sections[section]
+        if isinstance(domain, Range) and domain.step and (
+            (domain.high - domain.low) / domain.step > MOST_STEPS
+        ):  # fmt: skip
+            raise ValueError(
+                f"search.space.{name}: step {domain.step:g} is too small, at most {MOST_STEPS:,} "
+                "steps are drawn from"
+            )
         values: tuple[Scalar, ...] = domain if not isinstance(domain, Range) else (
             (int(domain.low), int(domain.high)) if kind == "int" else (domain.low, domain.high)
         )  # fmt: skip

@@ -22,7 +22,7 @@ from ensemble_kit.study.earlier import RENAMED, as_done_then, with_new_names
 from ensemble_kit.study.evaluation import EvaluationSpec
 from ensemble_kit.study.members import MemberSpec, check_members, in_sections, without
 from ensemble_kit.study.model import ModelSpec
-from ensemble_kit.study.space import SearchSpec, check_domains
+from ensemble_kit.study.space import SearchSpec
 from ensemble_kit.study.vocabulary import read_vocabulary
 
 
@@ -173,7 +173,6 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _search_has_effect(self) -> "StudySpec":
-        check_domains(self.search.space, {"model": self.model, "training": self.training})
         idle = sorted({"head_lr", "head_epochs"} & set(self.search.space))
         if idle and self.training.head == "probe" and "head" not in self.search.space:
             raise ValueError(

@@ -17,6 +17,7 @@ from ensemble_kit.study.space import (
     Domain,
     Range,
     Scalar,
+    check_domains,
 )
 
 
@@ -51,6 +52,10 @@ def check_space(spec: StudySpec) -> None:
             "a list of choices for each setting to search (docs/tuning.md)"
         )
     _check_effect(spec)
+    try:
+        check_domains(space, {"model": spec.model, "training": spec.training})
+    except ValueError as error:
+        raise SearchError(f"study {spec.name!r}: {error}") from None
     for name, domain in space.items():
         own = _value(spec, name)
         inside = domain.holds(own) if isinstance(domain, Range) else own in domain

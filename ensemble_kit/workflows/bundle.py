@@ -25,6 +25,16 @@ SIZE, ASPECT, NAMES = bundle["input"]["size"], bundle["input"]["aspect"], bundle
 BITS = bundle["input"]["bits"]  # of 16-bit grey pictures in training; 0: there were none
 {code}
 
+def bits_of(path, largest):
+    """The bits that 16-bit grey uses: as a PNG says (sBIT), else by its largest value."""
+    data = Path(path).read_bytes()
+    place = data.find(b"sBIT", 0, max(0, data.find(b"IDAT")))
+    if data[:4] == b"\\x89PNG" and place > 0:
+        said = min(16, max(8, data[place + 4]))
+        return said if largest < 1 << said else 16
+    return max(8, largest.bit_length() + 1 & ~1)
+
+
 def pixels(path):
     """(1, SIZE, SIZE, 3) float32 0..255, as the model was trained."""
     image = Image.open(path)
@@ -35,7 +45,7 @@ def pixels(path):
     image.draft(None, tuple(least))
     if image.mode.startswith("I"):  # 16 bits of grey
         grey = np.asarray(image)
-        used = max(8, int(grey.max()).bit_length() + 1 & ~1)
+        used = bits_of(path, int(grey.max()))
         if used > (BITS or 16):
             raise ValueError(f"grey of {{used}} bits, but the model was trained on {{BITS or 16}}")
         grey = (grey >> (BITS or used) - 8).clip(0, 255)

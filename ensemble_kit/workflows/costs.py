@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import DataError, StudyError, some
+from ensemble_kit.core.formulas import check_no_formula
 from ensemble_kit.core.names import check_shown
 from ensemble_kit.core.records import (
     Bools,
@@ -52,6 +53,7 @@ def read_costs(path: Path, class_names: tuple[str, ...]) -> CostTable:
             "each further column is an action"
         )
     check_shown(actions, f"{path}: action", StudyError)
+    check_no_formula(actions, f"{path}: action", StudyError)
     lower = [name.lower() for name in actions]
     if twice := sorted({name for name in lower if lower.count(name) > 1 or not name}):
         raise StudyError(f"{path}: action {some(twice)} has no name or stands there twice")

@@ -221,7 +221,7 @@ def _difference(job: _Job, file: Path) -> tuple[float, float]:
 
 def _check_one_input(shipped: Shipped) -> None:
     """Raise RunError unless all members see an image as the same square."""
-    if len({(m.spec.image_size, m.spec.aspect) for m in shipped.members}) > 1:
+    if len({m.input for m in shipped.members}) > 1:
         named = [f"{m.name} ({m.spec.image_size} px, {m.spec.aspect})" for m in shipped.members]
         raise RunError(
             f"{some(named)}: members that see images in different sizes or shapes cannot share one "

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble_kit.core.errors import PredictionsError, count, some
+from ensemble_kit.core.formulas import check_table
 from ensemble_kit.core.records import Floats, Folds, ImageTable, Ints, Predictions
 
 
@@ -45,6 +46,7 @@ def read_in_memory(
         image_ids=ids, groups=units, labels=_codes(ordered["labels"], names),
         class_names=names, lesions=empty, patients=empty, paths=empty,
     )  # fmt: skip
+    check_table(table)
     fold = _folds(ordered["folds"]) if folds is not None else np.zeros(len(ids), np.int64)
     drawn = Folds(ids, units, fold, int(fold.max(initial=0)) + 1)
     return table, drawn, Predictions(ids, names, values)

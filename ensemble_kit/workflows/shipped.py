@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from ensemble_kit.core.errors import RunError, count, some
-from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.records import Bools, Floats
 from ensemble_kit.models.fold_ensemble import FoldOutputs, check_model_files
 from ensemble_kit.posthoc.conformal.cross import CrossSets
@@ -42,10 +41,21 @@ class Shipped:
     notes: tuple[str, ...]
 
     def keep_off(self, place: Path, option: str) -> None:
-        """Raise OutputError where a place to write to lies in the images of the training."""
-        for root in sorted({m.run.manifest.data_root for m in self.members} - {""}):
-            if Path(root).is_dir():
-                check_apart(place, option, Path(root))
+        """Raise RunError where a place to write to lies among the images of the training."""
+        here, above = Path.cwd(), place.resolve().parents
+        for member in self.members:
+            root = Path(member.run.manifest.data_root)
+            paths = [path for path in member.run.table.paths.tolist() if path]
+            folders = {path.rpartition("/")[0] for path in paths}
+            for folder in sorted(folders):
+                found = (root / folder).absolute()
+                if member.run.manifest.data_root and found in above and found not in (
+                    here, *here.parents,
+                ):  # fmt: skip
+                    raise RunError(
+                        f"{place} lies among the images that run {member.name!r} was trained on "
+                        f"({found}): give {option} another place"
+                    )
 
     @property
     def class_names(self) -> tuple[str, ...]:

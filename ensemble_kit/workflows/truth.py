@@ -8,6 +8,7 @@ import pandas as pd
 
 from ensemble_kit.core.alignment import align_rows
 from ensemble_kit.core.errors import PredictionsError, count, naming, some
+from ensemble_kit.core.formulas import check_table
 from ensemble_kit.core.records import ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.groups import independence, union_groups
 from ensemble_kit.data.metadata import lesions_within_patients
@@ -126,7 +127,7 @@ def _table(
     predictions: Predictions, labels: Ints, groups: Strings,
     lesions: Strings, patients: Strings, slices: Mapping[str, Strings],
 ) -> ImageTable:  # fmt: skip
-    return ImageTable(
+    table = ImageTable(
         image_ids=predictions.image_ids,
         groups=groups,
         labels=labels,
@@ -136,3 +137,5 @@ def _table(
         paths=np.full(len(predictions), "", dtype=np.str_),
         slices=dict(slices),
     )
+    check_table(table)
+    return table

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble_kit.core.names import is_formula
+from ensemble_kit.core.formulas import EQUAL
 from tests.chaos.giving import Outcome, faults, give, seen
 from tests.chaos.mutations import Mutation
 from tests.chaos.workplace import QUICK
@@ -133,7 +133,7 @@ def _formulas(folder: Path, written: Sequence[str]) -> list[str]:
     for path in (folder / name for name in written if name.endswith(".csv")):
         if path.is_file():
             with path.open(encoding="utf-8", newline="") as file:
-                cells = [cell for row in csv.reader(file) for cell in row if is_formula(cell)]
+                cells = [cell for row in csv.reader(file) for cell in row if cell[:1] in EQUAL]
             found += [f"{path.name} holds the formula {cell!r}" for cell in cells[:1]]
     return found
 

@@ -136,3 +136,25 @@ def test_a_name_that_is_taken_is_refused(place):
         with pytest.raises(RunError, match="there already, made by `cv`"):
             run_abroad(place, name="head", overwrite=overwrite)
     assert sorted((place / "runs/head").rglob("*")) == before
+
+
+def test_images_of_a_container_are_validated_on(place):
+    """The same pictures as files and as the entries of an HDF5 file give the same figures."""
+    h5py = pytest.importorskip("h5py")
+    files = write_abroad(place / "files")
+    (place / "packed").mkdir()
+    shutil.copy(files / "metadata.csv", place / "packed")
+    with h5py.File(place / "packed/images.hdf5", "w") as file:
+        for picture in sorted((files / "images").iterdir()):
+            file.create_dataset(picture.stem, data=np.void(picture.read_bytes()))
+    plain, packed = (
+        validate(
+            place / "runs/tail", place / name, place / "runs", name=name, replicates=0,
+            allow_overlap=True,
+        )
+        for name in ("files", "packed")
+    )  # fmt: skip
+    np.testing.assert_array_equal(
+        packed.predictions.in_order_of(plain.table.image_ids).probabilities,
+        plain.predictions.probabilities,
+    )

@@ -129,7 +129,7 @@ def _picture(
     run, cases = source.run, source.cases
     root, files = source.files
     path = files.get(str(run.table.image_ids[row]))
-    bits = run.manifest.pixel_bits or 16
+    bits = run.manifest.pixel_bits
     thumbnail = make_thumbnail(root, path, bits=bits) if path else None
     picture = Picture(
         image=str(run.table.image_ids[row]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ensemble_kit.core.errors import DataError
 from ensemble_kit.data.decode import whole_picture
+from ensemble_kit.data.depth import bits_used
 from ensemble_kit.data.references import container_of, read_image
 
 SIDE, QUALITY = 120, 72
@@ -21,19 +22,20 @@ class Thumbnail:
     height: int
 
 
-def make_thumbnail(root: str, path: str, side: int = SIDE, bits: int = 16) -> Thumbnail | None:
+def make_thumbnail(root: str, path: str, side: int = SIDE, bits: int = 0) -> Thumbnail | None:
     """The image reduced to fit ``side`` × ``side`` pixels (small ones are enlarged to be seen).
 
-    path : a file, or an entry of an HDF5, npz or parquet file. bits : of 16-bit grey pictures.
-    None where the file is absent, is no image, is too large to open safely, or lies outside
-    ``root``.
+    path : a file, or an entry of an HDF5, npz or parquet file. bits : of 16-bit grey pictures;
+    0: those that the picture uses. None where the file is absent, is no image, is too large to open
+    safely, or lies outside ``root``.
     """
     base = Path(root).resolve()
     file = (base / (container_of(path) or path)).resolve()
     if not file.is_relative_to(base) or not file.is_file():
         return None
     try:
-        small = whole_picture(read_image(base, path), side, path, bits)
+        data = read_image(base, path)
+        small = whole_picture(data, side, path, bits or bits_used(data) or 16)
     except (OSError, DataError):
         return None
     content = io.BytesIO()
