@@ -53,8 +53,8 @@ def resolve_weights(backbone: Backbone, weights: str) -> Path | None:
         return path
     if not backbone.facts.weights_file:
         raise WeightsError(
-            f"{backbone.name} has no published ImageNet weights; give --weights none or a file, or set "
-            "weights in the study"
+            f"{backbone.name} has no published ImageNet weights; give --weights none or a file, or "
+            "set weights in the study"
         )
     return fetched(backbone) or _fetch(backbone)
 
