@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ensemble_kit.core.errors import some
+from ensemble_kit.core.errors import DataError, some
 from ensemble_kit.core.records import ImageTable
+from ensemble_kit.data.references import container_of, read_image
 from ensemble_kit.data.sources import content_digest
 from ensemble_kit.workflows.shipped_members import Member
 
@@ -65,14 +66,14 @@ def named_overlap(internal: Sequence[ImageTable], external: ImageTable) -> Overl
         patients |= _shared(table.patients, external.patients)
         for name, path in _paths(table):
             try:
-                size = path.stat().st_size
-            except OSError:
+                if _size(path) not in sizes:
+                    continue
+                data = read_image("", str(path))
+            except (OSError, DataError):
                 missing += 1
                 continue
-            if size not in sizes:
-                continue
             digests = _digests(external) if digests is None else digests
-            twin = digests.get(content_digest(path.read_bytes()))
+            twin = digests.get(content_digest(data))
             if twin is not None:
                 files[twin] = name
     unchecked = []
@@ -119,12 +120,18 @@ def _paths(table: ImageTable) -> list[tuple[str, Path]]:
     return [(str(name), root / str(path)) for name, path in pairs if path]
 
 
+def _size(path: Path) -> int:
+    """Bytes of an image: a file, or an entry of a container, which is read. Raises OSError."""
+    inside = container_of(str(path))
+    return len(read_image("", str(path))) if inside else path.stat().st_size
+
+
 def _sizes(table: ImageTable) -> set[int]:
-    return {path.stat().st_size for _, path in _paths(table)}
+    return {_size(path) for _, path in _paths(table)}
 
 
 def _digests(table: ImageTable) -> dict[str, str]:
-    return {content_digest(path.read_bytes()): name for name, path in _paths(table)}
+    return {content_digest(read_image("", str(path))): name for name, path in _paths(table)}
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
