@@ -5,9 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from unicodedata import normalize
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ensemble_kit.core.errors import EnsembleKitError, some
 
 CONTROL = re.compile(
@@ -23,15 +20,6 @@ LONGEST, LONGEST_ID, LONGEST_PATH = 200, 1000, 4096
 def escaped(text: str) -> str:
     """The text with control characters written out (``\\x1b``), so that a terminal shows them."""
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], text) if CONTROL.search(text) else text
-
-
-def plainly_shown(names: NDArray[np.str_], longest: int) -> bool:
-    """Whether all letters are printable ASCII and no name is too long: told from all codes at
-    once, as most tables are so."""
-    if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
-        return not names.size
-    codes = np.ascontiguousarray(names).view(np.uint32)
-    return bool(codes.max(initial=0) < 0x7F and not ((codes < 0x20) & (codes > 0)).any())
 
 
 def check_shown(

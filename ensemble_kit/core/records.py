@@ -18,7 +18,6 @@ from ensemble_kit.core.names import (
     check_named,
     check_shown,
     check_unlike,
-    plainly_shown,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +36,15 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _plainly_shown(names: Strings, longest: int) -> bool:
+    """Whether all letters are printable ASCII and no name is too long: told from all codes at
+    once, as most tables are so."""
+    if names.dtype.kind != "U" or names.dtype.itemsize > 4 * longest or not names.size:
+        return not names.size
+    codes = np.ascontiguousarray(names).view(np.uint32)
+    return bool(codes.max(initial=0) < 0x7F and not ((codes < 0x20) & (codes > 0)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +89,7 @@ class ImageTable:
             (self.lesions, "lesion", LONGEST_ID), (self.patients, "patient", LONGEST_ID),
             (self.paths, "file", LONGEST_PATH),
         ):  # fmt: skip
-            if not plainly_shown(names, longest):
+            if not _plainly_shown(names, longest):
                 check_shown(names.tolist(), what, DataError, longest)
 
     def __len__(self) -> int:
@@ -313,7 +321,7 @@ def _check_probabilities(predictions: Predictions) -> None:
     check_classes(predictions.class_names, PredictionsError)
     if (ids == "").any():
         check_named(ids.tolist(), PredictionsError)
-    if not plainly_shown(ids, LONGEST_ID):
+    if not _plainly_shown(ids, LONGEST_ID):
         check_shown(ids.tolist(), "image id", PredictionsError, LONGEST_ID)
     check_unlike(predictions.class_names, PredictionsError)
     finite = np.isfinite(p).all(axis=1)

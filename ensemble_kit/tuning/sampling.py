@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from ensemble_kit.core.errors import SearchError, some
+from ensemble_kit.core.errors import SearchError, StudyError, some
 from ensemble_kit.models import check_model_spec
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.space import (
@@ -55,7 +55,7 @@ def check_space(spec: StudySpec) -> None:
     try:
         check_domains(space, {"model": spec.model, "training": spec.training})
     except ValueError as error:
-        raise SearchError(f"study {spec.name!r}: {error}") from None
+        raise StudyError(f"study {spec.name!r}: {error}") from None
     for name, domain in space.items():
         own = _value(spec, name)
         inside = domain.holds(own) if isinstance(domain, Range) else own in domain

@@ -291,7 +291,7 @@ def _rows_that_sum_to_1(name: str, table: Any, n_classes: int) -> Any:
         values = values.astype(np.float64)
     except (TypeError, ValueError):
         raise PredictionsError(
-            f"member {name!r} is no table of real numbers: give a DataFrame or an array (n, C)"
+            f"member {name!r} is no table of numbers: give a DataFrame or an array (n, C)"
         ) from None
     if values.ndim not in (2, 3) or values.shape[-1] != n_classes or not values.size:
         raise PredictionsError(

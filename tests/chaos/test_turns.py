@@ -117,7 +117,7 @@ def test_evaluate_takes_no_name_that_another_took_meanwhile(
     refused = give(place, ["evaluate", "--predictions", "a.csv", "--name", "x", "--replicates",
                            "20", "-q"])  # fmt: skip
     assert refused.code == 2, refused
-    assert "is there already with another" in refused.error
+    assert "is there already and differs in" in refused.error
     assert read_manifest(place / "runs/x").name == "b"
 
 

@@ -58,7 +58,8 @@ def test_the_page_sets_members_side_by_side_by_what_made_them(tmp_path: Path) ->
     assert view.ensemble is not None
     member = view.ensemble.members[0]
     assert member.made.sees == "predictions of a file"
-    assert member.minus["log_loss"].low is not None
+    assert member.minus["log_loss"].value == 0
+    assert "its spread is unknown" in member.minus["log_loss"].note
     page = render_page(view)
     assert 'id="made-table"' in page
     assert "predictions of a file" in page

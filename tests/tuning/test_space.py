@@ -44,7 +44,7 @@ def test_a_space_that_cannot_be_is_refused_with_the_name_and_the_rule(line, said
         ("unfreeze_depth = {low = 1, high = 7}", StudyError, "exceeds the 5 blocks of compact"),
         ("backbone = ['compact', 'xception']", StudyError, "below the 71 px that xception needs"),
         ("backbone = ['compact', 'resnet']", StudyError, "'resnet' is not known"),
-        ("augment = ['dihedral', 'mirror']", StudyError, "training.augment"),
+        ("augment = ['dihedral', 'mirror']", StudyError, "search.space.augment"),
     ],
 )
 def test_a_space_with_points_that_cannot_be_run_is_refused(line, kind, said):

@@ -11,11 +11,13 @@ from ensemble_kit.workflows import export as exporting
 
 def shipped(*specs):
     members = [
-        SimpleNamespace(name=f"m{k}", spec=ModelSpec(**spec), sees_images=True)
+        SimpleNamespace(
+            name=f"m{k}", spec=ModelSpec(**spec), sees_images=True, input=tuple(spec.values())
+        )
         for k, spec in enumerate(specs)
     ]
     run = SimpleNamespace(name="both", manifest=SimpleNamespace(kind="ensemble", facts={}))
-    return SimpleNamespace(run=run, members=members, sets=None)
+    return SimpleNamespace(run=run, members=members, sets=None, keep_off=lambda place, option: None)
 
 
 @pytest.mark.parametrize(
