@@ -144,7 +144,7 @@ def cv(
     from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
     from ensemble_kit.workflows.cross_validation import cross_validate
-    from ensemble_kit.workflows.inputs import run_folder
+    from ensemble_kit.workflows.inputs import check_model_of, run_folder
 
     if metadata_only and features is not None:
         raise StudyError("--metadata-only sees no features; leave one of the two out")
@@ -188,6 +188,8 @@ def cv(
         _members(spec, several, name, runs_dir, resources, overwrite=overwrite, dry_run=dry_run,
                  quiet=quiet, bars=not (quiet or no_progress), track=track)  # fmt: skip
         return
+    if study and spec.model.inputs == "images":
+        check_model_of(study, spec)
     if run is not None:
         run_folder(runs_dir, run)
     if dry_run and spec.model.inputs != "images":

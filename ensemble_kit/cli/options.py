@@ -332,8 +332,6 @@ def study_of(
     its values; StudyError where it cannot run as it says."""
     written = read_study(file) if file else StudySpec()
     study = with_settings(written.override(changes), settings or ())
-    if file and study.model.inputs == "images":
-        import_module("ensemble_kit.workflows.inputs").check_model_of(file, written, study)
     if study.cluster != ClusterSpec():
         from ensemble_kit.training.executors import check_executor
 

@@ -153,7 +153,11 @@ def tune(
     from ensemble_kit.progress.search import SearchProgress
     from ensemble_kit.tracking.registry import open_tracking
     from ensemble_kit.training.preparing import Resources
-    from ensemble_kit.workflows.inputs import DEFAULT_SEARCH_STUDY, default_search_study
+    from ensemble_kit.workflows.inputs import (
+        DEFAULT_SEARCH_STUDY,
+        check_model_of,
+        default_search_study,
+    )
     from ensemble_kit.workflows.search import checked_name, plan_search
     from ensemble_kit.workflows.search import tune as search
 
@@ -172,6 +176,8 @@ def tune(
         default_search_study(of_features=features is not None)
     of_all = DEFAULT_SEARCH_STUDY if features is None else Path("features")
     spec = options.study_of(study or of_all, changes, settings)
+    if study and spec.model.inputs == "images" and not spec.members:
+        check_model_of(study, spec)
     for sentence in spec.search.warnings():
         note(f"warning: {sentence}")
     resources = Resources(store, store_limit * 1e9, jobs)

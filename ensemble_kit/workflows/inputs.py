@@ -123,13 +123,13 @@ def check_network(study: StudySpec) -> Backbone:
     return check_model_spec(study.model)
 
 
-def check_model_of(file: Path, written: StudySpec, study: StudySpec) -> None:
+def check_model_of(file: Path, study: StudySpec) -> None:
     """StudyError where the study's backbone, size or depth cannot be; it names the file where its
-    own values (``written``) are at fault."""
+    own values are at fault, not those given in their place."""
     try:
         check_model_spec(study.model)
     except StudyError as error:
-        named = f"{file}: " if written.model == study.model else ""
+        named = f"{file}: " if read_study(file).model == study.model else ""
         raise StudyError(f"{named}{error}") from None
 
 

@@ -42,9 +42,9 @@ def member_studies(study: StudySpec, backbones: Sequence[str] = ()) -> dict[str,
     studies: dict[str, StudySpec] = {}
     for member in given:
         own = alone.override({"model": member.model, "training": member.training})
-        if own.model.inputs == "images":
-            check_network(own)
         name = member.name or _usual_name(own)
+        if own.model.inputs == "images":
+            _check_member(name, own)
         if name in studies:
             raise StudyError(
                 f"two members would be called {name}; name each backbone once, or give members of "
@@ -58,6 +58,14 @@ def member_studies(study: StudySpec, backbones: Sequence[str] = ()) -> dict[str,
                 )
         studies[name] = own
     return studies
+
+
+def _check_member(name: str, own: StudySpec) -> None:
+    """StudyError that names the member where its backbone, size or depth cannot be."""
+    try:
+        check_network(own)
+    except StudyError as error:
+        raise StudyError(f"member {name}: {error}") from None
 
 
 def _usual_name(study: StudySpec) -> str:

@@ -42,8 +42,11 @@ def test_a_learning_curve_a_leak_audit_and_corrected_intervals(
     assert leak.n_groups > whole.n_groups  # lesions of held-out images are trained on
     manifest = read_manifest(tmp_path / "runs" / "v")
     assert "against_probe" not in manifest.facts  # a solved head alone is its own probe
-    corrected = manifest.facts["corrected"]["accuracy"]
-    assert 0 <= corrected["low"] <= corrected["value"] <= corrected["high"] <= 1
+    corrected = manifest.facts["corrected"]["log_loss"]
+    assert 0 <= corrected["low"] <= corrected["value"] <= corrected["high"]
+    perfect = manifest.facts["corrected"]["accuracy"]
+    assert (perfect["value"], perfect["low"], perfect["high"]) == (1, None, None)
+    assert "all folds score the same" in perfect["note"]
     titles = {part.title for part in build_report(tmp_path / "runs" / "v").supplements}
     assert {"Learning curve", "Leak audit", "Intervals that count training"} <= titles
     assert "How many groups a study of a wanted precision needs" in titles
