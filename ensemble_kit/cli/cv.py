@@ -191,7 +191,7 @@ def cv(
     if study and spec.model.inputs == "images":
         check_model_of(study, spec)
     if run is not None:
-        run_folder(runs_dir, run)
+        run_folder(runs_dir, run, overwrite)
     if dry_run and spec.model.inputs != "images":
         _plan_table(spec, resources, refused=bool(shares) or leak_audit, quiet=quiet)
         return

@@ -6,6 +6,7 @@ from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import some
 from ensemble_kit.core.records import Estimate
 from ensemble_kit.core.wording import in_words, level_text, value_words
+from ensemble_kit.data.groups import in_groups
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables
 from ensemble_kit.workflows.ensembling import EnsembleStudy, decision_sentence
@@ -23,7 +24,8 @@ def print_study(work: EnsembleStudy, folder: Path) -> None:
     else:
         say(f"by outer fold: {_by_fold(work)}")
     level = level_text(work.study.evaluation.level)
-    tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample groups"))
+    resampled = in_groups(work.gathered.table)[1]
+    tables.show(_figures(work, f"{_standing(work)}; {level} intervals resample {resampled}"))
     if told := decision_sentence(work.decided):
         say(told)
     tables.show(

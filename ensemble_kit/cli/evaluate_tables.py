@@ -9,6 +9,7 @@ from ensemble_kit.cli.cost_tables import print_costs
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.records import Estimate, ImageTable
 from ensemble_kit.core.wording import in_words, level_text
+from ensemble_kit.data.groups import in_groups
 from ensemble_kit.metrics.bootstrap import NOT_DRAWN
 from ensemble_kit.metrics.comparison import Comparison
 from ensemble_kit.metrics.evaluation import FOLD_MEAN, Evaluation, Row
@@ -26,10 +27,10 @@ POOLING = 0.03
 def print_evaluated(done: EvaluatedFiles) -> None:
     """Headline figures of each, then the comparison."""
     table, comparison = done.matched.table, done.comparison
+    images, resampled = in_groups(table)
     say(
-        f"{count(len(table), 'image')} in {count(table.n_groups, 'group')}, "
-        f"{count(table.n_classes, 'class', 'classes')} ({some(table.class_names, 12)}); intervals "
-        "resample groups"
+        f"{images}, {count(table.n_classes, 'class', 'classes')} ({some(table.class_names, 12)}); "
+        f"intervals resample {resampled}"
     )
     view = view_of(table, done.runs)
     for item in done.runs:

@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from ensemble_kit.core.broken_rules import broken_rule
 from ensemble_kit.core.errors import UsageError
+from ensemble_kit.core.names import CONTROL
 from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.program import program
 
@@ -23,6 +24,10 @@ MAY_BE_EMPTY = ("--malignant",)
 LINE_ENDS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 WRITTEN = ("--out", "--numbers")
 """Options that name a file to write."""
+PLACES = (*WRITTEN, "--to", "--runs-dir", "--store", "--studies-dir")
+"""Options that name places to write to."""
+HOME = re.compile("~(?:/|$)")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 DATA = ("data", "truth")
 OUTPUTS = {"runs_dir": "--runs-dir", "store": "--store", "store_dir": "--store",
            "studies_dir": "--studies-dir", "to": "--to"}  # fmt: skip
@@ -69,10 +74,27 @@ def refuse_words(words: Sequence[str]) -> None:
         if (option or before) in WRITTEN and value.endswith("/"):
             raise UsageError(f"{value}: {option or before} names a file to write, not a folder")
         if value.strip() or (option and "=" not in word):
+            _refuse_place(option or before, value)
             continue
         if (option or before) not in MAY_BE_EMPTY:
             what = f"the value of {option or before}" if option or before else "an argument"
             raise UsageError(f"{what} is empty: give one, or leave it out")
+
+
+def _refuse_place(option: str, value: str) -> None:
+    """A home folder that the shell did not write out, wherever it stands, and names of places to
+    write to that do not show or are addresses."""
+    if HOME.match(value) and not Path(value).exists():
+        raise UsageError(
+            f"{option or 'the argument'} {value!r}: the shell writes out ~ at the beginning of a "
+            "word alone; give $HOME in its place"
+        )
+    if option in PLACES and CONTROL.search(value):
+        raise UsageError(
+            f"{option} {value!r} holds characters that do not show: give it without them"
+        )
+    if option in PLACES and ADDRESS.match(value):
+        raise UsageError(f"{option} {value!r} is an address: give a path of this machine")
 
 
 def by_options(message: str, given: Mapping[str, Any]) -> str:

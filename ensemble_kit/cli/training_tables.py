@@ -8,6 +8,7 @@ from ensemble_kit.cli.console import say
 from ensemble_kit.core.errors import count
 from ensemble_kit.core.records import Estimate, Folds, ImageTable
 from ensemble_kit.core.wording import in_words, interval_words, level_text, size_text, value_words
+from ensemble_kit.data.groups import in_groups
 from ensemble_kit.metrics.evaluation import Evaluation
 from ensemble_kit.metrics.registry import label_of, shown_in
 from ensemble_kit.progress import tables
@@ -22,10 +23,11 @@ from ensemble_kit.training.speeds import Forecast, time_text
 def print_result(folder: Path, table: ImageTable, folds: Folds, evaluation: Evaluation) -> None:
     """Pooled and per-fold figures, then each class."""
     level = level_text(evaluation.figure("accuracy").level)
+    images, resampled = in_groups(table)
     drawn = tables.table(
         "", "pooled", f"{level} interval", *(f"fold {k}" for k in range(folds.n_folds)),
-        title=f"{folder.name}: {len(table):,} images in {table.n_groups:,} groups; intervals "
-        "resample groups", spare=range(3, 3 + folds.n_folds), kept_in=str(folder / METRICS),
+        title=f"{folder.name}: {images}; intervals resample {resampled}",
+        spare=range(3, 3 + folds.n_folds), kept_in=str(folder / METRICS),
     )  # fmt: skip
     for metric in shown_in("headline"):
         by_fold = [evaluation.find(metric, scope=f"fold {k}") for k in range(folds.n_folds)]
@@ -123,7 +125,7 @@ def print_table_plan(
     if facts["metadata"]:
         seen.append(f"metadata {', '.join(facts['metadata'])}")
     say(
-        f"plan: {len(table):,} images in {table.n_groups:,} groups, {table.n_classes} classes, "
+        f"plan: {in_groups(table)[0]}, {table.n_classes} classes, "
         f"{spec.split.folds} folds × {spec.split.repeats}; {' and '.join(seen)}"
     )
     say(how)

@@ -158,7 +158,7 @@ def tune(
         check_model_of,
         default_search_study,
     )
-    from ensemble_kit.workflows.search import checked_name, plan_search
+    from ensemble_kit.workflows.search import check_search_places, checked_name, plan_search
     from ensemble_kit.workflows.search import tune as search
 
     changes: dict[str, dict[str, Any]] = {
@@ -182,7 +182,7 @@ def tune(
         note(f"warning: {sentence}")
     resources = Resources(store, store_limit * 1e9, jobs)
     if dry_run:
-        checked_name(name or spec.name)
+        check_search_places(checked_name(name or spec.name), studies_dir, storage or "")
         plan = plan_search(None, spec, resources=resources)
         print_search_plan(plan)
         print_not_decoded()

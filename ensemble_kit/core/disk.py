@@ -111,7 +111,9 @@ def sentence(error: OSError, path: Path | None = None, needed: int = 0) -> str:
         what = "the file system is read-only" if error.errno == errno.EROFS else "permission denied"
         return f"{shown}: {what}; choose a place that you may read and write"
     if error.errno in IN_THE_WAY and place is not None:
-        return f"{shown}: {_in_the_way(place)} is a file where a folder is needed; name another"
+        there = _in_the_way(place)
+        what = "link that leads nowhere" if there.is_symlink() and not there.exists() else "file"
+        return f"{shown}: {there} is a {what} where a folder is needed; name another"
     reason = error.strerror or str(error) or type(error).__name__
     return f"{shown}: {reason[0].lower() + reason[1:]}; check the place and give the command again"
 

@@ -73,6 +73,8 @@ def reason(error: Exception) -> str:
     """Why a file cannot be read, without Python's numbers of errors: the first line alone."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, UnicodeError):
+        return "it is not text"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 

@@ -3,6 +3,7 @@
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Never
 
 from ensemble_kit.core.errors import OutputError
 
@@ -109,16 +110,25 @@ def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
                     f"{option} another place"
                 )
         if folder.name in STORES and any(folder.glob("*/meta.json")):
-            raise OutputError(
-                f"{path} lies in a store ({folder.parent}), whose files stay as they were made: "
-                f"give {option} another place"
-            )
+            _refuse_store(path, option, folder.parent)
         if _status(folder) is not None and not folder.is_dir():
             raise OutputError(
                 f"{path}: {folder} is a file where a folder is needed: give {option} another place"
             )
+    beside = place.parent
+    if beside not in (here := Path.cwd(), *here.parents) and any(
+        next((beside / name).glob("*/meta.json"), None) for name in STORES
+    ):
+        _refuse_store(path, option, beside)
     for given in away_from:
         check_apart(path, option, given)
+
+
+def _refuse_store(path: Path, option: str, store: Path) -> Never:
+    raise OutputError(
+        f"{path} lies in a store ({store}), whose files stay as they were made: give {option} "
+        "another place"
+    )
 
 
 def _resolved(path: Path) -> Path:

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ensemble_kit.core.alignment import spelled_as
 from ensemble_kit.core.errors import DataError, count, some
-from ensemble_kit.core.records import Ints, Strings
+from ensemble_kit.core.records import ImageTable, Ints, Strings
 from ensemble_kit.data.images import case_note, id_of
 from ensemble_kit.data.tables import read_table
 
@@ -52,6 +52,21 @@ NO_GROUPS = (
 )
 
 
+def groups_known(lesions: Strings, patients: Strings, groups: Strings) -> bool:
+    """Whether a lesion or patient is named, or some group holds more than one image."""
+    named = bool((lesions != "").any() or (patients != "").any())
+    return named or len(pd.unique(groups.astype(object))) < len(groups)
+
+
+def in_groups(table: ImageTable) -> tuple[str, str]:
+    """``60 images in 40 groups`` and what intervals resample; without groups, that none are known
+    and images."""
+    images = count(len(table), "image")
+    if groups_known(table.lesions, table.patients, table.groups):
+        return f"{images} in {count(table.n_groups, 'group')}", "groups"
+    return f"{images} without known groups", "images"
+
+
 def independence(
     lesions: Strings, patients: Strings, groups: Strings, whole: str = "images"
 ) -> tuple[str, str]:
@@ -60,8 +75,7 @@ def independence(
     known = (lesions != "") | (patients != "")
     alone = int((~known).sum())
     if not known.any():
-        single = len(pd.unique(groups.astype(object))) == len(groups)
-        return (NO_GROUPS if single else ""), ""
+        return ("" if groups_known(lesions, patients, groups) else NO_GROUPS), ""
     if not alone:
         return "", ""
     return "", (

@@ -24,7 +24,6 @@ from ensemble_kit.runs.folder import Run, read_run, read_run_study
 from ensemble_kit.runs.folds import identity_predictions
 from ensemble_kit.runs.manifest import read_manifest, record_files
 from ensemble_kit.runs.paths import EXPLAIN, FOLDS, MODEL, fold_folder, overlay
-from ensemble_kit.study import ModelSpec
 from ensemble_kit.training.workers import Workers
 
 TOLERANCE = 0.05
@@ -67,7 +66,8 @@ def explain_run(
     this process. Raises RunError for runs
     without fold models and where a model's probabilities are not those the run recorded.
     """
-    model = _model_spec(run)
+    check_fold_models(run)
+    model = read_run_study(run.folder).model
     rows = _rows(run, images)
     entries = _entries(run, rows, of)
     there = read_overlays(run.folder)
@@ -105,7 +105,9 @@ def draw_elsewhere(piece: MapPiece) -> list[str]:
     run = read_run(piece.folder)
     rows = np.array(list(piece.entries), dtype=np.int64)
     try:
-        inputs = find_inputs(run, rows, _model_spec(run), piece.store_dir, piece.images_dir)
+        inputs = find_inputs(
+            run, rows, read_run_study(run.folder).model, piece.store_dir, piece.images_dir
+        )
     except DataError as error:
         raise RunError(f"worker {gethostname()}: {error}") from None
     return _draw(run, inputs, piece)
@@ -181,13 +183,13 @@ def _check_recorded(run: Run, model: FoldModel, features: Features, rows: Ints, 
         )
 
 
-def _model_spec(run: Run) -> ModelSpec:
+def check_fold_models(run: Run) -> None:
+    """Raise RunError unless the run was made by `cv`, whose fold models can be explained."""
     if run.manifest.kind != "cv":
         raise RunError(
             f"run {run.name!r} has no fold models (it was made by `{run.manifest.command}`): only "
             "runs of `cv` can be explained"
         )
-    return read_run_study(run.folder).model
 
 
 def _rows(run: Run, images: Sequence[str]) -> Ints:

@@ -114,8 +114,13 @@ def _use(report: Report) -> str:
 def _data(report: Report) -> str:
     data = report.data
     lines = [
-        f"{data.images:,} images in {data.groups:,} groups (by {data.group_rule}), "
-        f"{data.n_folds} folds; groups in more than one fold: {data.crossing_groups}.",
+        (
+            f"{data.images:,} images in {data.groups:,} groups (by {data.group_rule}), "
+            f"{data.n_folds} folds; groups in more than one fold: {data.crossing_groups}."
+            if data.groups_known
+            else f"{data.images:,} images, {data.n_folds} folds; no groups are known, so every "
+            "image counted as independent."
+        ),
         _table(
             ("class", "images", "groups"),
             [(info.name, f"{info.images:,}", f"{info.groups:,}") for info in data.classes],

@@ -19,6 +19,7 @@ from ensemble_kit.tuning.losses import direction
 from ensemble_kit.tuning.sampling import own_params
 from ensemble_kit.tuning.storage import SLOT, StoragePlace, open_storage
 from ensemble_kit.tuning.trials import complete_trials
+from ensemble_kit.tuning.verifying import check_record, check_scores
 
 IDENTITY = "identity"
 WAIT_SECONDS = 0.5
@@ -54,6 +55,8 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
             study.set_user_attr(IDENTITY, identity)
         else:
             _check_same(known, study, request, identity)
+            check_scores(study, request.spec.search.metric, request.place)
+            check_record(request.name, study.get_trials(deepcopy=False), request.place)
         _top_up(study, request.spec)
     return study
 
@@ -66,6 +69,7 @@ def _created_or_there(
     with suppress(KeyError):
         study = optuna.load_study(study_name=request.name, storage=storage)
         return study, _recorded_identity(study, request.place)
+    check_record(request.name, (), request.place)
     try:
         study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:  # by a worker elsewhere, just now

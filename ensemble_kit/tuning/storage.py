@@ -13,15 +13,14 @@ import optuna
 from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
-from ensemble_kit.core.disk import make_folder, room_for, writing
-from ensemble_kit.core.errors import SearchError
+from ensemble_kit.core.disk import make_folder, room_for
+from ensemble_kit.core.errors import SearchError, reason
 from ensemble_kit.core.regular import check_regular
+from ensemble_kit.tuning.journal import JOURNAL, JournalFile, check_order
 
-JOURNAL = "trials.journal"
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"
 MAX_RETRIES = 3
 GRACE = 4
-CHUNK = 1 << 16
 DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 """What Optuna raises for lines of a journal that it did not write."""
 
@@ -54,64 +53,15 @@ def open_storage(place: StoragePlace) -> Any:
         if journal.exists():
             check_regular(journal, SearchError)
         try:
-            return optuna.storages.JournalStorage(JournalFile(journal))
+            storage = optuna.storages.JournalStorage(JournalFile(journal))
+            check_order(journal)
+            return storage
         except DAMAGE as error:
             raise SearchError(
-                f"{journal} is damaged ({_first_line(error)}); restore it, or start again with "
+                f"{journal} is damaged ({reason(error)}); restore it, or start again with "
                 "another --name"
             ) from None
     return _open_database(place)
-
-
-class JournalFile(optuna.storages.journal.JournalFileBackend):  # type: ignore[misc]
-    """Optuna's journal, written as every file of ours: a full disk is an OutputError."""
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal), lock_obj=JournalTurn(journal))
-        self._journal = journal
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with writing(self._journal):
-            super().append_logs(logs)
-
-
-class JournalTurn:
-    """One writer of a journal at a time, for Optuna in place of its own lock: that one is a link,
-    which a killed process leaves and others wait for, without end where the path is relative.
-
-    Before each turn a last line that a full disk or a kill cut off is dropped; what is appended to
-    such a line makes the whole journal unreadable.
-    """
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._lock = FileLock(journal.with_name("trials.lock"))
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        try:
-            if self._journal.exists():
-                _drop_cut_line(self._journal)
-        except BaseException:
-            self._lock.release()
-            raise
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-
-def _drop_cut_line(journal: Path) -> None:
-    with journal.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        at, tail = end, b""
-        while at and b"\n" not in tail:
-            at = max(0, at - CHUNK)
-            file.seek(at)
-            tail = file.read(end - at)
-        whole = at + tail.rfind(b"\n") + 1
-        if whole < end:
-            file.truncate(whole)
 
 
 @contextmanager
@@ -228,9 +178,9 @@ def _open_database(place: StoragePlace) -> Any:
             "`optuna storage upgrade --storage URL` brings them up to date"
         ) from None
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        reason = _first_line(error.__cause__ or error)
+        why = _first_line(error.__cause__ or error)
         raise SearchError(
-            f"storage {shown} cannot be used ({reason}); check that the server runs, that the "
+            f"storage {shown} cannot be used ({why}); check that the server runs, that the "
             "database exists and is Optuna's, and that you may write to it"
         ) from None
 

@@ -1,6 +1,7 @@
 """What a search leaves behind: the best study as a file, and its record for reports."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from ensemble_kit.tuning.trials import TrialRecord, best_trial, judged_study, re
 
 STORE = "store"
 FEWEST_FOR_IMPORTANCE = 8
+BEST = re.compile("# .* cv --study ")
+LONGEST_LINE = 10_000
 OPTIMISTIC = (
     "The best score was chosen among all trials on these very images and folds, so it flatters; "
     "`tune --nested` measures by how much."
@@ -69,6 +72,12 @@ def summarise(study: optuna.Study, name: str, spec: StudySpec, table: ImageTable
         tuple(front),
         _importance(study),
     )
+
+
+def is_best(path: Path) -> bool:
+    """Whether a file begins as :func:`write_best` has it."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return bool(BEST.match(file.readline(LONGEST_LINE)))
 
 
 def write_best(

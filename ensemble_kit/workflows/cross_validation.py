@@ -129,7 +129,7 @@ def cross_validate(
             images, study, features, folds, resources.store_dir / "sample",
             refused=bool(fractions) or leak_audit, tell=tell,
         )  # fmt: skip
-        place = run_folder(runs_dir, name or default_run_name(found.study, found.table))
+        place = run_folder(runs_dir, name or default_run_name(found.study, found.table), overwrite)
         _cross_validate_table(found, place, overwrite, tell)
         return _finished(place, found.study, studies_dir)
     check_network(study)
@@ -137,7 +137,7 @@ def cross_validate(
     if study.cluster.stage and resources.tensorboard:
         raise StudyError("--tensorboard needs a shared folder: with --stage its files are not sent")
     table, reading = read_images(images, study, resources.store_dir / "sample", tell=tell)
-    folder = run_folder(runs_dir, name or default_run_name(study, table))
+    folder = run_folder(runs_dir, name or default_run_name(study, table), overwrite)
     study, draws = draws_of(table, study, folds, tell=tell)
     warnings = check_first(table, draws, study)
     variants = variants_of(table, draws[0], fractions, leak_audit, study.split.seed)

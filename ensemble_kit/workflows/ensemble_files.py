@@ -43,6 +43,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.workflows.ensembling import (
@@ -69,12 +70,11 @@ def check_free(runs_dir: Path, work_digest: str, name: str, overwrite: bool) -> 
     """RunError where the name belongs to a run of something else (unless overwriting)."""
     folder = runs_dir / name
     check_output_folder(folder, "--runs-dir")
+    check_replaceable(folder)
     if overwrite:
         refuse_trained(folder, "ensemble")
-    if overwrite or not folder.exists() or not any(folder.iterdir()):
+    if overwrite or not is_run(folder):
         return
-    if not is_run(folder):
-        raise RunError(f"{folder} is there and is no run: choose another --name")
     there = read_manifest(folder)
     if there.kind != "ensemble" or there.spec_digest != work_digest:
         raise RunError(

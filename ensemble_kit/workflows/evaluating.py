@@ -22,6 +22,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.runs.replacing import refuse_trained, whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import StudySpec
@@ -49,14 +50,11 @@ def check_name(
     """Raise RunError where the name is taken by a run of something else (unless overwriting)."""
     folder = runs_dir / study.name
     check_output_folder(folder, "--runs-dir")
+    check_replaceable(folder)
     if overwrite:
         refuse_trained(folder, "evaluate")
-    if overwrite or not folder.exists():
+    if overwrite or not is_run(folder):
         return
-    if not is_run(folder):
-        if not any(folder.iterdir()):
-            return
-        raise RunError(f"{folder} is there and is no run: choose another --name")
     there = read_manifest(folder)
     fresh = _manifest(study, table, folds, predictions, 0)
     differing = [

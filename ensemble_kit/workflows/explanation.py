@@ -8,7 +8,7 @@ from typing import Literal
 from ensemble_kit.core.errors import DataError, RunError
 from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
-from ensemble_kit.heatmaps.explaining import Explained, explain_run
+from ensemble_kit.heatmaps.explaining import Explained, check_fold_models, explain_run
 from ensemble_kit.reporting.collect.gallery import shown_images
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.runs.folder import Run, find_run, read_run
@@ -49,6 +49,7 @@ def explain(
     else:
         found = read_run(find_run(None if run is None else str(run), runs_dir))
     check_sees_images(found)
+    check_fold_models(found)
     chosen = chosen_images(found, images)
     tell("begin", total=len(chosen))
     with ExitStack() as held:

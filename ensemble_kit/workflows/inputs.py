@@ -12,6 +12,7 @@ from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.dataset import DataSet, data_or_default, load_data
 from ensemble_kit.models import Backbone, check_model_spec
 from ensemble_kit.runs.manifest import is_run
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.splits import make_folds, read_folds_file
 from ensemble_kit.study import DataSpec, StudySpec, read_study
 
@@ -133,8 +134,9 @@ def check_model_of(file: Path, study: StudySpec) -> None:
         raise StudyError(f"{named}{error}") from None
 
 
-def run_folder(runs_dir: Path, name: str) -> Path:
-    """The folder a run goes to; one that is there and holds something else is refused."""
+def run_folder(runs_dir: Path, name: str, overwrite: bool = False) -> Path:
+    """The folder a run goes to; one that is there and holds something else is refused, and one to
+    be replaced that holds more than a run."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
         raise RunError(
             f"run name {name!r}: at most 100 letters, digits, '.', '_' and '-', the first a letter "
@@ -144,6 +146,8 @@ def run_folder(runs_dir: Path, name: str) -> Path:
     check_output_folder(folder, "--runs-dir")
     if folder.exists() and not is_run(folder):
         raise RunError(f"{folder} is there and is no run; give another --run NAME")
+    if overwrite:
+        check_replaceable(folder, "--run")
     return folder
 
 

@@ -15,6 +15,7 @@ from ensemble_kit.core.folders import remove_begun
 from ensemble_kit.core.records import ImageTable
 from ensemble_kit.runs.folder import read_run_study
 from ensemble_kit.runs.manifest import is_run, read_manifest
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.runs.paths import run_lock
 from ensemble_kit.study import StudySpec
 
@@ -56,7 +57,8 @@ def only_worker_on(folder: Path) -> Iterator[None]:
 
 
 def remove_run(folder: Path) -> None:
-    """Remove a run that is to be replaced; a folder that holds no run is left and refused."""
+    """Remove a run that is to be replaced; RunError for a folder that holds none, or more."""
+    check_replaceable(folder, "--run")
     doomed = folder.with_name(f".{folder.name}.removed")
     shutil.rmtree(doomed, ignore_errors=True)
     if not folder.exists():

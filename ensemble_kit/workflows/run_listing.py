@@ -11,6 +11,7 @@ from ensemble_kit.metrics.registry import shown_in
 from ensemble_kit.runs.folder import manifests_in
 from ensemble_kit.runs.manifest import Manifest, is_run, read_manifest
 from ensemble_kit.runs.metrics_table import read_metrics
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.runs.paths import METRICS
 from ensemble_kit.runs.verification import check_files
 from ensemble_kit.workflows.resuming import only_worker_on, remove_run
@@ -70,6 +71,8 @@ def remove_runs(runs_dir: Path, names: Sequence[str]) -> tuple[Path, ...]:
     links = [folder.name for folder in folders if folder.is_symlink()]
     if links:
         raise RunError(f"{some(links)}: a link to a run elsewhere; remove the link itself")
+    for folder in folders:
+        check_replaceable(folder)
     for folder in folders:
         with only_worker_on(folder):
             assert is_run(folder)

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from ensemble_kit.core.errors import SearchError, StudyError
+from ensemble_kit.core.errors import OutputError, SearchError, StudyError
 from ensemble_kit.core.folders import named_by_process
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.machine import memory
+from ensemble_kit.core.places import check_output, check_output_folder
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.data.giveaways import asked_columns
 from ensemble_kit.data.sample.folder import sample_folder
+from ensemble_kit.runs.manifest import is_run
+from ensemble_kit.runs.paths import TUNING
 from ensemble_kit.stores.locks import reading_stores
 from ensemble_kit.study import StudySpec
 from ensemble_kit.study.members import refuse_members
@@ -26,13 +29,14 @@ from ensemble_kit.training.workers import Workers
 from ensemble_kit.tuning.costs import SpaceCost, check_jobs, cost_of_space
 from ensemble_kit.tuning.epochs import check_pruner
 from ensemble_kit.tuning.evaluating import Evaluator, Judge
+from ensemble_kit.tuning.journal import JOURNAL
 from ensemble_kit.tuning.nested import Nested, nested_sentence, run_nested
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.plots import write_plots
 from ensemble_kit.tuning.sampling import check_space
 from ensemble_kit.tuning.search import run_search
 from ensemble_kit.tuning.storage import StoragePlace, reachable
-from ensemble_kit.tuning.summary import SearchResult, summarise, write_best, write_tuning
+from ensemble_kit.tuning.summary import SearchResult, is_best, summarise, write_best, write_tuning
 from ensemble_kit.tuning.table_evaluating import TableEvaluator
 from ensemble_kit.workflows.cv_tables import Frame, read_table_run
 from ensemble_kit.workflows.inputs import Images, check_outputs, draws_of, images_of
@@ -178,6 +182,7 @@ def tune(
     resources = resources or Resources()
     study = study.override({"search": {"trials": trials}})
     named = checked_name(name or study.name)
+    best = check_search_places(named, studies_dir, storage)
     plan = plan_search(
         images, study, folds=folds, resources=resources, features=features, dry=False
     )
@@ -191,10 +196,9 @@ def tune(
         resources = replace(resources, store_limit=plan.cost.store_limit)
     with reachable(place):
         result, estimate = _search(request, plan, resources, tell, nested, plots)
-    path = studies_dir / f"{named}.best.toml"
     said = nested_sentence(estimate, study.search.metric) if estimate else ""
-    write_best(result, path, command, study.search, said)
-    return FinishedSearch(result, study, estimate, path)
+    write_best(result, best, command, study.search, said)
+    return FinishedSearch(result, study, estimate, best)
 
 
 def check_stopping(study: StudySpec) -> None:
@@ -244,6 +248,26 @@ def _search(
     if plots:
         write_plots(study, spec.search, folder / "plots")
     return result, estimate
+
+
+def check_search_places(name: str, studies_dir: Path, storage: str = "") -> Path:
+    """The file of the best study of a search. OutputError where it or the search's folder may not
+    be written: in or over a run, a store, or a file that no search wrote."""
+    folder = studies_dir / "store" / name
+    check_output_folder(folder, "--studies-dir")
+    if is_run(folder):
+        raise OutputError(
+            f"{folder} is a run, whose files stay as they were made: give another --name or "
+            "--studies-dir"
+        )
+    if not storage and (folder / TUNING).exists() and not (folder / JOURNAL).exists():
+        raise OutputError(
+            f"{folder} holds a {TUNING} but no {JOURNAL}, whose search it would be: restore that, "
+            "or give another --name"
+        )
+    best = studies_dir / f"{name}.best.toml"
+    check_output(best, "--name", ours=is_best)
+    return best
 
 
 def checked_name(name: str) -> str:

@@ -11,7 +11,11 @@ from ensemble_kit.core.errors import PredictionsError, count, naming, some
 from ensemble_kit.core.formulas import check_table
 from ensemble_kit.core.records import ImageTable, Ints, Predictions, Strings
 from ensemble_kit.data.groups import independence, union_groups
-from ensemble_kit.data.metadata import lesions_within_patients
+from ensemble_kit.data.metadata import (
+    check_lesions,
+    lesions_within_patients,
+    spelling_warnings,
+)
 from ensemble_kit.data.prediction_tables import PredictionTable, as_classes
 
 
@@ -59,9 +63,12 @@ def from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str
     lesions, patients = _agreed(given, "lesions"), _agreed(given, "patients")
     lesions = empty if lesions is None else lesions
     patients = empty if patients is None else patients
-    lesions = _within_patients(lesions, patients)
+    lesions, within = _within_patients(lesions, patients)
+    seen = pd.DataFrame({"lesion_id": lesions, "patient_id": patients, "dx": labels}, dtype="str")
+    check_lesions(seen, some(table.source for table in given))
     groups = union_groups(first.image_ids, lesions, patients)
     warnings = [line for line in independence(lesions, patients, groups) if line]
+    warnings += [*within, *spelling_warnings(patients, lesions)]
     codes = _codes(labels, first, given[0].source)
     slices: dict[str, Strings] = {}
     for other in given:
@@ -72,11 +79,11 @@ def from_columns(given: Sequence[PredictionTable]) -> tuple[ImageTable, list[str
         return _table(first, codes, groups, lesions, patients, slices), warnings
 
 
-def _within_patients(lesions: Strings, patients: Strings) -> Strings:
-    """Lesion numbers that stand in several patients are (patient, lesion)."""
+def _within_patients(lesions: Strings, patients: Strings) -> tuple[Strings, list[str]]:
+    """Lesion numbers that stand in several patients are (patient, lesion), with a note of it."""
     frame = pd.DataFrame({"lesion_id": lesions, "patient_id": patients}, dtype="str")
-    found = lesions_within_patients(frame)[0]["lesion_id"]
-    return np.asarray(found.to_numpy(dtype=object), dtype=np.str_)
+    found, notes = lesions_within_patients(frame)
+    return np.asarray(found["lesion_id"].to_numpy(dtype=object), dtype=np.str_), notes
 
 
 def rows_in(other: PredictionTable, image_ids: Strings) -> Ints:

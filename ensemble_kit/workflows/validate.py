@@ -30,6 +30,7 @@ from ensemble_kit.runs.manifest import (
     record_files,
     write_manifest,
 )
+from ensemble_kit.runs.own_files import check_replaceable
 from ensemble_kit.runs.replacing import whole_folder
 from ensemble_kit.runs.tables import write_folds, write_oof
 from ensemble_kit.study import EvaluationSpec, StudySpec, parse_study
@@ -221,10 +222,7 @@ def _study_external(
 
 def _check_free(folder: Path, digest: str, overwrite: bool) -> None:
     check_output_folder(folder, "--runs-dir")
-    if not folder.exists():
-        return
-    if not folder.is_dir() or (any(folder.iterdir()) and not is_run(folder)):
-        raise RunError(f"{folder} is there and is no run: choose another --name")
+    check_replaceable(folder)
     if not is_run(folder):
         return
     there = read_manifest(folder)

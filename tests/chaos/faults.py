@@ -9,6 +9,11 @@ from pathlib import Path
 from ensemble_kit.core import disk
 
 
+def no_space(number: int = errno.ENOSPC) -> OSError:
+    """What the system raises where the disk is full, or for another number of an error."""
+    return OSError(number, "No space left on device")
+
+
 @dataclass
 class FailingDisk(disk.Observer):
     """fails : the number of the write that fails, from 1 on; all after it fail too, as on a disk
@@ -24,7 +29,7 @@ class FailingDisk(disk.Observer):
         self.written.append(path)
         number = len(self.written)
         if number == self.fails or (number > self.fails and not self.once):
-            raise OSError(self.number, "No space left on device")
+            raise no_space(self.number)
 
 
 @contextlib.contextmanager

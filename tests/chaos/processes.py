@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +44,11 @@ def _heard() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def start(place: Path, words: Sequence[str]) -> Started:
+def start(place: Path, words: Sequence[str], more: Mapping[str, str] | None = None) -> Started:
+    """A command of its own process in a place. more : of its environment."""
     mark = uuid.uuid4().hex
     environment = os.environ | {"PYTHONPATH": str(ROOT), MARK: mark, "OMP_NUM_THREADS": "1"}
+    environment |= more or {}
     process = subprocess.Popen(
         [sys.executable, "-m", "ensemble_kit.cli", *words], cwd=place, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ import pytest
 from ensemble_kit.core.errors import OutputError, SearchError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.splits import make_folds
+from ensemble_kit.tuning.journal import JOURNAL, JournalTurn
 from ensemble_kit.tuning.opening import SearchRequest, open_study
-from ensemble_kit.tuning.storage import JOURNAL, JournalTurn, StoragePlace, open_storage
+from ensemble_kit.tuning.storage import StoragePlace, open_storage
 from ensemble_kit.tuning.trials import read_trials
 from tests.chaos.faults import failing
 from tests.tuning.bench import search, small_study, small_table
@@ -24,7 +26,7 @@ from tests.tuning.bench import search, small_study, small_table
 HOLDER = """
 import sys, time
 from pathlib import Path
-from ensemble_kit.tuning.storage import JournalTurn
+from ensemble_kit.tuning.journal import JournalTurn
 JournalTurn(Path(sys.argv[1])).acquire()
 print("held", flush=True)
 time.sleep(60)
@@ -143,3 +145,56 @@ def _opened(request: SearchRequest, table: ImageTable, folds: Folds) -> str:
     except SearchError as error:
         return "other settings" if "asked in settings:" in str(error) else str(error)
     return ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda lines: lines * 2, "stands there twice"),
+        (lambda lines: lines[::-1], "that no line before it creates"),
+        (lambda lines: lines[1:], "of a study that no line before it creates"),
+        (lambda lines: [x for x in lines if '"op_code":4' not in x], "of a trial that no line"),
+        (lambda lines: [*lines, lines[-1]], "stands there twice"),
+    ],
+)
+def test_lines_in_an_order_that_was_never_written_are_damage(
+    study: optuna.Study, tmp_path: Path, spoil: Callable[[list[str]], list[str]], said: str
+) -> None:
+    study.tell(study.ask(), 0.5)
+    journal = tmp_path / JOURNAL
+    lines = journal.read_text().splitlines(keepends=True)
+    assert numbers(tmp_path) == [0, 1]
+    journal.write_text("".join(spoil(lines)))
+    with pytest.raises(SearchError, match=said) as error:
+        open_storage(StoragePlace(tmp_path))
+    assert str(journal) in str(error.value)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_journal_that_is_taken_away_ends_the_search(
+    study: optuna.Study, tmp_path: Path, how: str
+) -> None:
+    journal = tmp_path / JOURNAL
+    journal.rename(tmp_path / "elsewhere")
+    if how == "replaced":
+        journal.write_text("")
+    with pytest.raises(SearchError, match="was removed, replaced or cut while the search"):
+        study.enqueue_trial({"x": 3})
+    assert not journal.exists() or not journal.stat().st_size
+
+
+def test_a_journal_that_is_cut_while_it_is_read_is_damage(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    journal = tmp_path / JOURNAL
+    with journal.open("r+b") as file:
+        file.truncate(3)
+    with pytest.raises(SearchError, match=r"trials\.journal was removed, replaced or cut while"):
+        study.enqueue_trial({"x": 3})
+
+
+def test_bytes_that_are_no_text_are_named_so(study: optuna.Study, tmp_path: Path) -> None:
+    journal = tmp_path / JOURNAL
+    journal.write_bytes(journal.read_bytes() + b"\0\0\xff\n")
+    with pytest.raises(SearchError, match="it is not text"):
+        open_storage(StoragePlace(tmp_path))

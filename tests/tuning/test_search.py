@@ -12,10 +12,11 @@ from optuna.trial import TrialState
 
 from ensemble_kit.core.errors import SearchError, StoreError
 from ensemble_kit.splits import make_folds
+from ensemble_kit.tuning.journal import JOURNAL
 from ensemble_kit.tuning.losses import score
 from ensemble_kit.tuning.sampling import make_sampler
 from ensemble_kit.tuning.search import failures
-from ensemble_kit.tuning.storage import JOURNAL, StoragePlace, open_storage
+from ensemble_kit.tuning.storage import StoragePlace, open_storage
 from ensemble_kit.tuning.trials import current_trials, losses_of, read_trials
 from tests.tuning.bench import DrawnEvaluator, search, small_study, small_table, worker
 

@@ -7,6 +7,7 @@ import numpy as np
 from ensemble_kit.core.errors import count, some
 from ensemble_kit.core.numbers import number_text
 from ensemble_kit.core.program import program
+from ensemble_kit.data.groups import NO_GROUPS
 from ensemble_kit.reporting.collect.data import crossing_groups
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Alert
@@ -220,7 +221,7 @@ def _device(source: ReportedRun) -> list[Alert]:
 def _groups(source: ReportedRun) -> list[Alert]:
     table, manifest = source.run.table, source.run.manifest
     found = []
-    if table.n_groups == len(table):
+    if table.n_groups == len(table) and NO_GROUPS not in manifest.warnings:
         found.append(
             Alert(
                 severity="note",

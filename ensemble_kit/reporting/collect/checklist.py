@@ -38,7 +38,9 @@ def _answers(r: Report, facts: Mapping[str, Cell]) -> dict[str, Callable[[], Ans
 def _data_answers(r: Report, facts: Mapping[str, Cell]) -> dict[str, Callable[[], Answer]]:
     d = r.data
     people = f", {count(d.patients, 'patient')}" if d.patients else ""
-    sizes = f"{count(d.images, 'image')}, {count(d.groups, 'group')}{people}"
+    by_group = " by group" if d.groups_known else ""
+    groups = count(d.groups, "group") if d.groups_known else "no groups known"
+    sizes = f"{count(d.images, 'image')}, {groups}{people}"
     columns = sorted({str(row[0]) for row in d.characteristics.rows})
     unknown = sum(int(row[2] or 0) for row in d.characteristics.rows if row[1] == "unknown")
     return {
@@ -62,13 +64,13 @@ def _data_answers(r: Report, facts: Mapping[str, Cell]) -> dict[str, Callable[[]
             "missing images or labels",
         ),
         "partitions": lambda: (
-            (RECORDED, f"{d.n_folds} stratified folds by group, digest {d.folds_digest[:16]}")
+            (RECORDED, f"{d.n_folds} stratified folds{by_group}, digest {d.folds_digest[:16]}")
             if d.n_folds > 1
             else (OPEN, "no folds were given with the predictions")
         ),
         "clusters": lambda: (
             (RECORDED, f"folds disjoint by group ({d.group_rule}); intervals resample groups")
-            if d.n_folds > 1 and not d.crossing_groups
+            if d.n_folds > 1 and not d.crossing_groups and d.groups_known
             else (OPEN, "disjointness not established")
         ),
         "flow": lambda: (RECORDED if any(s.removed for s in d.flow) else PARTLY, "flow diagram"),

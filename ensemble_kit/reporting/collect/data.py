@@ -7,6 +7,7 @@ import numpy as np
 
 from ensemble_kit.core.errors import StudyError, count
 from ensemble_kit.core.records import ImageTable, Strings
+from ensemble_kit.data.groups import groups_known
 from ensemble_kit.metrics.slices import banded
 from ensemble_kit.reporting.collect.source import ReportedRun
 from ensemble_kit.reporting.view.base import Table
@@ -28,6 +29,7 @@ def build_data(source: ReportedRun) -> Data:
         n_folds=folds.n_folds,
         crossing_groups=crossing_groups(source),
         group_rule=_group_rule(table),
+        groups_known=groups_known(table.lesions, table.patients, table.groups),
         folds_digest=source.run.manifest.folds_digest
         or (folds.digest if folds.n_folds > 1 else ""),
         data_digest=source.run.manifest.data_digest or table.digest,
@@ -81,13 +83,14 @@ def _group_rule(table: ImageTable) -> str:
     if _named(table.lesions):
         parts.append("the lesion")
     if not parts:
-        alone = table.n_groups == len(table)
-        return "single images (no patient or lesion is named)" if alone else "the groups given"
+        known = groups_known(table.lesions, table.patients, table.groups)
+        return "the groups given" if known else "single images (no patient or lesion is named)"
     return " and ".join(parts) + ", and near-duplicates where a list of them was given"
 
 
 def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
     run, table = source.run, source.run.table
+    known = groups_known(table.lesions, table.patients, table.groups)
     excluded = run.manifest.facts.get("exclusions", {})
     removed = (
         tuple(f"{why}: {n}" for why, n in excluded.items()) if isinstance(excluded, dict) else ()
@@ -96,7 +99,10 @@ def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
     steps = [
         FlowStep(
             title=count(len(table), "labelled image"),
-            lines=(f"{count(table.n_groups, 'group')}{people}", f"{table.n_classes} classes"),
+            lines=(
+                f"{count(table.n_groups, 'group')}{people}" if known else "no groups are known",
+                f"{table.n_classes} classes",
+            ),
             removed=removed,
         )
     ]
@@ -105,10 +111,12 @@ def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
         crossing = crossing_groups(source)
         steps.append(
             FlowStep(
-                title=f"{run.folds.n_folds} folds, whole groups",
+                title=f"{run.folds.n_folds} folds" + (", whole groups" if known else ""),
                 lines=(
                     f"{sizes.min():,} to {sizes.max():,} images a fold",
-                    f"{crossing} of {table.n_groups:,} groups in two folds",
+                    f"{crossing} of {table.n_groups:,} groups in two folds"
+                    if known
+                    else "every image counts as independent",
                 ),
             )
         )
@@ -118,8 +126,11 @@ def _flow(source: ReportedRun) -> tuple[FlowStep, ...]:
     )
     steps.append(
         FlowStep(
-            title="Figures with group intervals",
-            lines=(f"{source.spec.replicates:,} resamples of {table.n_groups:,} groups",),
+            title="Figures with group intervals" if known else "Figures with intervals",
+            lines=(
+                f"{source.spec.replicates:,} resamples of {table.n_groups:,} "
+                + ("groups" if known else "images"),
+            ),
         )
     )
     return tuple(steps)

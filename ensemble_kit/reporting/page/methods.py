@@ -24,15 +24,21 @@ def methods_text(report: Report) -> tuple[str, ...]:
 def _data(report: Report) -> str:
     d = report.data
     classes = listed([f"{c.name} ({c.images:,})" for c in d.classes], 12)
+    groups = f"in {count(d.groups, 'group')}" if d.groups_known else "without known groups"
     text = (
-        f"The study used {count(d.images, 'image')} in {count(d.groups, 'group')} "
+        f"The study used {count(d.images, 'image')} {groups} "
         f"[source, dates, eligibility, reference standard]; images by class: {classes}. "
     )
     if d.n_folds > 1:
+        whole = (
+            f" such that all images of a group ({d.group_rule}) are in the same fold"
+            if d.groups_known
+            else "; no lesion or patient was known, and every image counted as independent"
+        )
         text += (
-            f"Images were parted into {d.n_folds} stratified folds such that all images of a group "
-            f"({d.group_rule}) are in the same fold. Every image was evaluated once, by the model "
-            "whose training held out its fold (out-of-fold predictions)."
+            f"Images were parted into {d.n_folds} stratified folds{whole}. Every image was "
+            "evaluated once, by the model whose training held out its fold (out-of-fold "
+            "predictions)."
         )
     return text
 

@@ -36,10 +36,12 @@ def write_prose(report: Report) -> Prose:
 def _what(report: Report) -> str:
     d = report.data
     patients = f" of {count(d.patients, 'patient')}" if d.patients else ""
-    folds = f", {d.n_folds} folds that keep every group whole" if d.n_folds > 1 else ""
+    whole = " that keep every group whole" if d.groups_known else ""
+    folds = f", {d.n_folds} folds{whole}" if d.n_folds > 1 else ""
+    groups = f"in {count(d.groups, 'group')}" if d.groups_known else "without known groups"
     source = f"{d.source}: " if d.source else ""
     return (
-        f"{source}{count(d.images, 'image')} in {count(d.groups, 'group')}{patients}, "
+        f"{source}{count(d.images, 'image')} {groups}{patients}, "
         f"{count(len(d.classes), 'class', 'classes')}{folds}."
     )
 
@@ -130,6 +132,12 @@ def _certificate(report: Report) -> str:
             "fold: the figures of this report are too good and should not be used."
         )
     digest = f" (digest {d.folds_digest[:16]})" if d.folds_digest else ""
+    if not d.groups_known:
+        return (
+            f"No lesion or patient is named, so whether images of one are in more than one of the "
+            f"{d.n_folds} folds{digest} cannot be checked: each of the {count(d.images, 'image')} "
+            "counts as independent."
+        )
     return (
         f"All {count(d.groups, 'group')} were checked: none has images in more than one of the "
         f"{d.n_folds} folds{digest}. Groups are made from {d.group_rule}."

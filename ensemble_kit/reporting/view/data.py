@@ -27,7 +27,8 @@ class Data(Value):
 
     group_sizes : (images in a group, how many groups have so many).
     crossing_groups : groups found in more than one fold (the certificate says 0).
-    group_rule : what a group is made of ("patient", "lesion" …).
+    group_rule : what a group is made of ("patient", "lesion" …). groups_known : false where no
+    lesion, patient or group is named, so that every image counts as a group of its own.
     characteristics : age, sex … by class, as a table of counts.
     """
 
@@ -39,6 +40,7 @@ class Data(Value):
     n_folds: int
     crossing_groups: int
     group_rule: str
+    groups_known: bool = True
     folds_digest: str = ""
     data_digest: str = ""
     group_sizes: tuple[tuple[int, int], ...] = ()

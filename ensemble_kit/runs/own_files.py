@@ -1,0 +1,51 @@
+"""What in a run's folder no command wrote: such folders are neither replaced nor removed."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from ensemble_kit.core.errors import RunError, some
+from ensemble_kit.runs import paths
+from ensemble_kit.runs.manifest import is_run, read_manifest
+
+NAMES = {value for name, value in vars(paths).items() if name.isupper() and isinstance(value, str)}
+"""Names of files that a run's folder, or that of a fold, may hold."""
+FOLDERS = re.compile(
+    rf"((repeat_\d+|variants/[^/]+)/)*(fold_\d+(/{paths.TENSORBOARD}(/.*)?)?)?"
+    rf"|repeat_\d+|variants(/[^/]+)?|{paths.EXPLAIN}"
+)
+OF_MANY = re.compile(r"oof_\d+\.csv|[^/]+\.png")
+"""Names of files of which there are several: out-of-fold rows of further draws, heat maps."""
+
+
+def check_replaceable(folder: Path, option: str = "--name") -> None:
+    """Raise RunError where a folder must not be replaced or removed: it is no run, or holds files
+    that no command wrote. option : that names the folder, for the sentence."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not is_run(folder):
+        raise RunError(f"{folder} is there and is no run: give another {option}")
+    if foreign := sorted(foreign_files(folder)):
+        raise RunError(
+            f"{folder} holds what no command of this program wrote ({some(foreign, 3)}): move it "
+            "elsewhere, then give the command again"
+        )
+
+
+def foreign_files(folder: Path) -> Iterator[str]:
+    """Files below a run's folder, relative, that neither its manifest nor any command knows; hidden
+    ones (locks, what was begun) aside."""
+    try:
+        known = set(read_manifest(folder).files)
+    except RunError:  # damaged: by their names alone
+        known = set()
+    for place, _, names in os.walk(folder):
+        inside = PurePath(place).relative_to(folder).as_posix()
+        inside = "" if inside == "." else inside
+        ours = bool(FOLDERS.fullmatch(inside))
+        for name in names:
+            file = f"{inside}/{name}" if inside else name
+            usual = name in NAMES or bool(OF_MANY.fullmatch(name)) or paths.TENSORBOARD in inside
+            if not (file in known or name.startswith(".") or (ours and usual)):
+                yield file
