@@ -50,8 +50,13 @@ def fetch_ham10000(
         )
     published = look_up(DOI, server)
     downloads = folder / DOWNLOADS
-    archives = [fetch_file(published, name, downloads, begin) for name in _archives(published)]
+    names = _archives(published)
     metadata = _metadata(published, downloads, begin)
+    if table.is_file() and table.read_bytes() != metadata.read_bytes():
+        raise DataError(
+            f"{table} is there and is not the published table: move it away, or use another --to"
+        )
+    archives = [fetch_file(published, name, downloads, begin) for name in names]
     _unpack(archives, downloads / "images", begin_unpacking)
     write_bytes(table, metadata.read_bytes())
     (downloads / "images").rename(images)

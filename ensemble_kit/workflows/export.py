@@ -1,5 +1,6 @@
 """One file that predicts: written, run on reference images, and kept only if it agrees."""
 
+import re
 import tempfile
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from ensemble_kit.core.folders import begun
 from ensemble_kit.core.listening import Tell, say_nothing
 from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.core.records import Floats
-from ensemble_kit.models.export_formats import ExportFormat, check_abilities, find_format
+from ensemble_kit.models.export_formats import FORMATS, ExportFormat, check_abilities, find_format
 from ensemble_kit.models.int8 import Recipe
 from ensemble_kit.models.shipped_graph import GraphMember, build_shipped_graph
 from ensemble_kit.posthoc.conformal.cross import CrossSets
@@ -36,8 +37,11 @@ from ensemble_kit.workflows.shipped import Shipped, check_sees_images_alone, ope
 
 TOLERANCE = 1e-4
 INT8_TOLERANCE = 1e-2
-BUNDLE_FILES = ("model", "bundle.json", "predict.py", "README.md")
-"""How the names of a bundle's files begin."""
+BUNDLE_FILES = {
+    "bundle.json", "predict.py", "README.md", "model.bin", *(form.file for form in FORMATS.values())
+}  # fmt: skip
+"""What a bundle holds, in any of the formats."""
+SAVED_MODEL = re.compile(r"saved_model/((variables|assets)/[^/]+|[a-z_]+\.pb)")
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,12 @@ def _check_one_input(shipped: Shipped) -> None:
         )
 
 
+def foreign_in_bundle(to: Path) -> list[str]:
+    """Files below a bundle's folder, relative, that no export wrote."""
+    found = (path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir())
+    return sorted(n for n in found if n not in BUNDLE_FILES and not SAVED_MODEL.fullmatch(n))
+
+
 def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:
     inside = to.resolve()
     run = run_folder.resolve()
@@ -245,7 +255,7 @@ def _check_free(to: Path, run_folder: Path, overwrite: bool) -> None:
         return
     if to.is_symlink():
         raise RunError(f"{to} is a link: name the folder itself with --to")
-    foreign = sorted(p.name for p in to.iterdir() if not p.name.startswith(BUNDLE_FILES))
+    foreign = foreign_in_bundle(to)
     if not (to / "bundle.json").is_file() or foreign:
         raise RunError(
             f"{to} is there and is no exported bundle{f' ({some(foreign)})' if foreign else ''}: "

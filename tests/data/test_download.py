@@ -54,7 +54,7 @@ def test_the_data_set_is_arranged(server: Server, tmp_path: Path) -> None:
     for path in table.paths:
         source = tmp_path / "source" / Path(path).name
         assert (tmp_path / "dataset" / path).read_bytes() == source.read_bytes()
-    assert [name for name, _ in server.requests] == [*PARTS, "HAM10000_metadata.tab"]
+    assert [name for name, _ in server.requests] == ["HAM10000_metadata.tab", *PARTS]
     server.requests.clear()
     again = fetched(server, tmp_path / "dataset")
     assert (again.n_images, again.fresh) == (9, False)
@@ -64,7 +64,7 @@ def test_the_data_set_is_arranged(server: Server, tmp_path: Path) -> None:
 def test_a_broken_transfer_is_gone_on_with(server: Server, tmp_path: Path) -> None:
     server.breaks[PARTS[0]] = [1000, 700]
     assert fetched(server, tmp_path / "dataset").n_images == 9
-    assert server.requests[:3] == [
+    assert server.requests[1:4] == [
         (PARTS[0], ""),
         (PARTS[0], "bytes=1000-"),
         (PARTS[0], "bytes=1700-"),
@@ -130,6 +130,14 @@ def test_a_folder_of_ones_own_is_left_alone(server: Server, tmp_path: Path) -> N
     with pytest.raises(DataError, match="move it away"):
         fetched(server, tmp_path / "dataset")
     assert mine.read_bytes() == b"x"
+    table = tmp_path / "other" / "HAM10000_metadata.csv"
+    table.parent.mkdir()
+    table.write_text("mine")
+    server.requests.clear()
+    with pytest.raises(DataError, match=r"is not the published table: move it away"):
+        fetched(server, tmp_path / "other")
+    assert table.read_text() == "mine"
+    assert [name for name, _ in server.requests] == ["HAM10000_metadata.tab"]
 
 
 def test_a_dead_network_is_one_sentence(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ensemble_kit.models.views import view_of
 from ensemble_kit.runs.folder import read_run
 from ensemble_kit.workflows import export as exporting
 from ensemble_kit.workflows.bundle import script_of
-from ensemble_kit.workflows.export import export
+from ensemble_kit.workflows.export import export, foreign_in_bundle
 from ensemble_kit.workflows.predict import predict
 from ensemble_kit.workflows.shipped import open_shipped
 
@@ -128,6 +128,20 @@ def test_what_cannot_be_exported_is_refused(place, monkeypatch):
     with pytest.raises(RunError, match="no exported bundle"):
         export(place / "runs/tail", place / "mine", "keras")
     assert (place / "mine/notes.txt").read_text() == "mine"
+
+
+def test_a_bundle_is_replaced_where_it_holds_what_exports_write_alone(tmp_path):
+    for name in ("bundle.json", "predict.py", "README.md", "model.onnx", "model.xml", "model.bin",
+                 "saved_model/saved_model.pb", "saved_model/fingerprint.pb",
+                 "saved_model/variables/variables.data-00000-of-00001"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("")
+    assert foreign_in_bundle(tmp_path) == []
+    mine = ["model-notes.txt", "saved_model/mine.txt", "saved_model/variables/deep/mine.pb"]
+    for name in mine:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    assert foreign_in_bundle(tmp_path) == mine
 
 
 def test_int8_is_bounded_and_judged_out_of_fold(place, monkeypatch):
