@@ -1,6 +1,7 @@
 """A disk that is full at the n-th write, for every n: one sentence, nothing left, then all well."""
 
 import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ import pytest
 from tests.chaos.commands import TRAINING, Made, run_files, searched
 from tests.chaos.faults import failing
 from tests.chaos.giving import faults, give, seen
-from tests.chaos.processes import start
+from tests.chaos.processes import ROOT, start, well
 from tests.chaos.workplace import QUICK, make_trained
 
 EVALUATE = ("evaluate", "--predictions", "a.csv", "--runs-dir", "out", "--name", "x", *QUICK)
@@ -105,7 +106,7 @@ def _remove(place: Path, names: Sequence[str]) -> None:
 
 def _begun(place: Path) -> list[Path]:
     """What was begun and not finished, locks aside."""
-    return [p for p in place.rglob(".*") if p.suffix != ".lock" and p.name != ".in-use"]
+    return [p for p in place.rglob(".*") if not p.name.endswith((".lock", ".in-use"))]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,50 @@ def test_a_real_disk_that_is_full(place: Path, small: Path) -> None:
     page = give(place, ["report", "a", "--out", str(small / "p.html")])
     assert page.code == 2, page
     assert not list(small.iterdir())
+
+
+FILLING = ("*/pixels/sources/*", "*/rows.b2", "*/pixels/*/meta.json", "*/activations/*/meta.json",
+           "*/events/*/fill_0.jsonl", "*/view_0.high.*", "*/view_3.json")  # fmt: skip
+TRAINED = ("*.making/manifest.json", "*/events/*/fold_0_0.jsonl", "*/fold_0/.best-*",
+           "*/fold_0/predictions.csv", "*/fold_1/model.keras", "*/fold_2/done.json", "*/k/oof.csv",
+           "*/k/curves.json")  # fmt: skip
+"""Places that `cv` of a network writes to in turn: while stores are filled, and afterwards."""
+
+
+def _goes_on_after_each(place: Path, patterns: Sequence[str], told: Path) -> None:
+    """A disk that is full at each of the places in turn; what was finished is not done again."""
+    site = f"{ROOT / 'tests/chaos/everywhere'}{os.pathsep}{ROOT}"
+    words = [*("cv", "--study", "study.toml", "--run", "k"), *TRAINING]
+    for pattern in patterns:
+        told.unlink(missing_ok=True)
+        more = {"PYTHONPATH": site, "FULL_FROM": pattern, "FULL_TOLD": str(told)}
+        code, err = start(place, words, more).end()
+        assert told.exists(), f"nothing is written to {pattern}"
+        assert code == 2, (pattern, code, err)
+        said = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert len(said) == 1, (pattern, err)
+        assert "disk is full" in said[0], said
+        above = [folder.name for folder in list(Path(told.read_text()).parents)[:3]]
+        assert any(name and name in said[0] for name in above), (above, said)
+        assert "Traceback" not in err, err
+        assert not _begun(place), pattern
+    told.unlink()
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_any_place_where_stores_are_filled(
+    place: Path, tmp_path: Path
+) -> None:
+    _goes_on_after_each(place, FILLING, tmp_path / "told")
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_any_place_while_folds_are_trained(
+    trained: Path, tmp_path: Path
+) -> None:
+    _goes_on_after_each(trained, TRAINED, tmp_path / "told")
+    well(trained, ["cv", "--study", "study.toml", "--run", "k", *TRAINING])
+    assert run_files("k")(trained)["oof.csv"] == run_files("t")(trained)["oof.csv"]
 
 
 SIZES = {"pixels": 100, "activations": 700, "folds": 2200}
