@@ -27,7 +27,8 @@ WRITTEN = ("--out", "--numbers")
 PLACES = (*WRITTEN, "--to", "--runs-dir", "--store", "--studies-dir")
 """Options that name places to write to."""
 HOME = re.compile("~(?:/|$)")
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""``s3://…``, ``file:/…``; a letter alone is a drive."""
 DATA = ("data", "truth")
 OUTPUTS = {"runs_dir": "--runs-dir", "store": "--store", "store_dir": "--store",
            "studies_dir": "--studies-dir", "to": "--to"}  # fmt: skip

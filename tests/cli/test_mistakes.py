@@ -255,3 +255,36 @@ def test_a_space_of_values_that_cannot_be(
     told = said(capsys, monkeypatch, "tune", "--study", str(file), "--dry-run")
     assert told.startswith("error: study 'study': search.space.")
     assert rule in told
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["report", "x", "--out", "~/y.html"], "--out '~/y.html': the shell writes out ~"),
+        (["report", "x", "--out=~/y.html"], "--out '~/y.html': the shell writes out ~"),
+        (["cv", "--data", "~"], "--data '~': the shell writes out ~"),
+        (["evaluate", "--predictions=~/p.csv"], "--predictions '~/p.csv': the shell writes"),
+        (["report", "x", "--out", "s3://b/y.html"], "--out 's3://b/y.html' is an address"),
+        (["export", "x", "--to=file:///k"], "--to 'file:///k' is an address"),
+        (["report", "x", "--out", "\u202ey.html"], "characters that do not show"),
+        (["cv", "--runs-dir", "ru\u200bns"], "characters that do not show"),
+    ],
+)
+def test_places_that_are_none_of_this_machine(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    rule: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert rule in said(capsys, monkeypatch, *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_called_so_may_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~").mkdir()
+    assert "the shell" not in said(capsys, monkeypatch, "check", "--data", "~", "--no-images")
