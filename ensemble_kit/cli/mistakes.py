@@ -1,6 +1,7 @@
 """Words that the command line does not know or may not take: one sentence, before any work."""
 
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typer.exceptions import TyperException
 
 from ensemble_kit.core.broken_rules import broken_rule
 from ensemble_kit.core.errors import UsageError
-from ensemble_kit.core.names import CONTROL
+from ensemble_kit.core.names import CONTROL, LONGEST_PATH
 from ensemble_kit.core.places import check_apart
 from ensemble_kit.core.program import program
 
@@ -26,7 +27,10 @@ WRITTEN = ("--out", "--numbers")
 """Options that name a file to write."""
 PLACES = (*WRITTEN, "--to", "--runs-dir", "--store", "--studies-dir")
 """Options that name places to write to."""
-HOME = re.compile("~(?:/|$)")
+HOME = re.compile("~[^/]*/|~$")
+TEXTS = ("--columns", "--group-pattern", "--malignant", "--metadata", "--name", "--run", "--set",
+         "--slice")  # fmt: skip
+"""Options whose value is no place."""
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """``s3://…``, ``file:/…``; a letter alone is a drive."""
 DATA = ("data", "truth")
@@ -85,17 +89,18 @@ def refuse_words(words: Sequence[str]) -> None:
 def _refuse_place(option: str, value: str) -> None:
     """A home folder that the shell did not write out, wherever it stands, and names of places to
     write to that do not show or are addresses."""
-    if HOME.match(value) and not Path(value).exists():
+    there = len(value) < LONGEST_PATH and os.path.lexists(value)
+    if HOME.match(value) and option not in TEXTS and not there:
         raise UsageError(
-            f"{option or 'the argument'} {value!r}: the shell writes out ~ at the beginning of a "
-            "word alone; give $HOME in its place"
+            f"{option or 'the argument'} {value!r:.200}: the shell writes out ~ at the beginning "
+            "of a word alone; give $HOME in its place"
         )
     if option in PLACES and CONTROL.search(value):
         raise UsageError(
-            f"{option} {value!r} holds characters that do not show: give it without them"
+            f"{option} {value!r:.200} holds characters that do not show: give it without them"
         )
     if option in PLACES and ADDRESS.match(value):
-        raise UsageError(f"{option} {value!r} is an address: give a path of this machine")
+        raise UsageError(f"{option} {value!r:.200} is an address: give a path of this machine")
 
 
 def by_options(message: str, given: Mapping[str, Any]) -> str:

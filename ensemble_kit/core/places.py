@@ -49,10 +49,12 @@ def check_output(
         )
 
 
-def check_output_folder(path: Path, option: str, *, away_from: Iterable[Path] = ()) -> None:
+def check_output_folder(
+    path: Path, option: str, *, away_from: Iterable[Path] = (), beside_stores: bool = False
+) -> None:
     """As :func:`check_output` for a folder that a command fills; what lies in it is the command's
-    to judge."""
-    _check_place(path, option, away_from)
+    to judge. beside_stores : whether it may lie beside pixels and activations."""
+    _check_place(path, option, away_from, beside_stores)
     check_folder(path, option)
 
 
@@ -100,7 +102,9 @@ def kind_of(mode: int) -> str:
     return next((word for test, word in kinds if test(mode)), "no regular file")
 
 
-def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
+def _check_place(
+    path: Path, option: str, away_from: Iterable[Path], beside_stores: bool = False
+) -> None:
     place = _resolved(path)
     for folder in place.parents:
         for name, whose in KEPT.items():
@@ -115,10 +119,10 @@ def _check_place(path: Path, option: str, away_from: Iterable[Path]) -> None:
             raise OutputError(
                 f"{path}: {folder} is a file where a folder is needed: give {option} another place"
             )
-    beside = place.parent
-    if beside not in (here := Path.cwd(), *here.parents) and any(
+    beside, here = place.parent, Path.cwd()
+    if not beside_stores and beside not in (here, *here.parents) and any(
         next((beside / name).glob("*/meta.json"), None) for name in STORES
-    ):
+    ):  # fmt: skip
         _refuse_store(path, option, beside)
     for given in away_from:
         check_apart(path, option, given)

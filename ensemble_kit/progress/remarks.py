@@ -20,7 +20,7 @@ class Remarks(Listener):
             self._line(sentence)
 
     def _on_evaluating(self, name: str, replicates: int) -> None:
-        self._line(f"evaluating {name}: {replicates:,} resamples of the groups")
+        self._line(f"evaluating {name}: {replicates:,} resamples")
 
     def _on_working(self, sentence: str, **facts: Any) -> None:
         self._line(sentence)

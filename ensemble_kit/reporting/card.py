@@ -39,9 +39,9 @@ def card_text(
         "## Data and folds",
         _data(report),
         "## Figures",
-        "Every figure is out of fold: each image is judged by the model that never saw it or its "
-        "group, and intervals resample groups. The exported file averages all fold models, which "
-        "no image here can judge.",
+        "Every figure is out of fold: each image is judged by the model that never saw it"
+        + (" or its group, and intervals resample groups" if report.data.groups_known else "")
+        + ". The exported file averages all fold models, which no image here can judge.",
         _table(
             ("figure", "value"), [(words, _number(figure)) for words, figure in _overall(report)]
         ),

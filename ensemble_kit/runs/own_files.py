@@ -15,14 +15,22 @@ FOLDERS = re.compile(
     rf"((repeat_\d+|variants/[^/]+)/)*(fold_\d+(/{paths.TENSORBOARD}(/.*)?)?)?"
     rf"|repeat_\d+|variants(/[^/]+)?|{paths.EXPLAIN}"
 )
-OF_MANY = re.compile(r"oof_\d+\.csv|[^/]+\.png")
-"""Names of files of which there are several: out-of-fold rows of further draws, heat maps."""
+OF_MANY = re.compile(
+    rf"(.*/)?oof_\d+\.csv|{paths.EXPLAIN}/[^/]+\.png"
+    rf"|(.*/)?{paths.TENSORBOARD}/(.*/)?events\.out\.tfevents[^/]*"
+)
+"""Files of which there are several: out-of-fold rows of further draws, heat maps, TensorBoard's."""
+PASSING = re.compile(
+    r"(.*/)?(\.[^/]*(\.lock|-part-[^/]*|\.weights\.h5|\.keras|\.part)|\.lock|\.in-use"
+    r"|\.DS_Store|Thumbs\.db|desktop\.ini|[^/]+~)|(.*/)?\.[^/]+/.*"
+)
+"""Locks, what was begun, what systems and editors leave, and hidden folders."""
 
 
 def check_replaceable(folder: Path, option: str = "--name") -> None:
     """Raise RunError where a folder must not be replaced or removed: it is no run, or holds files
     that no command wrote. option : that names the folder, for the sentence."""
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not is_run(folder):
         raise RunError(f"{folder} is there and is no run: give another {option}")
@@ -34,8 +42,7 @@ def check_replaceable(folder: Path, option: str = "--name") -> None:
 
 
 def foreign_files(folder: Path) -> Iterator[str]:
-    """Files below a run's folder, relative, that neither its manifest nor any command knows; hidden
-    ones (locks, what was begun) aside."""
+    """Files below a run's folder, relative, that neither its manifest nor any command knows."""
     try:
         known = set(read_manifest(folder).files)
     except RunError:  # damaged: by their names alone
@@ -46,6 +53,6 @@ def foreign_files(folder: Path) -> Iterator[str]:
         ours = bool(FOLDERS.fullmatch(inside))
         for name in names:
             file = f"{inside}/{name}" if inside else name
-            usual = name in NAMES or bool(OF_MANY.fullmatch(name)) or paths.TENSORBOARD in inside
-            if not (file in known or name.startswith(".") or (ours and usual)):
+            usual = name in NAMES or bool(OF_MANY.fullmatch(file))
+            if not (file in known or PASSING.fullmatch(file) or (ours and usual)):
                 yield file

@@ -1,5 +1,6 @@
 """The journal of a search: lines that Optuna appends, one writer at a time, and their order."""
 
+import hashlib
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from ensemble_kit.core.errors import SearchError, reason
 
 JOURNAL = "trials.journal"
 CHUNK = 1 << 16
-CREATE_STUDY, CREATE_TRIAL, SET_STATE = 0, 4, 6
+CREATE_STUDY, DELETE_STUDY, CREATE_TRIAL, SET_STATE = 0, 1, 4, 6
 """Codes of Optuna's lines (``op_code``)."""
 
 
@@ -25,17 +26,13 @@ class JournalFile(optuna.storages.journal.JournalFileBackend):  # type: ignore[m
     def __init__(self, journal: Path) -> None:
         super().__init__(str(journal), lock_obj=JournalTurn(journal))
         self._journal = journal
-        self._number = journal.stat().st_ino
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         self._check_there()
         try:
             yield from super().read_logs(log_number_from)
         except ValueError as error:
-            raise SearchError(
-                f"{self._journal} is damaged ({reason(error)}); restore it, or start again with "
-                "another --name"
-            ) from None
+            raise damage(self._journal, error) from None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         self._check_there()
@@ -43,12 +40,10 @@ class JournalFile(optuna.storages.journal.JournalFileBackend):  # type: ignore[m
             super().append_logs(logs)
 
     def _check_there(self) -> None:
-        """SearchError where the file is gone, another than the one that was opened, or shorter than
-        what was read of it."""
+        """SearchError where the file is gone, or shorter than what was read of it."""
         read = self._log_number_offset[next(reversed(self._log_number_offset))]
         try:
-            there = self._journal.stat()
-            if there.st_ino == self._number and there.st_size >= read:
+            if self._journal.stat().st_size >= read:
                 return
         except OSError:
             pass
@@ -101,18 +96,19 @@ def check_order(journal: Path) -> None:
     """ValueError, with the number of the line, where one speaks of a study or trial that no earlier
     line creates, or is a second copy of one that can be written only once. Optuna passes over such
     lines in silence, and trials that were cut out, copied or moved would be missing or others."""
-    studies: dict[str, None] = {}
-    trials = 0
-    once: set[str] = set()
-    if not journal.exists():
-        return
+    studies: dict[str, int] = {}
+    made = trials = 0
+    once: set[bytes] = set()
     for number, line in enumerate(_whole_lines(journal), 1):
         found = json.loads(line)
         code = found["op_code"]
         if code == CREATE_STUDY:
-            studies.setdefault(found["study_name"])
-        elif found.get("study_id", 0) not in range(len(studies)):
+            made += found["study_name"] not in studies
+            studies.setdefault(found["study_name"], made - 1)
+        elif found.get("study_id", 0) not in range(made):
             raise ValueError(f"line {number} is of a study that no line before it creates")
+        elif code == DELETE_STUDY:
+            studies = {name: own for name, own in studies.items() if own != found["study_id"]}
         elif code == CREATE_TRIAL:
             trials += 1
         elif "trial_id" in found and found["trial_id"] not in range(trials):
@@ -120,12 +116,22 @@ def check_order(journal: Path) -> None:
         if not all(map(math.isfinite, found.get("values") or ())):
             raise ValueError(f"line {number} has a score that is no finite number")
         if code in (CREATE_STUDY, SET_STATE):
-            if line in once:
+            digest = hashlib.blake2b(line, digest_size=16).digest()
+            if digest in once:
                 raise ValueError(f"line {number} stands there twice")
-            once.add(line)
+            once.add(digest)
 
 
-def _whole_lines(journal: Path) -> list[str]:
+def damage(journal: Path, error: Exception) -> SearchError:
+    """What to say of a journal that holds what Optuna never wrote."""
+    return SearchError(
+        f"{journal} is damaged ({reason(error):.200}); restore it, or start again with another "
+        "--name"
+    )
+
+
+def _whole_lines(journal: Path) -> Iterator[bytes]:
     """The lines, without a last one that is just being written."""
-    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [line for line in lines if line.endswith("\n")]
+    if journal.exists():
+        with journal.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))

@@ -56,7 +56,7 @@ def open_study(request: SearchRequest, table: ImageTable, folds: Folds) -> optun
         else:
             _check_same(known, study, request, identity)
             check_scores(study, request.spec.search.metric, request.place)
-            check_record(request.name, study.get_trials(deepcopy=False), request.place)
+            check_record(request.name, study, request.place)
         _top_up(study, request.spec)
     return study
 
@@ -69,7 +69,7 @@ def _created_or_there(
     with suppress(KeyError):
         study = optuna.load_study(study_name=request.name, storage=storage)
         return study, _recorded_identity(study, request.place)
-    check_record(request.name, (), request.place)
+    check_record(request.name, None, request.place)
     try:
         study = optuna.create_study(study_name=request.name, storage=storage, directions=directions)
     except optuna.exceptions.DuplicatedStudyError:  # by a worker elsewhere, just now

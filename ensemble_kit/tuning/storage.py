@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from ensemble_kit.core.disk import make_folder, room_for
-from ensemble_kit.core.errors import SearchError, reason
+from ensemble_kit.core.errors import SearchError
 from ensemble_kit.core.regular import check_regular
-from ensemble_kit.tuning.journal import JOURNAL, JournalFile, check_order
+from ensemble_kit.tuning.journal import JOURNAL, JournalFile, check_order, damage
 
 WORKER, FAILURE, SLOT, RETRIES = "worker", "failure", "slot", "retries"
 MAX_RETRIES = 3
@@ -57,10 +57,7 @@ def open_storage(place: StoragePlace) -> Any:
             check_order(journal)
             return storage
         except DAMAGE as error:
-            raise SearchError(
-                f"{journal} is damaged ({reason(error)}); restore it, or start again with "
-                "another --name"
-            ) from None
+            raise damage(journal, error) from None
     return _open_database(place)
 
 

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ensemble_kit.study.space import Scalar
-from ensemble_kit.tuning.losses import FoldLoss, pack, unpack
+from ensemble_kit.tuning.losses import FoldLoss, pack, unpack, unpack_mean
 from ensemble_kit.tuning.storage import FAILURE, SLOT
 
 CHUNK = 40_000
@@ -93,6 +93,11 @@ def losses_of(trial: FrozenTrial, n_folds: int) -> Sequence[FoldLoss]:
         unpack("".join(kept[f"losses_{fold}_{n}"] for n in range(kept[f"losses_{fold}"])))
         for fold in range(n_folds)
     ]
+
+
+def means_of(trial: FrozenTrial, n_folds: int) -> list[tuple[float, float]]:
+    """Loss and rows of each fold of a trial."""
+    return [unpack_mean(trial.user_attrs[f"losses_{fold}_0"]) for fold in range(n_folds)]
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -1,16 +1,14 @@
 """Scores of a search against what else was kept of it: a value changed by hand is told of."""
 
 import math
-from collections.abc import Iterable
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
 from ensemble_kit.core.errors import EnsembleKitError, SearchError
 from ensemble_kit.runs.search import TuningRecord
 from ensemble_kit.study.space import Metric
 from ensemble_kit.tuning.storage import StoragePlace
-from ensemble_kit.tuning.trials import FOLDS, SCORE, complete_trials, losses_of
+from ensemble_kit.tuning.trials import FOLDS, SCORE, complete_trials, means_of
 
 TOLERANCE = 1e-6
 """Relative, of a log loss pooled from its folds' instead of from all rows."""
@@ -25,16 +23,17 @@ def check_scores(study: optuna.Study, metric: Metric, place: StoragePlace) -> No
             continue
         try:
             value = float((trial.values or [math.nan])[0])
-            kept = losses_of(trial, int(trial.user_attrs[FOLDS])) if metric == "log_loss" else []
             sound = value == float(said)
-        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            if metric == "log_loss":
+                folds = means_of(trial, int(trial.user_attrs[FOLDS]))
+                pooled = sum(mean * rows for mean, rows in folds) / sum(rows for _, rows in folds)
+                near = math.isclose(value, pooled, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+                sound = sound and near
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise SearchError(
                 f"{place.shown}: trial {trial.number} is damaged ({type(error).__name__}); restore "
                 "it, or start again with another --name"
             ) from None
-        if kept:
-            pooled = sum(x.value * x.rows for x in kept) / sum(x.rows for x in kept)
-            sound = sound and math.isclose(value, pooled, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
         if not sound:
             raise SearchError(
                 f"{place.shown}: the value of trial {trial.number} is {value:g}, but its folds "
@@ -42,7 +41,7 @@ def check_scores(study: optuna.Study, metric: Metric, place: StoragePlace) -> No
             )
 
 
-def check_record(name: str, trials: Iterable[FrozenTrial], place: StoragePlace) -> None:
+def check_record(name: str, study: optuna.Study | None, place: StoragePlace) -> None:
     """SearchError where the search's ``tuning.json`` tells of a complete trial that the journal
     lacks or has with another value. A record that cannot be read is written anew."""
     if place.url:
@@ -51,7 +50,8 @@ def check_record(name: str, trials: Iterable[FrozenTrial], place: StoragePlace) 
         record = TuningRecord.find(place.folder)
     except EnsembleKitError:
         return
-    there = {t.number: t.values for t in trials if t.state == TrialState.COMPLETE}
+    # The record first: what it tells of is in the journal by then, whoever writes both.
+    there = {t.number: t.values for t in complete_trials(study)} if study else {}
     for told in record.trials if record and record.name == name else ():
         values = there.get(told.number) or [None]
         if told.state == "COMPLETE" and values[0] != told.value:

@@ -83,7 +83,7 @@ def study_ensemble(
     outcome = crossfit_chain(rows, spec)
     predictions = _predictions(gathered, outcome.probabilities)
     evaluation_spec = study.evaluation
-    say(f"evaluating with {evaluation_spec.replicates:,} resamples of the groups")
+    say(f"evaluating with {evaluation_spec.replicates:,} resamples")
     evaluation = evaluate(table, gathered.folds, predictions, evaluation_spec, seed)
     say("comparing with the members, in pairs")
     unshifted = replace(outcome.final.chain, shift=None)

@@ -254,7 +254,7 @@ def check_search_places(name: str, studies_dir: Path, storage: str = "") -> Path
     """The file of the best study of a search. OutputError where it or the search's folder may not
     be written: in or over a run, a store, or a file that no search wrote."""
     folder = studies_dir / "store" / name
-    check_output_folder(folder, "--studies-dir")
+    check_output_folder(folder, "--studies-dir", beside_stores=True)
     if is_run(folder):
         raise OutputError(
             f"{folder} is a run, whose files stay as they were made: give another --name or "
@@ -263,7 +263,7 @@ def check_search_places(name: str, studies_dir: Path, storage: str = "") -> Path
     if not storage and (folder / TUNING).exists() and not (folder / JOURNAL).exists():
         raise OutputError(
             f"{folder} holds a {TUNING} but no {JOURNAL}, whose search it would be: restore that, "
-            "or give another --name"
+            "give the --storage of that search, or another --name"
         )
     best = studies_dir / f"{name}.best.toml"
     check_output(best, "--name", ours=is_best)

@@ -120,7 +120,7 @@ def validate(
     )  # fmt: skip
     _refuse(overlap, allow_overlap)
     spec, seed = study.evaluation, study.split.seed
-    tell("working", sentence=f"evaluating with {spec.replicates:,} resamples of the groups")
+    tell("working", sentence=f"evaluating with {spec.replicates:,} resamples")
     inside = np.concatenate([shipped.inside(out, shipped.probabilities(out)) for _, out in parts])
     predictions = Predictions(table.image_ids, table.class_names, p)
     none = np.zeros(len(table), dtype=np.int64)

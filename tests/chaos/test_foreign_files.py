@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ensemble_kit.core.errors import OutputError
+from ensemble_kit.core.places import check_output_folder
 from ensemble_kit.runs.own_files import foreign_files
+from ensemble_kit.workflows.search import check_search_places
 from tests.chaos.giving import faults, give, seen
 from tests.chaos.workplace import QUICK
 
@@ -55,15 +58,36 @@ def test_a_folder_that_is_no_run_is_not_replaced(
     ],
     ids=["evaluate", "ensemble", "evaluate again", "cv", "runs rm"],
 )  # fmt: skip
-@pytest.mark.parametrize("file", ["notes.txt", "figures/one.pdf", "fold_0/mine.csv", "one/oof.csv"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "notes.txt",
+        "figures/one.pdf",
+        "fold_0/mine.csv",
+        "one/oof.csv",
+        "mine.png",
+        "fold_0/tensorboard/thesis.docx",
+        ".notes",
+    ],
+)
 def test_a_run_with_files_of_others_is_not_replaced(
     place: Path, words: Sequence[str], run: str, file: str
 ) -> None:
     mine = place / "runs" / run / file
-    mine.parent.mkdir(exist_ok=True)
+    mine.parent.mkdir(exist_ok=True, parents=True)
     mine.write_text("mine")
     refused(place, words, file, "no command of this program wrote")
     assert mine.read_text() == "mine"
+
+
+def test_what_systems_and_editors_leave_is_nobodys(place: Path) -> None:
+    events = "variants/half/repeat_1/fold_0/tensorboard/train/events.out.tfevents.1"
+    for name in (".DS_Store", "Thumbs.db", "issues.csv~", ".ipynb_checkpoints/issues.csv",
+                 "fold_0/.lock", "explain/I01.png", events):  # fmt: skip
+        (place / "runs/a" / name).parent.mkdir(exist_ok=True, parents=True)
+        (place / "runs/a" / name).write_text("")
+    assert not list(foreign_files(place / "runs/a"))
+    assert give(place, [*EVALUATE, "--name", "a"]).code == 0
 
 
 def test_a_damaged_run_of_ours_may_be_removed(place: Path) -> None:
@@ -92,6 +116,18 @@ def test_a_search_writes_over_nothing(place: Path, words: Sequence[str], said: s
     (place / "half/store/k/tuning.json").write_text("mine")
     refused(place, words, said)
     refused(place, [*words, "--dry-run"], said)
+
+
+def test_searches_may_lie_beside_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tune --studies-dir .` has its folder in ./store, where the pixels are by default."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store/pixels/x").mkdir(parents=True)
+    (tmp_path / "store/pixels/x/meta.json").write_text("{}")
+    assert check_search_places("s", Path()) == Path("s.best.toml")
+    with pytest.raises(OutputError, match="lies in a store"):
+        check_search_places("s", Path("store/pixels"))
+    with pytest.raises(OutputError, match="lies in a store"):
+        check_output_folder(Path("store/run"), "--runs-dir")
 
 
 def _forged(journal: Path, record: Path, what: str) -> None:

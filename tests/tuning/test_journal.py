@@ -1,6 +1,7 @@
 """The journal of a search outlives kills and full disks."""
 
 import contextlib
+import json
 import multiprocessing
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
@@ -17,9 +19,11 @@ from ensemble_kit.core.errors import OutputError, SearchError
 from ensemble_kit.core.records import Folds, ImageTable
 from ensemble_kit.splits import make_folds
 from ensemble_kit.tuning.journal import JOURNAL, JournalTurn
+from ensemble_kit.tuning.losses import FoldLoss
 from ensemble_kit.tuning.opening import SearchRequest, open_study
 from ensemble_kit.tuning.storage import StoragePlace, open_storage
-from ensemble_kit.tuning.trials import read_trials
+from ensemble_kit.tuning.trials import keep_losses, read_trials
+from ensemble_kit.tuning.verifying import check_scores
 from tests.chaos.faults import failing
 from tests.tuning.bench import search, small_study, small_table
 
@@ -195,6 +199,42 @@ def test_a_journal_that_is_cut_while_it_is_read_is_damage(
 
 def test_bytes_that_are_no_text_are_named_so(study: optuna.Study, tmp_path: Path) -> None:
     journal = tmp_path / JOURNAL
-    journal.write_bytes(journal.read_bytes() + b"\0\0\xff\n")
+    journal.write_bytes(journal.read_bytes() + b"\0\0garbage\n")
     with pytest.raises(SearchError, match="it is not text"):
         open_storage(StoragePlace(tmp_path))
+
+
+def test_a_search_that_was_deleted_and_made_again_is_sound(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    storage = open_storage(StoragePlace(tmp_path))
+    optuna.delete_study(study_name="s", storage=storage)
+    again = optuna.create_study(study_name="s", storage=storage)
+    again.tell(again.ask(), 0.5)
+    assert numbers(tmp_path) == [0]
+
+
+def test_a_damaged_line_of_any_length_is_told_in_a_short_sentence(
+    study: optuna.Study, tmp_path: Path
+) -> None:
+    line = {"op_code": 4, "worker_id": "a", "study_id": 0, "datetime_start": "z" * 2000}
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    with pytest.raises(SearchError, match="is damaged") as error:
+        open_storage(StoragePlace(tmp_path))
+    assert len(str(error.value)) < 400 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize("spoiled", ["losses_0_0", "rows"])
+def test_damaged_losses_of_a_fold_are_told_of(tmp_path: Path, spoiled: str) -> None:
+    made = optuna.create_study(study_name="s", storage=open_storage(StoragePlace(tmp_path)))
+    trial = made.ask()
+    loss = FoldLoss(0.5, np.zeros(2), 0 if spoiled == "rows" else 8)
+    keep_losses(trial, 0, loss)
+    if spoiled != "rows":
+        trial.set_user_attr(spoiled, "AAAA")
+    trial.set_user_attr("score", 0.5)
+    trial.set_user_attr("folds", 1)
+    made.tell(trial, 0.5)
+    with pytest.raises(SearchError, match="trial 0 is damaged"):
+        check_scores(made, "log_loss", StoragePlace(tmp_path))

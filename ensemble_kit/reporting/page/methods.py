@@ -113,11 +113,12 @@ def _statistics(report: Report) -> str:
     numbers = list(report.headline.values())
     level = f"{100 * numbers[0].level:g} %" if numbers else "95 %"
     method = next((n.method for n in numbers if n.method), "none given")
+    unit = "group" if report.data.groups_known else "image"
     text = (
         f"Discrimination was measured by one-versus-rest AUC ({cite('hanley1982')}), balanced "
         f"accuracy ({cite('brodersen2010')}) and F1; calibration by expected calibration error in "
         f"15 bins ({cite('guo2017')}), the Brier score ({cite('brier1950')}) and log loss. "
-        f"Intervals are {level} intervals ({method}) with the group as unit "
+        f"Intervals are {level} intervals ({method}) with the {unit} as unit "
         f"({cite('field2007')}); those of calibration errors come from an inverted group-bootstrap "
         "test. All intervals hold the trained models fixed: they speak of other test images, not "
         "of other training images."

@@ -123,8 +123,9 @@ def _certificate(report: Report) -> str:
     d = report.data
     if d.n_folds < 2:
         return (
-            "No folds were given with these predictions, so whether a model saw other images of "
-            "the groups it was judged on cannot be checked here."
+            "No folds were given with these predictions, so whether a model saw "
+            + ("other images of the groups" if d.groups_known else "the images")
+            + " it was judged on cannot be checked here."
         )
     if d.crossing_groups:
         return (
