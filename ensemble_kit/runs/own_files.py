@@ -47,11 +47,12 @@ def foreign_files(folder: Path) -> Iterator[str]:
         known = set(read_manifest(folder).files)
     except RunError:  # damaged: by their names alone
         known = set()
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
         inside = PurePath(place).relative_to(folder).as_posix()
         inside = "" if inside == "." else inside
         ours = bool(FOLDERS.fullmatch(inside))
-        for name in names:
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in names + links:
             file = f"{inside}/{name}" if inside else name
             usual = name in NAMES or bool(OF_MANY.fullmatch(file))
             if not (file in known or PASSING.fullmatch(file) or (ours and usual)):

@@ -80,6 +80,13 @@ def test_a_run_with_files_of_others_is_not_replaced(
     assert mine.read_text() == "mine"
 
 
+def test_a_link_to_a_folder_elsewhere_is_somebodys(place: Path) -> None:
+    (place / "runs/a/explain").symlink_to(place / "data", target_is_directory=True)
+    (place / "runs/a/fold_0").symlink_to(place / "data", target_is_directory=True)
+    refused(place, ["runs", "rm", "a", "--yes"], "fold_0")
+    assert (place / "runs/a/fold_0").is_symlink()
+
+
 def test_what_systems_and_editors_leave_is_nobodys(place: Path) -> None:
     events = "variants/half/repeat_1/fold_0/tensorboard/train/events.out.tfevents.1"
     for name in (".DS_Store", "Thumbs.db", "issues.csv~", ".ipynb_checkpoints/issues.csv",
